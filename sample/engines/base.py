@@ -1,0 +1,45 @@
+"""What a strategy asks of an engine, and what it gets back."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from sample.records import Failure, Ledger
+
+Message = dict[str, str]
+"""One chat turn: {"role": "user" | "assistant", "content": text}."""
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Decoding settings, the same for every arm of a run. top_k 0 = off."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    max_new_tokens: int = 64
+
+
+@dataclass(frozen=True)
+class Request:
+    messages: list[Message]
+    seed: int
+    decoding: Decoding
+
+
+@dataclass(frozen=True)
+class Generation:
+    """thinking, text: before and after ``</think>``; an unfinished trace has an empty text."""
+
+    thinking: str
+    text: str
+    finish: str
+    ledger: Ledger
+    failure: Failure | None = None
+
+
+class Engine(Protocol):
+    """Turns requests into generations, batching as it sees fit."""
+
+    async def generate(self, request: Request) -> Generation: ...
+
+    def count_prompt_tokens(self, messages: list[Message]) -> int: ...

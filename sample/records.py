@@ -1,0 +1,64 @@
+"""The record of one attempt: one line of ``attempts.jsonl``."""
+
+from dataclasses import dataclass
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Tokens and seconds of one call, as the engine counted them. None = the engine cannot say."""
+
+    prompt: int
+    cached: int | None
+    thinking: int
+    answer: int
+    seconds: float
+
+    @property
+    def generated(self) -> int:
+        return self.thinking + self.answer
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a call gave no text. A failed call is a record, not a missing line."""
+
+    type: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One generation. Key: (problem, arm, system, replicate, step).
+
+    family: problem set; arm: the config's name for the strategy with its options;
+    system: model with or without adapter, e.g. "base" or "diverse-s0".
+    replicate: which independent chain (or group of parallel attempts), from 0; step: 1..N.
+    thinking, text: the generation before and after ``</think>``; text is what enters a history.
+    answer: extracted from text, None if nothing could be extracted; canonical: equal for
+    equivalent answers. correct: None = not graded, never read as wrong.
+    finish: "stop", "length" (truncated) or "error" (then failure says why).
+    """
+
+    family: str
+    problem: str
+    arm: str
+    system: str
+    replicate: int
+    step: int
+    seed: int
+    thinking: str
+    text: str
+    answer: str | None
+    canonical: str | None
+    correct: bool | None
+    finish: str
+    ledger: Ledger
+    failure: Failure | None = None
+    config: str = ""
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def key(self) -> tuple[str, str, str, int, int]:
+        return (self.problem, self.arm, self.system, self.replicate, self.step)

@@ -1,0 +1,1 @@
+"""Histories, rewards, the GRPO trainer, and pre-training of the embedded model."""
