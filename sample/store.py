@@ -1,0 +1,239 @@
+"""The record store: ``attempts.jsonl``, one JSON line per finished attempt.
+
+A line holds the fields of ``sample.records.Attempt`` under their own names, in any order, with
+``ledger`` (and ``failure``, if any) as objects with the fields of their dataclasses. Every field is
+written. The file is append-only and has one writer; a line that a kill cut short is owed again.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, NoReturn
+
+from sample.errors import ForageError, UsageError
+from sample.records import SCHEMA_VERSION, Attempt, Failure, Ledger
+
+_FINISHES = ("stop", "length", "error")
+_INT, _TEXT, _BOOL, _NONE = frozenset((int,)), frozenset((str,)), frozenset((bool,)), type(None)
+_TYPES: dict[str, frozenset[type]] = {
+    "family": _TEXT,
+    "problem": _TEXT,
+    "arm": _TEXT,
+    "system": _TEXT,
+    "replicate": _INT,
+    "step": _INT,
+    "seed": _INT,
+    "thinking": _TEXT,
+    "text": _TEXT,
+    "answer": _TEXT | {_NONE},
+    "canonical": _TEXT | {_NONE},
+    "correct": _BOOL | {_NONE},
+    "finish": _TEXT,
+    "ledger": frozenset((dict,)),
+    "failure": frozenset((dict, _NONE)),
+    "config": _TEXT,
+    "schema_version": _INT,
+}
+_LEDGER_TYPES: dict[str, frozenset[type]] = {
+    "prompt": _INT,
+    "cached": _INT | {_NONE},
+    "thinking": _INT,
+    "answer": _INT,
+    "seconds": frozenset((int, float)),
+}
+_FAILURE_TYPES: dict[str, frozenset[type]] = {"type": _TEXT, "message": _TEXT}
+_NAMES = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    bool: "true or false",
+    dict: "an object",
+    _NONE: "null",
+}
+
+
+class _Malformed(Exception):
+    """What is wrong with one line."""
+
+
+def read_attempts(path: Path) -> list[Attempt]:
+    """Every finished attempt in the file, in file order; a last line cut short is left out.
+
+    Raises:
+        UsageError: no such file, or a line that is no valid attempt or repeats another's key.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"cannot read {path}: {error.strerror}; make records with: forage sample CONFIG"
+        ) from None
+    attempts, lines = [], {}
+    for number, line in _complete_lines(data):
+        attempt = _parse(line, path, number)
+        first = lines.setdefault(attempt.key, number)
+        if first != number:
+            same = f"the same attempt as line {first} ({_show_key(attempt)})"
+            _refuse(path, number, same, "delete one of the two lines")
+        attempts.append(attempt)
+    return attempts
+
+
+def to_line(attempt: Attempt) -> bytes:
+    """The attempt as one JSON line, pure ASCII, so that no text can break a line or an encoding."""
+    return json.dumps(asdict(attempt), separators=(",", ":")).encode() + b"\n"
+
+
+class AttemptStore:
+    """The one writer of a record file.
+
+    attempts: what the file held when it was opened. Opening mends the end of the file: a line cut
+    short is removed, a missing last newline is added.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        try:
+            self.attempts = read_attempts(path)
+            self._size = self._mend_end()
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def append(self, attempt: Attempt) -> None:
+        """Write one line and hand it to the operating system before returning.
+
+        Raises:
+            ForageError: disk full or another write error; all earlier lines are whole.
+        """
+        line = to_line(attempt)
+        self._write(line)
+        self._size += len(line)
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    def __enter__(self) -> "AttemptStore":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _mend_end(self) -> int:
+        data = self.path.read_bytes()
+        if not data or data.endswith(b"\n"):
+            return len(data)
+        self._size = size = data.rfind(b"\n") + 1
+        if _is_json(data[size:]):
+            self._size = len(data)
+            self._write(b"\n")
+            return len(data) + 1
+        os.ftruncate(self._file, size)
+        return size
+
+    def _write(self, data: bytes) -> None:
+        try:
+            while data:
+                data = data[os.write(self._file, data) :]
+        except OSError as error:
+            os.ftruncate(self._file, self._size)
+            raise ForageError(
+                f"cannot write {self.path}: {error.strerror}; every finished attempt is kept: "
+                "mend this (free some space) and give the same command again"
+            ) from None
+
+
+def _complete_lines(data: bytes) -> Iterator[tuple[int, bytes]]:
+    lines = data.split(b"\n")
+    last = lines.pop()
+    yield from enumerate(lines, 1)
+    if last and _is_json(last):
+        yield len(lines) + 1, last
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _parse(line: bytes, path: Path, number: int) -> Attempt:
+    try:
+        return _attempt(_decode(line))
+    except _Malformed as error:
+        _refuse(path, number, str(error))
+
+
+def _decode(line: bytes) -> Any:
+    try:
+        return _DECODER.decode(line.decode())
+    except (ValueError, RecursionError):
+        raise _Malformed("not valid JSON") from None
+
+
+def _attempt(data: Any) -> Attempt:
+    if type(data) is not dict:
+        raise _Malformed("not a JSON object")
+    if data.get("schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
+        version = data["schema_version"]
+        raise _Malformed(f"schema_version {version!r}, expected {SCHEMA_VERSION}")
+    _check(data, _TYPES, "")
+    if data["finish"] not in _FINISHES:
+        raise _Malformed(f"field 'finish' is {data['finish']!r}, expected {' or '.join(_FINISHES)}")
+    if data["replicate"] < 0 or data["step"] < 1:
+        raise _Malformed("'replicate' counts from 0 and 'step' from 1")
+    failure = data["failure"]
+    if failure is not None:
+        _check(failure, _FAILURE_TYPES, "failure.")
+        failure = Failure(**failure)
+    return Attempt(**{**data, "ledger": _ledger(data["ledger"]), "failure": failure})
+
+
+def _ledger(data: dict[str, Any]) -> Ledger:
+    _check(data, _LEDGER_TYPES, "ledger.")
+    if min(value for value in data.values() if value is not None) < 0:
+        raise _Malformed("a number below 0 in 'ledger'")
+    return Ledger(**data)
+
+
+def _check(data: dict[str, Any], types: dict[str, frozenset[type]], prefix: str) -> None:
+    try:
+        for name, allowed in types.items():
+            if type(data[name]) not in allowed:
+                expected = " or ".join(sorted(_NAMES[kind] for kind in allowed))
+                given = f"field '{prefix}{name}' is {data[name]!r:.60}"
+                raise _Malformed(f"{given}, expected {expected}")
+    except KeyError:
+        raise _Malformed(f"no field '{prefix}{name}'") from None
+    if len(data) != len(types):
+        unknown = next(name for name in data if name not in types)
+        raise _Malformed(f"unknown field '{prefix}{unknown}'")
+
+
+def _refuse(
+    path: Path,
+    number: int,
+    what: str,
+    remedy: str = "delete this line: its attempt will be sampled again by the next run",
+) -> NoReturn:
+    raise UsageError(f"{path}, line {number}: {what}; {remedy}")
+
+
+def _show_key(attempt: Attempt) -> str:
+    return (
+        f"problem {attempt.problem}, arm {attempt.arm}, system {attempt.system}, "
+        f"replicate {attempt.replicate}, step {attempt.step}"
+    )
+
+
+def _not_finite(text: str) -> NoReturn:
+    raise ValueError(text)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_not_finite)
+assert set(_TYPES) == {f.name for f in fields(Attempt)}

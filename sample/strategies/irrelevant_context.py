@@ -1,0 +1,49 @@
+"""Control of context length (H2): as many prompt tokens as a sequential attempt, none of them help."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sample.engines.base import Message
+from sample.prompts import conversation
+from sample.strategies.base import Chain
+from sample.strategies.filler import filler
+
+
+@dataclass(frozen=True)
+class Options:
+    """match: the arm whose prompt length each attempt matches."""
+
+    match: str = "sequential"
+
+
+async def irrelevant_context(chain: Chain) -> None:
+    """Parallel, behind filler as long as the history of the same attempt of the arm ``match``."""
+    matched = await chain.others(chain.options.match)
+    await asyncio.gather(*(_attempt(chain, other.step, other.ledger.prompt) for other in matched))
+
+
+async def _attempt(chain: Chain, step: int, tokens: int) -> None:
+    def padded(sentences: int) -> list[Message]:
+        return conversation(pad(chain.problem.question, sentences), ())
+
+    sentences = fewest(lambda count: chain.count_tokens(padded(count)) >= tokens)
+    await chain.attempt(step, padded(sentences))
+
+
+def pad(question: str, sentences: int) -> str:
+    """The question behind that many filler sentences."""
+    return f"{filler(sentences)}\n\n{question}" if sentences else question
+
+
+def fewest(enough: Callable[[int], bool]) -> int:
+    """The least count >= 0 that is enough; ``enough`` must stay true once it is."""
+    if enough(0):
+        return 0
+    high = next(2**power for power in itertools.count() if enough(2**power))
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high

@@ -1,0 +1,65 @@
+"""The endless, reproducible stream of training rows: row i depends on the seed and i alone."""
+
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import torch
+from torch.utils.data import Dataset
+
+from sample.families import load_problems
+from sample.problems import Problem
+from sample.seeds import derive_seed
+from train.pretrain.config import PretrainConfig
+from train.pretrain.packing import Row, encode, pack, targets, visible
+from train.pretrain.solvers import ChainSum, Countdown, Solver
+from train.pretrain.transcripts import write_document
+
+
+def training_problems(config: PretrainConfig) -> list[list[Problem]]:
+    """The problems of each family; only the train split may ever be asked for."""
+    for family, problems in config.problems.items():
+        if problems.split != "train":
+            raise ValueError(f"pretrain.problems.{family}.split must be 'train'")
+    return [load_problems(family, problems) for family, problems in config.problems.items()]
+
+
+def solver_of(problem: Problem, config: PretrainConfig) -> Solver:
+    return {"countdown": Countdown(), "chain_sum": ChainSum(config.slip)}[problem.metadata["task"]]
+
+
+class Corpus(Dataset):
+    """Row i: documents drawn from the families in equal shares of tokens' worth of problems."""
+
+    def __init__(self, config: PretrainConfig, problems: list[list[Problem]], tokenizer: Any):
+        self.config = config
+        self.problems = problems
+        self.tokenizer = tokenizer
+        self.solvers = [solver_of(family[0], config) for family in problems]
+        self.batches = config.tokens // (config.row * config.rows)
+
+    def __len__(self) -> int:
+        return self.batches * self.config.rows
+
+    def __getitem__(self, index: int) -> Row:
+        rng = Random(derive_seed("pretrain", self.config.seed, index))
+        return pack(self._documents(rng), self.config.row)
+
+    def _documents(self, rng: Random) -> Iterator[tuple[list[int], list[int], list[int]]]:
+        while True:
+            which = rng.randrange(len(self.problems))
+            problem = rng.choice(self.problems[which])
+            pieces = write_document(problem, self.solvers[which], self.config, rng)
+            yield encode(pieces, self.tokenizer)
+
+
+def collate(rows: list[Row]) -> dict[str, torch.Tensor]:
+    """Model inputs, and where (flat index) which leaf token is to be predicted."""
+    index, labels = targets(rows)
+    return {
+        "input_ids": torch.tensor([r.tokens.tolist() for r in rows]),
+        "position_ids": torch.tensor([r.positions.tolist() for r in rows]),
+        "attention_mask": visible(rows),
+        "index": index,
+        "labels": labels,
+    }
