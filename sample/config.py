@@ -4,6 +4,7 @@ One YAML file is one experiment; each package owns the dataclass of its section.
 wrong types are refused here, in one line; inside the program configs are plain frozen objects.
 """
 
+import collections.abc
 import difflib
 import hashlib
 import json
@@ -90,7 +91,7 @@ def parse(cls: type[T], data: Any, where: str) -> T:
 
 
 def _refuse_unknown_keys(cls: Any, data: Any, where: str) -> None:
-    from typing import get_args, get_type_hints
+    from typing import get_args, get_origin, get_type_hints
 
     if not is_dataclass(cls) or not isinstance(data, Mapping):
         return
@@ -101,12 +102,12 @@ def _refuse_unknown_keys(cls: Any, data: Any, where: str) -> None:
             near = difflib.get_close_matches(str(key), hints, 1)
             known = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(hints)}"
             raise UsageError(f"config: unknown key {place!r}; {known}")
-        inner = [hints[key], *get_args(hints[key])]
-        for kind in inner:
-            _refuse_unknown_keys(kind, value, place)
-        if isinstance(value, Mapping) and get_args(hints[key]):
-            for name, item in value.items():
-                _refuse_unknown_keys(get_args(hints[key])[-1], item, f"{place}.{name}")
+        for kind in (hints[key], *get_args(hints[key])):
+            if get_origin(hints[key]) is not collections.abc.Mapping:
+                _refuse_unknown_keys(kind, value, place)
+            elif isinstance(value, Mapping):
+                for name, item in value.items():
+                    _refuse_unknown_keys(kind, item, f"{place}.{name}")
 
 
 def read_yaml(path: Path, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
