@@ -8,7 +8,7 @@ import collections.abc
 import difflib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -72,6 +72,66 @@ class SampleConfig:
     attempts: int = 8
     replicates: int = 1
 
+    def __post_init__(self) -> None:
+        need(bool(self.models), "sample.models", "at least one model", "none")
+        need(bool(self.problems), "sample.problems", "at least one problem set", "none")
+        need(bool(self.arms), "sample.arms", "at least one arm", "none")
+        need(self.attempts >= 1, "sample.attempts", "1 or more", self.attempts)
+        need(self.replicates >= 1, "sample.replicates", "1 or more", self.replicates)
+        self._check_decoding()
+        for name, problems in self.problems.items():
+            need(problems.count >= 1, f"sample.problems.{name}.count", "1 or more", problems.count)
+        for name, model in self.models.items():
+            need(model.batch >= 1, f"sample.models.{name}.batch", "1 or more", model.batch)
+
+    def _check_decoding(self) -> None:
+        decoding, where = self.decoding, "sample.decoding"
+        need(decoding.temperature >= 0, f"{where}.temperature", "0 or more", decoding.temperature)
+        need(0 < decoding.top_p <= 1, f"{where}.top_p", "above 0, at most 1", decoding.top_p)
+        need(decoding.top_k >= 0, f"{where}.top_k", "0 (off) or more", decoding.top_k)
+        tokens = decoding.max_new_tokens
+        need(tokens >= 1, f"{where}.max_new_tokens", "1 or more", tokens)
+
+
+@dataclass(frozen=True)
+class System:
+    """What one engine runs: a model, named ``base`` in the config, with or without an adapter."""
+
+    name: str
+    base: str
+    model: ModelConfig
+    adapter: str | None = None
+
+
+def config_systems(config: SampleConfig) -> list[System]:
+    """Each model by its name, then each configured adapter on its model.
+
+    Raises:
+        UsageError: an adapter on no known model, or with the name of another system.
+    """
+    systems = [System(name, name, model) for name, model in config.models.items()]
+    for name, adapter in config.adapters.items():
+        need(name not in config.models, f"sample.adapters.{name}", "a name no model has", name)
+        model = find_model(config, adapter.model, f"sample.adapters.{name}.model")
+        systems.append(System(name, adapter.model, model, adapter.path))
+    return systems
+
+
+def find_model(config: SampleConfig, name: str, where: str) -> ModelConfig:
+    """The model of that name; ``where`` is the key that asked for it.
+
+    Raises:
+        UsageError: no such model.
+    """
+    need(name in config.models, where, f"one of {', '.join(config.models)}", name)
+    return config.models[name]
+
+
+def need(condition: bool, where: str, expected: str, given: Any) -> None:
+    """Raise a UsageError that names the key, unless the condition holds."""
+    if not condition:
+        raise UsageError(f"config: {where}: expected {expected} (given: {given!r})")
+
 
 def parse(cls: type[T], data: Any, where: str) -> T:
     """Build the dataclass ``cls`` (nested dataclasses too) from YAML data.
@@ -90,24 +150,37 @@ def parse(cls: type[T], data: Any, where: str) -> T:
         raise UsageError(f"config: {place}: {first['msg']} (given: {first['input']!r})") from None
 
 
-def _refuse_unknown_keys(cls: Any, data: Any, where: str) -> None:
+def _refuse_unknown_keys(kind: Any, data: Any, where: str) -> None:
     from typing import get_args, get_origin, get_type_hints
 
-    if not is_dataclass(cls) or not isinstance(data, Mapping):
-        return
-    hints = get_type_hints(cls)
-    for key, value in data.items():
-        place = f"{where}.{key}".strip(".")
-        if key not in hints:
-            near = difflib.get_close_matches(str(key), hints, 1)
-            known = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(hints)}"
-            raise UsageError(f"config: unknown key {place!r}; {known}")
-        for kind in (hints[key], *get_args(hints[key])):
-            if get_origin(hints[key]) is not collections.abc.Mapping:
-                _refuse_unknown_keys(kind, value, place)
-            elif isinstance(value, Mapping):
-                for name, item in value.items():
-                    _refuse_unknown_keys(kind, item, f"{place}.{name}")
+    if is_dataclass(kind) and isinstance(data, Mapping):
+        hints = get_type_hints(kind)
+        refuse_unknown_keys(data, hints, where)
+        for key, value in data.items():
+            _refuse_unknown_keys(hints[key], value, f"{where}.{key}")
+    elif get_origin(kind) is Mapping and isinstance(data, Mapping):
+        for name, value in data.items():
+            _refuse_unknown_keys(get_args(kind)[-1], value, f"{where}.{name}")
+    elif get_origin(kind) is tuple and isinstance(data, (list, tuple)):
+        for value in data:
+            _refuse_unknown_keys(get_args(kind)[0], value, where)
+    else:
+        for option in get_args(kind):
+            _refuse_unknown_keys(option, data, where)
+
+
+def refuse_unknown_keys(data: Iterable[str], known: Iterable[str], where: str) -> None:
+    """Refuse the first key of ``data`` that is not known.
+
+    Raises:
+        UsageError: names the key and the nearest known one.
+    """
+    known = list(known)
+    for key in data:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+            raise UsageError(f"config: unknown key {f'{where}.{key}'.strip('.')!r}; {hint}")
 
 
 def read_yaml(path: Path, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -130,7 +203,11 @@ def read_yaml(path: Path, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
         key, sep, text = override.partition("=")
         if not sep or not key:
             raise UsageError(f"--set takes key=value, e.g. sample.attempts=4 (given: {override!r})")
-        _set(data, key.split("."), yaml.safe_load(text), override)
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise UsageError(f"--set {override}: the value is not valid YAML") from None
+        _set(data, key.split("."), value, override)
     return data
 
 
@@ -153,7 +230,7 @@ def _plain_mapping(value: Any) -> Any:
         return dict(value)
     if is_dataclass(value):
         return {f.name: getattr(value, f.name) for f in fields(value)}
-    raise TypeError(f"{type(value).__name__} in a config")
+    raise UsageError(f"config: {value!r} is a {type(value).__name__}; put it in quotes")
 
 
 def config_hash(data: Mapping[str, Any]) -> str:

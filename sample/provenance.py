@@ -1,0 +1,123 @@
+"""Where the numbers of a run come from: versions, hardware, and hashes of what it read."""
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from sample.problems import Problem
+
+_BLOCKS = 64
+_MODEL_FILES = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt")
+_PACKAGES = ("torch", "transformers", "trl", "peft", "reasoning-gym", "math-verify")
+
+
+def environment(forage: str, workers: int) -> dict[str, Any]:
+    """Versions, code and machine of this process; one is kept for each that worked on a run."""
+    return {
+        "versions": {
+            "forage": forage,
+            "python": platform.python_version(),
+            **{name: _version(name) for name in _PACKAGES},
+        },
+        "git_commit": _output("git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"),
+        "hardware": {
+            "platform": platform.platform(),
+            "processor": _processor(),
+            "cores": cores(),
+            "gpus": _gpus(),
+        },
+        "threads": {"workers": workers, "each": threads_each(workers)},
+        "determinism": "a seed for every request; no order or batch enters it",
+    }
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def threads_each(workers: int) -> int:
+    """Torch threads of one worker: several workers take one core each, a single one takes all."""
+    return 1 if workers > 1 else max(1, cores())
+
+
+def problems_hash(problems: Iterable[Problem]) -> str:
+    """One hash over the content hashes of a problem set, in its order."""
+    return _hash(problem.id.encode() for problem in problems)
+
+
+def files_hash(path: str) -> str | None:
+    """A hash over the names, sizes and contents of the files of a model or adapter folder.
+
+    Of a file above 64 MiB, 64 blocks of 1 MiB at even distances are read: enough to tell two sets
+    of weights apart without minutes of reading. For a model of the Hub that is in the local cache,
+    its commit; None when neither is to be had.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        return _hub_commit(path)
+    files = sorted(p for p in folder.iterdir() if p.suffix in _MODEL_FILES and p.is_file())
+    return _hash(part for file in files for part in _content(file))
+
+
+def _content(file: Path) -> Iterator[bytes]:
+    size = file.stat().st_size
+    yield f"{file.name} {size}\n".encode()
+    with file.open("rb") as handle:
+        for block in range(_BLOCKS):
+            handle.seek(max(block << 20, ((size >> 20) * block // _BLOCKS) << 20))
+            yield handle.read(1 << 20)
+
+
+def _hash(parts: Iterable[bytes]) -> str:
+    digest = hashlib.blake2b(digest_size=8)
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _hub_commit(name: str) -> str | None:
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        found = try_to_load_from_cache(name, "config.json")
+    except HFValidationError:
+        return None
+    return Path(found).parent.name if isinstance(found, str) else None
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _gpus() -> list[str]:
+    return (_output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader") or "").splitlines()
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _output(*command: str) -> str | None:
+    if shutil.which(command[0]) is None:
+        return None
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

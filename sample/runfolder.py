@@ -1,0 +1,208 @@
+"""The run folder: where one experiment lives on disk.
+
+    config.yaml      fully resolved; the run can be repeated from it
+    manifest.json    versions, hardware and hashes of problems, models and adapters
+    attempts.jsonl   one line per finished attempt (sample.store)
+    adapters/NAME/   trained adapters
+    logs/            what the worker processes printed
+    error.log        the last unexpected error
+    summary.json, report.html
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sample.config import config_hash
+from sample.errors import ForageError, UsageError
+
+UNHASHED = ("workers",)
+"""Top-level keys on which no result depends; they may change when a run is resumed."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of one run; nothing is created until ``open_run``."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def manifest(self) -> Path:
+        return self.path / "manifest.json"
+
+    @property
+    def attempts(self) -> Path:
+        return self.path / "attempts.jsonl"
+
+    @property
+    def summary(self) -> Path:
+        return self.path / "summary.json"
+
+    @property
+    def error_log(self) -> Path:
+        return self.path / "error.log"
+
+    def adapter(self, name: str) -> Path:
+        return self.path / "adapters" / name
+
+    def log(self, name: str) -> Path:
+        return self.path / "logs" / f"{name}.log"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder against other runs; the system lets go when the process ends.
+
+        Raises:
+            UsageError: another run holds it, or the folder cannot be made.
+        """
+        file = _lock(self.path)
+        try:
+            yield
+        finally:
+            os.close(file)
+
+    def open_run(self, config: Mapping[str, Any]) -> str:
+        """Start a run in an empty folder or go on with the one there; gives the config's hash.
+
+        Raises:
+            UsageError: the folder holds a run of another config, or files that are no run.
+        """
+        if self.config.exists():
+            _refuse_other_config(self.config, config)
+        else:
+            self._refuse_foreign_files()
+        write_yaml(self.config, config)
+        return run_hash(config)
+
+    def _refuse_foreign_files(self) -> None:
+        foreign = [p.name for p in self.path.iterdir() if not p.name.startswith(".")]
+        if foreign:
+            raise UsageError(
+                f"{self.path} is not a run folder and not empty (it holds {min(foreign)}); "
+                "use another -o DIR"
+            )
+
+    def read_manifest(self) -> dict[str, Any]:
+        """The manifest, or a new one."""
+        if self.manifest.exists():
+            return read_json(self.manifest)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return {"created": now, "hashes": {}, "environments": []}
+
+    def record(self, environment: Mapping[str, Any], hashes: Mapping[str, str | None]) -> None:
+        """Add what this run uses to the manifest.
+
+        hashes: name of a problem set, model or adapter -> hash of its content (None = unknown).
+
+        Raises:
+            UsageError: something has changed since the records of this folder were made.
+        """
+        manifest = self.read_manifest()
+        for name, value in hashes.items():
+            before = manifest["hashes"].get(name, value)
+            if before != value:
+                raise UsageError(
+                    f"{name} has changed since {self.path} was begun (hash {before}, now {value}); "
+                    "bring the old one back or use another -o DIR"
+                )
+        manifest["hashes"].update(hashes)
+        if environment not in manifest["environments"]:
+            manifest["environments"].append(environment)
+        write_json(self.manifest, manifest)
+
+
+def run_hash(config: Mapping[str, Any]) -> str:
+    """The config hash that stands in every record: all keys but those in ``UNHASHED``."""
+    return config_hash({key: config[key] for key in config if key not in UNHASHED})
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a file as a whole: after a kill it is the old one or the new one.
+
+    Raises:
+        ForageError: disk full or another write error.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        temporary.write_text(text)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise ForageError(
+            f"cannot write {path}: {error.strerror}; mend this and give the same command again"
+        ) from None
+
+
+def write_json(path: Path, data: Any) -> None:
+    write_atomically(path, json.dumps(data, indent=1) + "\n")
+
+
+def write_yaml(path: Path, data: Any) -> None:
+    import yaml
+
+    write_atomically(path, yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True))
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        UsageError: no such file or not JSON.
+    """
+    try:
+        return json.loads(path.read_text())
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    except ValueError:
+        raise UsageError(f"{path} is not valid JSON; delete it and give the command again") from None
+
+
+def _lock(folder: Path) -> int:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise UsageError(f"cannot use {folder}: {error.strerror}; use another -o DIR") from None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(file)
+        raise UsageError(
+            f"another forage process is at work in {folder}; wait for it or use another -o DIR"
+        ) from None
+    return file
+
+
+def _refuse_other_config(path: Path, config: Mapping[str, Any]) -> None:
+    from sample.config import read_yaml
+
+    before = read_yaml(path)
+    if run_hash(before) == run_hash(config):
+        return
+    key, old, new = first_difference(before, config)
+    raise UsageError(
+        f"{path.parent} holds a run of another config: {key} is {old!r} there and {new!r} now; "
+        "use another -o DIR or the old config"
+    )
+
+
+def first_difference(old: Any, new: Any, where: str = "") -> tuple[str, Any, Any]:
+    """The first key, dotted, whose value differs, with both values ("unset" if it is not there)."""
+    if not isinstance(old, Mapping) or not isinstance(new, Mapping):
+        return where, old, new
+    for key in [*old, *(key for key in new if key not in old)]:
+        if not where and key in UNHASHED:
+            continue
+        before, now = old.get(key, "unset"), new.get(key, "unset")
+        if before != now:
+            return first_difference(before, now, f"{where}.{key}".strip("."))
+    raise ValueError("the configs are equal")
