@@ -4,7 +4,6 @@ One YAML file is one experiment; each package owns the dataclass of its section.
 wrong types are refused here, in one line; inside the program configs are plain frozen objects.
 """
 
-import collections.abc
 import difflib
 import hashlib
 import json
@@ -196,7 +195,9 @@ def read_yaml(path: Path, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
     except OSError as error:
         raise UsageError(f"config: cannot read {path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"config: {path} is not valid YAML: {' '.join(str(error).split())}") from None
+        raise UsageError(
+            f"config: {path} is not valid YAML: {' '.join(str(error).split())}"
+        ) from None
     if not isinstance(data, dict):
         raise UsageError(f"config: {path} must hold a mapping, e.g. 'sample: ...'")
     for override in overrides:

@@ -17,15 +17,15 @@ _MODEL_FILES = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt")
 _PACKAGES = ("torch", "transformers", "trl", "peft", "reasoning-gym", "math-verify")
 
 
-def environment(forage: str, workers: int) -> dict[str, Any]:
+def environment(workers: int) -> dict[str, Any]:
     """Versions, code and machine of this process; one is kept for each that worked on a run."""
     return {
         "versions": {
-            "forage": forage,
+            "forage": forage_version(),
             "python": platform.python_version(),
             **{name: _version(name) for name in _PACKAGES},
         },
-        "git_commit": _output("git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"),
+        "git_commit": _git_commit(),
         "hardware": {
             "platform": platform.platform(),
             "processor": _processor(),
@@ -37,14 +37,21 @@ def environment(forage: str, workers: int) -> dict[str, Any]:
     }
 
 
+def forage_version() -> str:
+    return _version("forage-sampling") or "unknown (not installed)"
+
+
 def cores() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def threads_each(workers: int) -> int:
-    """Torch threads of one worker: several workers take one core each, a single one takes all."""
-    return 1 if workers > 1 else max(1, cores())
+    """Torch threads of one worker: one if there are several, else OMP_NUM_THREADS or all cores."""
+    if workers > 1:
+        return 1
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return int(wanted) if wanted.isdecimal() and int(wanted) else cores()
 
 
 def problems_hash(problems: Iterable[Problem]) -> str:
@@ -91,6 +98,14 @@ def _hub_commit(name: str) -> str | None:
     except HFValidationError:
         return None
     return Path(found).parent.name if isinstance(found, str) else None
+
+
+def _git_commit() -> str | None:
+    """The commit of the source tree, "-dirty" if changed; None for an installed copy."""
+    git = ("git", "-C", str(Path(__file__).parent))
+    if not _output(*git, "ls-files", Path(__file__).name):
+        return None
+    return _output(*git, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
 
 
 def _version(package: str) -> str | None:

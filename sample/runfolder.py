@@ -1,12 +1,12 @@
 """The run folder: where one experiment lives on disk.
 
-    config.yaml      fully resolved; the run can be repeated from it
-    manifest.json    versions, hardware and hashes of problems, models and adapters
-    attempts.jsonl   one line per finished attempt (sample.store)
-    adapters/NAME/   trained adapters
-    logs/            what the worker processes printed
-    error.log        the last unexpected error
-    summary.json, report.html
+config.yaml      fully resolved; the run can be repeated from it
+manifest.json    versions, hardware and hashes of problems, models and adapters
+attempts.jsonl   one line per finished attempt (sample.store)
+adapters/NAME/   trained adapters
+logs/            what the worker processes printed
+error.log        the last unexpected error
+summary.json, report.html
 """
 
 import fcntl
@@ -163,7 +163,9 @@ def read_json(path: Path) -> Any:
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     except ValueError:
-        raise UsageError(f"{path} is not valid JSON; delete it and give the command again") from None
+        raise UsageError(
+            f"{path} is not valid JSON; delete it and give the command again"
+        ) from None
 
 
 def _lock(folder: Path) -> int:

@@ -16,7 +16,9 @@ STRATEGIES: Mapping[str, Strategy] = {
     "irrelevant_context": Strategy(
         irrelevant_context.irrelevant_context, irrelevant_context.Options, ("match",)
     ),
-    "swapped_history": Strategy(swapped_history.swapped_history, swapped_history.Options, ("pool",)),
+    "swapped_history": Strategy(
+        swapped_history.swapped_history, swapped_history.Options, ("pool",)
+    ),
 }
 
 
@@ -63,7 +65,9 @@ def check_arms(arms: Mapping[str, ArmConfig]) -> None:
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
-        raise UsageError(f"config: arms wait for each other: {' -> '.join(error.args[1])}") from None
+        raise UsageError(
+            f"config: arms wait for each other: {' -> '.join(error.args[1])}"
+        ) from None
 
 
 def _check_need(name: str, other: str, arms: Mapping[str, ArmConfig]) -> None:

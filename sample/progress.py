@@ -1,0 +1,83 @@
+"""Progress of long work on stderr: bars on a terminal, an occasional plain line elsewhere."""
+
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+PLAIN_EVERY = 15.0
+"""Seconds between two plain lines of the same bar."""
+
+
+@dataclass
+class _Line:
+    total: int
+    done: int
+    first: int
+    began: float = 0.0
+    shown: float = 0.0
+
+
+class Progress:
+    """One bar per name. unit: what is counted, e.g. "attempts"."""
+
+    def __init__(self, unit: str) -> None:
+        self.unit = unit
+        self._lines: dict[str, _Line] = {}
+        self._tasks: dict[str, Any] = {}
+        self._bars = _bars(unit) if sys.stderr.isatty() else None
+
+    def __enter__(self) -> "Progress":
+        if self._bars:
+            self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bars:
+            self._bars.stop()
+
+    def add(self, name: str, total: int, done: int) -> None:
+        """Begin a bar; ``done`` of its ``total`` were done by an earlier run."""
+        self._lines[name] = _Line(total, done, done)
+        if self._bars:
+            self._tasks[name] = self._bars.add_task(name, total=total, completed=done)
+
+    def update(self, name: str, done: int) -> None:
+        line = self._lines[name]
+        if done == line.done:
+            return
+        line.began = line.began or time.monotonic()
+        line.shown = line.shown or line.began
+        line.done = done
+        if self._bars:
+            self._bars.update(self._tasks[name], completed=done)
+        elif done >= line.total or time.monotonic() - line.shown > PLAIN_EVERY:
+            self._print(name, line)
+
+    def advance(self, name: str) -> None:
+        self.update(name, self._lines[name].done + 1)
+
+    def _print(self, name: str, line: _Line) -> None:
+        line.shown = time.monotonic()
+        rate = (line.done - line.first) / max(line.shown - line.began, 1e-9)
+        left = (line.total - line.done) / rate
+        text = f"  {name}: {line.done}/{line.total} {self.unit}, {rate:.1f}/s, {left:.0f} s left"
+        print(text, file=sys.stderr, flush=True)
+
+
+def _bars(unit: str) -> Any:
+    from rich import progress
+    from rich.console import Console
+
+    class Rate(progress.ProgressColumn):
+        def render(self, task: progress.Task) -> str:
+            return f"{task.speed:.1f} {unit}/s" if task.speed else ""
+
+    return progress.Progress(
+        progress.TextColumn("  {task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        Rate(),
+        progress.TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )

@@ -1,0 +1,148 @@
+"""Sampling with several processes: each has its own engine and share; the parent alone writes."""
+
+import asyncio
+import gc
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sample.config import ModelConfig, SampleConfig, System
+from sample.engines.base import Engine
+from sample.errors import UsageError
+from sample.problems import Problem
+from sample.processes import Job, Send, run_jobs
+from sample.progress import Progress
+from sample.provenance import threads_each
+from sample.records import Attempt
+from sample.runfolder import RunFolder
+from sample.scheduler import Plan, arms_on, run_system
+from sample.store import AttemptStore
+
+Load = Callable[[ModelConfig, str | None], Engine]
+
+CHAINS_PER_SLOT = 4
+"""Chains under way for each place in an engine's batch: enough that no place stays empty."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one worker does on one system. finished: what earlier runs made of its groups."""
+
+    system: System
+    plan: Plan
+    finished: tuple[Attempt, ...]
+
+
+def load_model(model: ModelConfig, adapter: str | None) -> Engine:
+    """The engine of a model; imports torch, so only workers call it."""
+    from sample.engines.loading import load_engine
+
+    return load_engine(model, Path(adapter) if adapter else None)
+
+
+def load_all(config: SampleConfig) -> list[Problem]:
+    """The problems of every set, in the order of the config.
+
+    Raises:
+        UsageError: a set cannot be made, or two sets share a problem.
+    """
+    from sample.families import load_problems
+
+    found: dict[str, Problem] = {}
+    for family, options in config.problems.items():
+        for problem in load_problems(family, options):
+            other = found.setdefault(problem.id, problem)
+            if other.family != family:
+                raise UsageError(
+                    f"config: sample.problems.{other.family} and sample.problems.{family} share the "
+                    f"problem {problem.question!r:.80}; make their options differ or drop one"
+                )
+    return list(found.values())
+
+
+def sample_systems(
+    systems: Sequence[System],
+    config: SampleConfig,
+    problems: Sequence[Problem],
+    folder: RunFolder,
+    *,
+    seed: int,
+    workers: int,
+    hashed: str,
+    load: Load = load_model,
+) -> None:
+    """Make every missing attempt of the systems and append it to the run folder's records.
+
+    hashed: the config hash for the records. load: makes an engine; called in each worker.
+
+    Raises:
+        UsageError: damaged records, a model that cannot be loaded.
+        ForageError: a worker was killed or the disk is full; the same call goes on from there.
+    """
+    with AttemptStore(folder.attempts) as store, Progress("attempts") as bars:
+        shares = []
+        for system in systems:
+            plan = _whole_plan(system, config, problems, seed, hashed)
+            done = [attempt for attempt in store.attempts if plan.asks_for(attempt)]
+            bars.add(system.name, plan.total, len(done))
+            shares.append(_unfinished(Share(system, plan, tuple(done))))
+
+        def receive(attempt: Attempt) -> None:
+            store.append(attempt)
+            bars.advance(attempt.system)
+
+        run_jobs(_jobs(shares, workers, folder, load), workers, receive)
+
+
+def _whole_plan(
+    system: System, config: SampleConfig, problems: Sequence[Problem], seed: int, hashed: str
+) -> Plan:
+    return Plan(
+        system=system.name,
+        arms=arms_on(config, system.name),
+        groups=tuple((problem, r) for problem in problems for r in range(config.replicates)),
+        attempts=config.attempts,
+        decoding=config.decoding,
+        seed=seed,
+        config=hashed,
+    )
+
+
+def _unfinished(share: Share) -> Share:
+    """The share without the groups that are finished."""
+    plan = share.plan
+    made = Counter((attempt.problem, attempt.replicate) for attempt in share.finished)
+    whole = len(plan.arms) * plan.attempts
+    left = [group for group in plan.groups if made[group[0].id, group[1]] < whole]
+    return _with_groups(share, left)
+
+
+def _with_groups(share: Share, groups: Iterable[tuple[Problem, int]]) -> Share:
+    plan = replace(share.plan, groups=tuple(groups))
+    held = {(problem.id, replicate) for problem, replicate in plan.groups}
+    finished = (a for a in share.finished if (a.problem, a.replicate) in held)
+    return Share(share.system, plan, tuple(finished))
+
+
+def _jobs(shares: Sequence[Share], workers: int, folder: RunFolder, load: Load) -> list[Job]:
+    """One job per worker: every ``workers``-th unfinished group of each system."""
+    jobs = []
+    for worker in range(workers):
+        parts = [_with_groups(share, share.plan.groups[worker::workers]) for share in shares]
+        parts = [part for part in parts if part.plan.groups]
+        if parts:
+            name = f"sampling worker {worker + 1}"
+            log = folder.log(f"sample-{worker + 1}")
+            jobs.append(Job(name, _work, (load, parts), log, threads_each(workers)))
+    return jobs
+
+
+def _work(send: Send, load: Load, shares: Sequence[Share]) -> None:
+    for share in shares:
+        model = share.system.model
+        engine = load(model, share.system.adapter)
+        in_flight = CHAINS_PER_SLOT * model.batch
+        asyncio.run(run_system(engine, share.plan, share.finished, send, in_flight))
+        del engine
+        gc.collect()
