@@ -10,14 +10,16 @@ from sample.problems import Problem
 from sample.seeds import derive_seed
 
 _ENDLESS = 2**31
-_BARREN = 50
 
 
 def generate(family: str, config: ProblemConfig) -> Iterator[Problem]:
-    """Problems of every split in generation order; ends after a long stretch of known ones.
+    """Problems of every split, without end; the same problem can come again.
 
     reasoning-gym seeds problem i with ``seed + i``, so the seed is a hash: two configs with
     neighbouring seeds must not share problems.
+
+    Raises:
+        UsageError: no such task, or options it refuses.
     """
     import reasoning_gym
 
@@ -26,14 +28,10 @@ def generate(family: str, config: ProblemConfig) -> Iterator[Problem]:
         dataset = reasoning_gym.create_dataset(
             config.task, seed=seed, size=_ENDLESS, **config.options
         )
+        for index in range(_ENDLESS):
+            yield _problem(family, config.task, dataset[index])
     except (AssertionError, TypeError, ValueError) as error:
         raise UsageError(f"problems.{family}: reasoning-gym task {config.task!r}: {error}") from None
-    known: set[str] = set()
-    for index in range(_BARREN * max(config.count, 1000)):
-        problem = _problem(family, config.task, dataset[index])
-        if problem.key not in known:
-            known.add(problem.key)
-            yield problem
 
 
 def _problem(family: str, task: str, item: dict[str, Any]) -> Problem:

@@ -39,7 +39,7 @@ class PretrainConfig:
     drafts: int = 3
     filler: float = 0.15
     architecture: Architecture = Architecture()
-    tokens: int = 15_000_000
+    tokens: int = 12_000_000
     row: int = 384
     rows: int = 12
     learning_rate: float = 3e-3

@@ -1,13 +1,14 @@
 """The endless, reproducible stream of training rows: row i depends on the seed and i alone."""
 
 from collections.abc import Iterator
+from itertools import islice
 from random import Random
 from typing import Any
 
 import torch
 from torch.utils.data import Dataset
 
-from sample.families import load_problems
+from sample.families import draw_problems
 from sample.problems import Problem
 from sample.seeds import derive_seed
 from train.pretrain.config import PretrainConfig
@@ -17,11 +18,14 @@ from train.pretrain.transcripts import write_document
 
 
 def training_problems(config: PretrainConfig) -> list[list[Problem]]:
-    """The problems of each family; only the train split may ever be asked for."""
+    """The problems of each family, in all their wordings; only the train split may be asked for."""
     for family, problems in config.problems.items():
         if problems.split != "train":
             raise ValueError(f"pretrain.problems.{family}.split must be 'train'")
-    return [load_problems(family, problems) for family, problems in config.problems.items()]
+    return [
+        list(islice(draw_problems(family, problems), problems.count))
+        for family, problems in config.problems.items()
+    ]
 
 
 def solver_of(problem: Problem, config: PretrainConfig) -> Solver:
