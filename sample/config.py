@@ -40,7 +40,10 @@ class AdapterConfig:
 
 @dataclass(frozen=True)
 class ProblemConfig:
-    """source: "reasoning_gym". task: its name there. options: passed to it. split: by content hash."""
+    """source: "reasoning_gym". task, options: its name there and what is passed to it.
+
+    split: "train", "dev" or "test", by content hash. count: how many different problems.
+    """
 
     task: str
     source: str = "reasoning_gym"
@@ -67,7 +70,7 @@ class SampleConfig:
     problems: Mapping[str, ProblemConfig]
     arms: Mapping[str, ArmConfig]
     adapters: Mapping[str, AdapterConfig] = field(default_factory=dict)
-    decoding: Decoding = Decoding()
+    decoding: Decoding = field(default_factory=Decoding)
     attempts: int = 8
     replicates: int = 1
 

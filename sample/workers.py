@@ -55,7 +55,7 @@ def load_all(config: SampleConfig) -> list[Problem]:
             other = found.setdefault(problem.id, problem)
             if other.family != family:
                 raise UsageError(
-                    f"config: sample.problems.{other.family} and sample.problems.{family} share the "
+                    f"config: sample.problems.{other.family} and .{family} share the "
                     f"problem {problem.question!r:.80}; make their options differ or drop one"
                 )
     return list(found.values())

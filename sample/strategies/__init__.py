@@ -74,7 +74,7 @@ def _check_need(name: str, other: str, arms: Mapping[str, ArmConfig]) -> None:
     if other not in arms:
         known = ", ".join(arms)
         raise UsageError(
-            f"config: arm {name!r} reads the attempts of arm {other!r}, which is not in sample.arms "
+            f"config: arm {name!r} reads the attempts of arm {other!r}, not in sample.arms "
             f"(arms: {known}); add it or name another in sample.arms.{name}.options"
         )
     here, there = arms[name].systems, arms[other].systems

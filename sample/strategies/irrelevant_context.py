@@ -1,4 +1,4 @@
-"""Control of context length (H2): as many prompt tokens as a sequential attempt, none of them help."""
+"""Control of context length (H2): as long a prompt as in a sequential chain, but of no use."""
 
 import asyncio
 import itertools
