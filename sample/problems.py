@@ -37,6 +37,6 @@ class Problem:
 
     @cached_property
     def split(self) -> str:
-        """"train" (70 %), "dev" (10 %) or "test" (20 %), by the hash of ``key`` alone."""
+        """ "train" (70 %), "dev" (10 %) or "test" (20 %), by the hash of ``key`` alone."""
         bucket = hashlib.blake2b(self.key.encode(), digest_size=8).digest()[0] * 10 // 256
         return {0: "test", 1: "test", 2: "dev"}.get(bucket, "train")

@@ -18,7 +18,9 @@ REANSWER = (
 """The source paper's re-answer prompts, template 0 to 3 (arXiv 2604.05868, CC BY 4.0)."""
 
 
-def conversation(question: str, answers: Sequence[str], reanswer: str = REANSWER[0]) -> list[Message]:
+def conversation(
+    question: str, answers: Sequence[str], reanswer: str = REANSWER[0]
+) -> list[Message]:
     """The messages that ask for attempt len(answers) + 1."""
     messages = [{"role": "user", "content": question}]
     for answer in answers:

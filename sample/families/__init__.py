@@ -20,7 +20,9 @@ def draw_problems(family: str, config: ProblemConfig) -> Iterator[Problem]:
         UsageError: unknown source or split, or options the source refuses.
     """
     if config.source not in SOURCES:
-        raise UsageError(f"problems.{family}: source {config.source!r}; known: {', '.join(SOURCES)}")
+        raise UsageError(
+            f"problems.{family}: source {config.source!r}; known: {', '.join(SOURCES)}"
+        )
     if config.split not in SPLITS:
         raise UsageError(f"problems.{family}: split {config.split!r}; known: {', '.join(SPLITS)}")
     problems = SOURCES[config.source](family, config)

@@ -31,7 +31,9 @@ def generate(family: str, config: ProblemConfig) -> Iterator[Problem]:
         for index in range(_ENDLESS):
             yield _problem(family, config.task, dataset[index])
     except (AssertionError, TypeError, ValueError) as error:
-        raise UsageError(f"problems.{family}: reasoning-gym task {config.task!r}: {error}") from None
+        raise UsageError(
+            f"problems.{family}: reasoning-gym task {config.task!r}: {error}"
+        ) from None
 
 
 def _problem(family: str, task: str, item: dict[str, Any]) -> Problem:

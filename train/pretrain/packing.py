@@ -63,7 +63,7 @@ def _empty(length: int) -> Row:
 
 
 def visible(rows: list[Row]) -> torch.Tensor:
-    """Additive attention mask [row, 1, query, key]: 0 where a token may look, else very negative."""
+    """Additive attention mask [row, 1, query, key]: 0 where a token may look."""
     documents = torch.from_numpy(np.stack([r.documents for r in rows]))
     leaves = torch.from_numpy(np.stack([r.leaves for r in rows]))
     length = documents.shape[1]

@@ -1,5 +1,6 @@
 """`forage pretrain`: the embedded model from scratch, through the transformers Trainer."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -8,6 +9,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import Qwen3Config, Qwen3ForCausalLM, Trainer, TrainingArguments, set_seed
 
+from sample.problems import Problem
 from train.pretrain.config import PretrainConfig
 from train.pretrain.corpus import Corpus, collate, solver_of, training_problems
 from train.pretrain.tokenizer import build_tokenizer
@@ -26,28 +28,30 @@ class LeafTrainer(Trainer):
         return cross_entropy(logits.float(), labels)
 
 
-def pretrain(config: PretrainConfig, folder: Path) -> None:
+def run(config: PretrainConfig, folder: Path) -> None:
     """Train into ``folder`` (save_pretrained format); a killed run goes on from its checkpoint."""
     set_seed(config.seed)
     problems = training_problems(config)
-    rng = Random(config.seed)
-    sample = (
-        "".join(piece.text for piece in write_document(p, solver_of(p, config), config, rng))
-        for family in problems
-        for p in family[:2000]
-    )
-    tokenizer = build_tokenizer(sample)
-    model = Qwen3ForCausalLM(_architecture(config, tokenizer))
+    tokenizer = build_tokenizer(_sample_text(config, problems))
     checkpoints = folder / "checkpoints"
     trainer = LeafTrainer(
-        model=model,
+        model=Qwen3ForCausalLM(_architecture(config, tokenizer)),
         args=_arguments(config, checkpoints),
         train_dataset=Corpus(config, problems, tokenizer),
         data_collator=collate,
+        processing_class=tokenizer,
     )
     trainer.train(resume_from_checkpoint=any(checkpoints.glob("checkpoint-*")) or None)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    trainer.save_model(str(folder))
+    (folder / "training_args.bin").unlink(missing_ok=True)
+
+
+def _sample_text(config: PretrainConfig, problems: list[list[Problem]]) -> Iterator[str]:
+    """Enough documents for every phrase of the families to be met."""
+    rng = Random(config.seed)
+    for problem in (p for family in problems for p in family[:2000]):
+        pieces = write_document(problem, solver_of(problem, config), config, rng)
+        yield "".join(piece.text for piece in pieces)
 
 
 def _architecture(config: PretrainConfig, tokenizer: Any) -> Qwen3Config:

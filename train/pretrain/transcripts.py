@@ -60,4 +60,3 @@ def _filler(config: PretrainConfig, rng: Random) -> str:
         return ""
     count = rng.randint(1, 160)
     return " ".join(SENTENCES[i % len(SENTENCES)] for i in range(count)) + "\n\n"
-

@@ -27,7 +27,9 @@ CONFIG = PretrainConfig(
 def world():
     problems = load_problems("s", CONFIG.problems["s"])
     rng = Random(0)
-    texts = ["".join(x.text for x in write_document(p, ChainSum(0.1), CONFIG, rng)) for p in problems]
+    texts = [
+        "".join(x.text for x in write_document(p, ChainSum(0.1), CONFIG, rng)) for p in problems
+    ]
     tokenizer = build_tokenizer(texts, least=1)
     torch.manual_seed(0)
     config = Qwen3Config(
