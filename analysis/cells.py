@@ -1,0 +1,202 @@
+"""Every statistic of one arm of one system on one family, one number per problem each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis import chains, estimators, votes
+from analysis.statistic import Statistic, over_replicates
+from analysis.table import FINISHES, TOKENS, Cell
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """All attempts of a problem as exchangeable draws.
+
+    counts: [problem, answer] how often each answer was given; n: [problem] attempts with a record;
+    baseline: [problem, k] chance that independent draw k repeats an earlier one.
+    """
+
+    counts: Integers
+    n: Integers
+    baseline: Floats
+
+
+@dataclass(frozen=True)
+class CellStatistics:
+    """levels: name -> one number per problem; curves: name -> [problem, k], k = 1..N.
+
+    Names: accuracy, coverage, majority, last (chains only), repeat_rate, distinct, valid.
+    transitions: name -> (events, at risk) per problem. pool: None for chains.
+    """
+
+    levels: Mapping[str, Statistic]
+    curves: Mapping[str, Floats]
+    transitions: Mapping[str, tuple[Floats, Floats]]
+    pool: Pool | None
+
+
+def parallel_statistics(cell: Cell) -> CellStatistics:
+    """Pool estimators: every subset of a problem's attempts counts, not only the groups drawn."""
+    problems, replicates, steps = cell.correct.shape
+    correct = cell.correct.reshape(problems, -1)
+    graded = ~np.isnan(correct)
+    n, right = graded.sum(axis=1), (correct == 1).sum(axis=1)
+    k = np.arange(1, steps + 1)
+    coverage = estimators.pass_at_k(n[:, None], right[:, None], k)
+    majority = _pool_majority(cell, graded, steps)
+    pool = _pool(cell, steps)
+    distinct = estimators.distinct_curve(pool.counts, pool.n, steps)
+    common = _common_levels(cell)
+    groups = _chain_votes(cell)[:, :, -1]
+    levels = {
+        **common,
+        "coverage": Statistic(
+            coverage[:, -1], estimators.pass_at_k_variance(n, right, steps), replicates
+        ),
+        # the variance over groups of N is above that of the pool estimate: conservative
+        "majority": Statistic(majority[:, -1], over_replicates(groups).within, replicates),
+        "distinct": Statistic(
+            distinct[:, -1], np.full(problems, np.nan), replicates, high=float(steps)
+        ),
+    }
+    curves = {**_common_curves(cell), "coverage": coverage, "majority": majority}
+    return CellStatistics(levels, {**curves, "distinct": distinct}, _transitions(cell), pool)
+
+
+def chain_statistics(cell: Cell) -> CellStatistics:
+    """Chain estimators: means over chains, never over subsets of steps."""
+    coverage = chains.coverage_curve(cell.correct)
+    majority = _chain_votes(cell)
+    distinct = chains.distinct_curve(cell.answer, cell.present)
+    steps = cell.correct.shape[2]
+    levels = {
+        **_common_levels(cell),
+        "coverage": over_replicates(coverage[:, :, -1]),
+        "majority": over_replicates(majority[:, :, -1]),
+        "last": over_replicates(cell.correct[:, :, -1]),
+        "distinct": over_replicates(distinct[:, :, -1], float(steps)),
+    }
+    curves = {
+        **_common_curves(cell),
+        "coverage": over_each_step(coverage),
+        "majority": over_each_step(majority),
+        "distinct": over_each_step(distinct),
+    }
+    return CellStatistics(levels, curves, _transitions(cell), None)
+
+
+def over_each_step(values: Floats) -> Floats:
+    """[problem, replicate, step] -> [problem, step], the mean over known replicates."""
+    known = ~np.isnan(values)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(known, values, 0).sum(axis=1) / known.sum(axis=1)
+
+
+def _mean_over_steps(values: Floats) -> Floats:
+    known = ~np.isnan(values)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(known, values, 0).sum(axis=2) / known.sum(axis=2)
+
+
+def _mean_over_attempts(values: Floats) -> Floats:
+    return over_each_step(values.reshape(len(values), -1, 1))[:, 0]
+
+
+def _common_levels(cell: Cell) -> dict[str, Statistic]:
+    repeated = chains.repeats(cell.answer, cell.present)[:, :, 1:]
+    valid = np.where(cell.present, cell.answer >= 0, np.nan)
+    levels = {
+        "accuracy": over_replicates(_mean_over_steps(cell.correct)),
+        "repeat_rate": over_replicates(_mean_over_steps(repeated)),
+        "valid": over_replicates(_mean_over_steps(valid)),
+    }
+    # a replicate with ungraded attempts must not weigh as much as a full one
+    pooled = _mean_over_attempts(cell.correct)
+    accuracy = levels["accuracy"]
+    return {**levels, "accuracy": Statistic(pooled, accuracy.within, accuracy.replicates)}
+
+
+def _common_curves(cell: Cell) -> dict[str, Floats]:
+    return {
+        "accuracy": over_each_step(cell.correct),
+        "repeat_rate": over_each_step(chains.repeats(cell.answer, cell.present)),
+    }
+
+
+def _chain_votes(cell: Cell) -> Floats:
+    shape = cell.correct.shape
+    flat = (cell.answer.reshape(-1, shape[2]), cell.correct.reshape(-1, shape[2]))
+    return votes.chain_votes(*flat).reshape(shape)
+
+
+def _pool_majority(cell: Cell, graded: NDArray[np.bool_], steps: int) -> Floats:
+    correct = cell.correct.reshape(len(graded), -1)
+    answers = cell.answer.reshape(len(graded), -1)
+    wrong = estimators.answer_counts(np.where(correct == 0, answers, -1))
+    return votes.majority_curve((correct == 1).sum(axis=1), wrong, graded.sum(axis=1), steps)
+
+
+def _pool(cell: Cell, steps: int) -> Pool:
+    answers = cell.answer.reshape(len(cell.answer), -1)
+    counts = estimators.answer_counts(answers)
+    n = cell.present.reshape(len(answers), -1).sum(axis=1)
+    return Pool(counts, n, estimators.repeat_baseline(counts, n, steps))
+
+
+def _transitions(cell: Cell) -> dict[str, tuple[Floats, Floats]]:
+    """Step to step: repair (wrong to right), damage (right to wrong), repeats by earlier state."""
+    before, after = cell.correct[:, :, :-1], cell.correct[:, :, 1:]
+    repeated = chains.repeats(cell.answer, cell.present)[:, :, 1:]
+    was_wrong, was_right = before == 0, before == 1
+    known, seen = ~np.isnan(after), ~np.isnan(repeated)
+    return {
+        "repair": _events(after == 1, was_wrong & known),
+        "damage": _events(after == 0, was_right & known),
+        "repeat_after_wrong": _events(repeated == 1, was_wrong & seen),
+        "repeat_after_correct": _events(repeated == 1, was_right & seen),
+    }
+
+
+def _events(event: NDArray[np.bool_], at_risk: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    hits = (event & at_risk).sum(axis=(1, 2)).astype(float)
+    return hits, at_risk.sum(axis=(1, 2)).astype(float)
+
+
+@dataclass(frozen=True)
+class Costs:
+    """tokens: kind -> mean per attempt (NaN = not known); finish: share of each; all over records.
+
+    ungraded: share of records without a grade; attempts: records; missing: attempts without a
+    record on problems that have one.
+    """
+
+    tokens: Mapping[str, float]
+    finish: Mapping[str, float]
+    ungraded: float
+    attempts: int
+    missing: int
+
+
+def costs(cell: Cell) -> Costs:
+    """What the attempts of a cell cost and how they ended."""
+    attempts = int(cell.present.sum())
+    means = {kind: _known_mean(cell.tokens[kind][cell.present]) for kind in TOKENS}
+    generated = means["thinking"] + means["answer"]
+    tokens = {**means, "generated": generated, "total": means["prompt"] + generated}
+    counts = np.bincount(cell.finish[cell.present], minlength=len(FINISHES))
+    finish = {name: float(counts[i] / attempts) for i, name in enumerate(FINISHES)}
+    ungraded = int((np.isnan(cell.correct) & cell.present).sum())
+    started = cell.present.any(axis=(1, 2))
+    missing = int((~cell.present[started]).sum())
+    return Costs(tokens, finish, ungraded / attempts, attempts, missing)
+
+
+def _known_mean(values: Floats) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")

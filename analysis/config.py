@@ -1,0 +1,85 @@
+"""The ``analyze`` section of a config, and what the analysis must know of each system."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sample.errors import UsageError
+
+AGGREGATORS = ("coverage", "majority", "accuracy", "last")
+ESTIMANDS = ("superpopulation", "fixed")
+DEFAULT_AGGREGATOR = "majority"
+_SEEDED = re.compile(r"(?P<method>.+)-s(?P<seed>\d+)")
+
+
+@dataclass(frozen=True)
+class AnalysisConfig:
+    """What the verdict depends on; to be fixed before sampling.
+
+    margin: largest gap that counts as closed, and largest loss of the parallel arm that is not
+        damage; a share, so 0.03 = 3 points.
+    alpha: error rate; intervals are two-sided at 1 - alpha, one-sided bounds at 1 - alpha.
+    primary: family -> aggregator of its verdict; a family not named here uses "majority".
+    resamples: sign flips and bootstrap draws; seed: of those draws.
+    base: the model the study is about: its controls are reported, the other models are negative
+        controls. An adapter is compared with the model it sits on.
+    estimand: "superpopulation" = problems like these (t over problems); "fixed" = these very
+        problems (replicate noise only; needs at least 2 replicates).
+    """
+
+    margin: float = 0.03
+    alpha: float = 0.05
+    primary: Mapping[str, str] = field(default_factory=dict)
+    resamples: int = 10_000
+    seed: int = 0
+    base: str = "base"
+    estimand: str = "superpopulation"
+
+    def __post_init__(self) -> None:
+        _require(0 < self.margin < 1, "margin", self.margin, "a share between 0 and 1, e.g. 0.03")
+        _require(0 < self.alpha < 0.5, "alpha", self.alpha, "a number between 0 and 0.5, e.g. 0.05")
+        _require(self.resamples >= 100, "resamples", self.resamples, "a number of at least 100")
+        _require(self.seed >= 0, "seed", self.seed, "a whole number of at least 0")
+        _require(
+            self.estimand in ESTIMANDS, "estimand", self.estimand, "one of " + ", ".join(ESTIMANDS)
+        )
+        for family, aggregator in self.primary.items():
+            allowed = "one of " + ", ".join(AGGREGATORS)
+            _require(aggregator in AGGREGATORS, f"primary.{family}", aggregator, allowed)
+
+    def aggregator(self, family: str) -> str:
+        """The aggregator of the family's verdict."""
+        return self.primary.get(family, DEFAULT_AGGREGATOR)
+
+
+def _require(good: bool, key: str, given: object, allowed: str) -> None:
+    if not good:
+        raise UsageError(f"config: analyze.{key} must be {allowed} (given: {given!r})")
+
+
+@dataclass(frozen=True)
+class SystemInfo:
+    """One system of the records.
+
+    base: the model an adapter sits on; None = the system is itself a model.
+    method: the training method shared by adapters that differ only in seed; seed: which one.
+    """
+
+    name: str
+    base: str | None = None
+    method: str | None = None
+    seed: int | None = None
+
+
+def adapter_info(name: str, base: str) -> SystemInfo:
+    """An adapter on ``base``; method and seed are read from a name like ``diverse-s0``."""
+    match = _SEEDED.fullmatch(name)
+    if match is None:
+        return SystemInfo(name, base, name, None)
+    return SystemInfo(name, base, match["method"], int(match["seed"]))
+
+
+def guess_info(name: str, base: str) -> SystemInfo:
+    """For records without their config: ``<method>-s<seed>`` is an adapter, the rest models."""
+    is_adapter = name != base and _SEEDED.fullmatch(name) is not None
+    return adapter_info(name, base) if is_adapter else SystemInfo(name)

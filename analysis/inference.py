@@ -1,0 +1,113 @@
+"""Everything that is said about a contrast: intervals of both estimands, p values, bootstrap."""
+
+import math
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from scipy import stats
+
+from analysis.config import AnalysisConfig
+from analysis.intervals import Interval, fixed_interval, interval
+from analysis.resampling import sign_flip_p, two_level_bootstrap
+from analysis.statistic import Statistic
+
+K = TypeVar("K", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Inference:
+    """interval: super-population. fixed: these problems only. boot_*: two-level bootstrap.
+
+    p_t: two-sided t test; p_flip: sign flip; p_mcnemar: mid-p where there is one run per problem
+    (contrast in {-1, 0, 1}). NaN where undefined.
+    """
+
+    interval: Interval
+    fixed: Interval
+    p_t: float
+    p_flip: float
+    p_mcnemar: float
+    boot_low: float
+    boot_high: float
+
+
+def infer(contrasts: Mapping[K, Statistic], config: AnalysisConfig) -> dict[K, Inference]:
+    """Inference for each contrast; those over the same problems share their random draws."""
+    groups: dict[bytes, list[K]] = {}
+    for key, contrast in contrasts.items():
+        groups.setdefault(contrast.known.tobytes(), []).append(key)
+    found: dict[K, Inference] = {}
+    for keys in groups.values():
+        found.update(_infer_group({key: contrasts[key] for key in keys}, config))
+    return {key: found[key] for key in contrasts}
+
+
+def _infer_group(group: Mapping[K, Statistic], config: AnalysisConfig) -> dict[K, Inference]:
+    statistics = list(group.values())
+    nothing = np.full(len(statistics), math.nan)
+    flips, lows, highs = nothing, nothing, nothing
+    if statistics[0].known.any():
+        values = np.column_stack([s.sample for s in statistics])
+        noise = np.column_stack([_resampled_noise(s) for s in statistics])
+        flips = sign_flip_p(values, config.resamples, config.seed)
+        lows, highs = two_level_bootstrap(
+            values, noise, config.resamples, config.seed, config.alpha
+        )
+    return {
+        key: Inference(
+            interval(statistic, config.alpha),
+            fixed_interval(statistic, config.alpha),
+            t_p(statistic),
+            float(flips[i]),
+            mcnemar_mid_p(statistic),
+            float(lows[i]),
+            float(highs[i]),
+        )
+        for i, (key, statistic) in enumerate(group.items())
+    }
+
+
+def _resampled_noise(statistic: Statistic) -> np.ndarray:
+    """Drawing R replicates anew with replacement shows (R - 1) / R of their unbiased variance."""
+    shrink = 1 - 1 / statistic.replicates
+    return np.nan_to_num(statistic.within[statistic.known]) * shrink
+
+
+def bounds(statistic: Statistic, alpha: float, estimand: str) -> Interval:
+    """The interval of the named estimand ("superpopulation" or "fixed")."""
+    return (interval if estimand == "superpopulation" else fixed_interval)(statistic, alpha)
+
+
+def t_p(statistic: Statistic) -> float:
+    """Two-sided p of the one-sample t test; NaN without variation."""
+    d = statistic.sample
+    if len(d) < 2 or np.ptp(d) < 1e-12:
+        return math.nan
+    t = d.mean() / (d.std(ddof=1) / math.sqrt(len(d)))
+    return float(2 * stats.t.sf(abs(t), len(d) - 1))
+
+
+def t_ratio(statistic: Statistic) -> float:
+    """Mean over its standard error; 0 without variation."""
+    d = statistic.sample
+    if len(d) < 2 or np.ptp(d) < 1e-12:
+        return 0.0
+    return float(d.mean() / (d.std(ddof=1) / math.sqrt(len(d))))
+
+
+def mcnemar_mid_p(statistic: Statistic) -> float:
+    """McNemar mid-p for a contrast of one run per problem, NaN for any other."""
+    d = statistic.sample
+    if statistic.high != 1 or len(d) == 0 or np.abs(d - np.round(d)).max() > 1e-9:
+        return math.nan
+    plus, minus = int((d > 0.5).sum()), int((d < -0.5).sum())
+    return mid_p(plus, minus)
+
+
+def mid_p(plus: int, minus: int) -> float:
+    """Two-sided mid-p of Binomial(plus + minus, 1/2)."""
+    total, smaller = plus + minus, min(plus, minus)
+    below = stats.binom.cdf(smaller, total, 0.5) - 0.5 * stats.binom.pmf(smaller, total, 0.5)
+    return float(min(1.0, 2 * below))

@@ -1,0 +1,160 @@
+"""Confidence intervals for a mean over problems, and for a ratio of two such means."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from analysis.statistic import Statistic
+
+Floats = NDArray[np.float64]
+
+FEWEST_NON_ZERO = 5
+_TINY = 1e-9
+
+
+@dataclass(frozen=True)
+class Interval:
+    """low, high: NaN where undefined. method: "t", "bonett-price", "wilson", "sign bound", "z".
+
+    degenerate: too little variation for a t interval, so another method stands in.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    n: int
+    method: str = "t"
+    degenerate: bool = False
+
+
+def interval(statistic: Statistic, alpha: float) -> Interval:
+    """The two-sided 1 - alpha interval for problems like these (super-population).
+
+    Contrasts in {-1, 0, 1}: Bonett-Price. Standard deviation 0, or fewer than 5 problems that
+    differ from 0 (for a level: from its ends): never t; Wilson for a level, a sign bound for a
+    contrast. Otherwise t over problems with n - 1 degrees of freedom.
+    """
+    d = statistic.sample
+    if len(d) == 0:
+        return Interval(math.nan, math.nan, math.nan, 0)
+    level = statistic.low == 0
+    degenerate = _is_degenerate(d, statistic)
+    if not level and statistic.high == 1 and _is_ternary(d):
+        low, high = bonett_price(int((d > 0.5).sum()), int((d < -0.5).sum()), len(d), alpha)
+        return Interval(float(d.mean()), low, high, len(d), "bonett-price", degenerate)
+    if not degenerate:
+        return Interval(float(d.mean()), *t_interval(d, alpha), len(d))
+    if level:
+        low, high = wilson(float(d.mean()) / statistic.high, len(d), alpha)
+        low, high = low * statistic.high, high * statistic.high
+        return Interval(float(d.mean()), low, high, len(d), "wilson", True)
+    low, high = sign_bound(d, statistic.low, statistic.high, alpha)
+    return Interval(float(d.mean()), low, high, len(d), "sign bound", True)
+
+
+def fixed_interval(statistic: Statistic, alpha: float) -> Interval:
+    """The interval for these very problems: replicate noise only, z.
+
+    NaN bounds where no problem has two replicates. A problem with one replicate is given the mean
+    variance of the others.
+    """
+    d = statistic.sample
+    within = statistic.within[statistic.known]
+    within = within[~np.isnan(within)]
+    if len(within) == 0:
+        estimate = float(d.mean()) if len(d) else math.nan
+        return Interval(estimate, math.nan, math.nan, len(d), "z")
+    # an unbiased variance may be negative for one problem, hardly ever for the mean of many
+    half = _z(alpha) * math.sqrt(max(float(within.mean()), 0.0) / len(d))
+    return Interval(float(d.mean()), float(d.mean()) - half, float(d.mean()) + half, len(d), "z")
+
+
+def _is_degenerate(d: Floats, statistic: Statistic) -> bool:
+    fewest = int((np.abs(d) > _TINY).sum())
+    if statistic.low == 0:
+        fewest = min(fewest, int((np.abs(d - statistic.high) > _TINY).sum()))
+    return float(np.ptp(d)) < _TINY or fewest < FEWEST_NON_ZERO
+
+
+def _is_ternary(d: Floats) -> bool:
+    return bool((np.abs(d - np.round(d)) < _TINY).all())
+
+
+def _z(alpha: float) -> float:
+    return float(stats.norm.isf(alpha / 2))
+
+
+def t_interval(d: Floats, alpha: float) -> tuple[float, float]:
+    """mean(d) -/+ t_{n-1} sd(d) / sqrt(n). Raises ValueError if n < 2."""
+    if len(d) < 2:
+        raise ValueError("a t interval needs at least 2 problems")
+    half = float(stats.t.isf(alpha / 2, len(d) - 1)) * float(d.std(ddof=1)) / math.sqrt(len(d))
+    mean = float(d.mean())
+    return mean - half, mean + half
+
+
+def bonett_price(plus: int, minus: int, n: int, alpha: float) -> tuple[float, float]:
+    """Wald interval for (plus - minus) / n with (plus + 1), (minus + 1), (n + 2).
+
+    Paired proportions with one run per problem (Bonett & Price 2012, adjusted Wald).
+    """
+    p, q = (plus + 1) / (n + 2), (minus + 1) / (n + 2)
+    half = _z(alpha) * math.sqrt((p + q - (p - q) ** 2) / (n + 2))
+    return max(-1.0, p - q - half), min(1.0, p - q + half)
+
+
+def wilson(share: float, n: int, alpha: float) -> tuple[float, float]:
+    """Wilson score interval; conservative where ``share`` is a mean of values inside [0, 1]."""
+    z = _z(alpha)
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def sign_bound(d: Floats, low: float, high: float, alpha: float) -> tuple[float, float]:
+    """Bounds for a mean of values in [low, high] of which hardly any differ from 0.
+
+    E[d] <= high P(d > 0) and E[d] >= low P(d < 0), with one-sided Clopper-Pearson bounds for the
+    two shares; with no problem above 0 the upper bound is high (1 - (alpha/2)^(1/n)), the rule of
+    three at alpha/2.
+    """
+    n = len(d)
+    above, below = int((d > _TINY).sum()), int((d < -_TINY).sum())
+
+    def most(count: int) -> float:
+        return 1.0 if count == n else float(stats.beta.isf(alpha / 2, count + 1, n - count))
+
+    return low * most(below), high * most(above)
+
+
+def ratio_interval(top: Floats, bottom: Floats, alpha: float) -> Interval:
+    """sum(top) / sum(bottom) over problems, t interval of the linearised ratio."""
+    keep = ~np.isnan(top) & ~np.isnan(bottom) & (bottom > 0)
+    top, bottom = top[keep], bottom[keep]
+    if len(top) == 0:
+        return Interval(math.nan, math.nan, math.nan, 0)
+    ratio = float(top.sum() / bottom.sum())
+    influence = (top - ratio * bottom) / bottom.mean()
+    if (np.abs(top) > _TINY).sum() < FEWEST_NON_ZERO or float(np.ptp(influence)) < _TINY:
+        return Interval(ratio, *wilson(ratio, len(top), alpha), len(top), "wilson", True)
+    low, high = t_interval(influence + ratio, alpha)
+    return Interval(ratio, max(0.0, low), min(1.0, high), len(top))
+
+
+def fieller(numerator: Floats, denominator: Floats, alpha: float) -> tuple[float, float] | None:
+    """Bounds of mean(numerator) / mean(denominator), paired; None where the set is unbounded.
+
+    {rho : (A - rho B)^2 <= t^2 (V_A - 2 rho C_AB + rho^2 V_B)} (Fieller 1954).
+    """
+    n = len(numerator)
+    a, b = float(numerator.mean()), float(denominator.mean())
+    (va, cab), (_, vb) = np.cov(numerator, denominator) / n
+    t2 = float(stats.t.isf(alpha / 2, n - 1)) ** 2
+    square, linear, constant = b * b - t2 * vb, a * b - t2 * cab, a * a - t2 * va
+    if square <= 0:
+        return None
+    root = math.sqrt(max(linear**2 - square * constant, 0.0))
+    return float((linear - root) / square), float((linear + root) / square)

@@ -1,0 +1,125 @@
+"""Levels of one system: accuracy, exploration and cost of every arm, and the gaps."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.cells import CellStatistics
+from analysis.chains import identity_terms
+from analysis.config import AGGREGATORS, AnalysisConfig
+from analysis.estimators import collision
+from analysis.inference import Inference
+from analysis.intervals import Interval, interval, ratio_interval, t_interval
+from analysis.numbers import Json, gap_json, interval_json
+from analysis.statistic import Statistic
+from analysis.study import PARALLEL, SEQUENTIAL, Key, Study
+
+Floats = NDArray[np.float64]
+
+
+def system_json(
+    study: Study, name: str, inferred: Mapping[Key, Inference], config: AnalysisConfig
+) -> Json:
+    """Entry of one system: levels by arm, gaps by aggregator, the identity."""
+    arms = study.arms(name)
+    gaps = {a: inferred.get(("gap", name, a)) for a in AGGREGATORS}
+    return {
+        "arms": {arm: _arm(study, name, arm, config) for arm in arms},
+        "gaps": {a: gap_json(found) for a, found in gaps.items()},
+        "identity": _identity(study, name, config.alpha),
+    }
+
+
+def _arm(study: Study, system: str, arm: str, config: AnalysisConfig) -> Json:
+    cell, cost = study.cells[(system, arm)], study.costs[(system, arm)]
+    primary, alpha = config.aggregator(study.family), config.alpha
+    levels = {name: interval_json(interval(s, alpha)) for name, s in cell.levels.items()}
+    parallel = study.cells.get((system, PARALLEL))
+    return {
+        **levels,
+        "last": levels.get("last"),
+        "selection": _selection(cell, primary),
+        **_independence(cell, parallel, alpha),
+        "collision": _collision(cell, alpha),
+        **{n: _transition(e, r, alpha) for n, (e, r) in cell.transitions.items()},
+        "tokens": dict(cost.tokens),
+        "finish": dict(cost.finish),
+        "ungraded": cost.ungraded,
+        "attempts": cost.attempts,
+        "missing": cost.missing,
+        "by_step": {name: _curve(name, cell.curves[name], alpha) for name in cell.curves},
+    }
+
+
+def _selection(cell: CellStatistics, primary: str) -> float | None:
+    chosen = cell.levels["last" if primary == "last" and "last" in cell.levels else "majority"]
+    shared = chosen.known & cell.levels["coverage"].known
+    covered = cell.levels["coverage"].only(shared).estimate
+    return chosen.only(shared).estimate / covered if covered > 0 else None
+
+
+def _independence(cell: CellStatistics, parallel: CellStatistics | None, alpha: float) -> Json:
+    """The repeat rate that independent draws would show, and what the arm shows beyond it."""
+    if parallel is None or parallel.pool is None:
+        return {"repeat_baseline": None, "repeat_excess": None}
+    rate = cell.levels["repeat_rate"]
+    later = parallel.pool.baseline[:, 1:]
+    values = later.mean(axis=1) if later.shape[1] else np.full(len(later), math.nan)
+    baseline = Statistic(values, np.full(len(values), math.nan))
+    return {
+        "repeat_baseline": interval_json(interval(baseline.only(rate.known), alpha)),
+        "repeat_excess": interval_json(interval(rate - baseline, alpha)),
+    }
+
+
+def _collision(cell: CellStatistics, alpha: float) -> Json | None:
+    if cell.pool is None:
+        return None
+    values = collision(cell.pool.counts, cell.pool.n)
+    return interval_json(interval(Statistic(values, np.full(len(values), math.nan)), alpha))
+
+
+def _transition(events: Floats, at_risk: Floats, alpha: float) -> Json:
+    return {**interval_json(ratio_interval(events, at_risk, alpha)), "at_risk": int(at_risk.sum())}
+
+
+def _curve(name: str, values: Floats, alpha: float) -> list[Json]:
+    """One interval per k; the first attempt has nothing to repeat."""
+    high = float(values.shape[1]) if name == "distinct" else 1.0
+    nothing = np.full(len(values), math.nan)
+    points = [
+        interval_json(interval(Statistic(values[:, k], nothing, high=high), alpha))
+        for k in range(values.shape[1])
+    ]
+    if name == "repeat_rate":
+        points[0] = interval_json(Interval(math.nan, math.nan, math.nan, 0))
+    return points
+
+
+def _identity(study: Study, system: str, alpha: float) -> Json | None:
+    """The exact split of the majority gap, intervals by the delta method over problems."""
+    sides = [study.cells.get((system, arm)) for arm in (PARALLEL, SEQUENTIAL)]
+    if sides[0] is None or sides[1] is None:
+        return None
+    levels = [side.levels[name] for side in sides if side for name in ("coverage", "majority")]
+    shared = np.logical_and.reduce([level.known for level in levels])
+    x = np.column_stack([level.values[shared] for level in levels])
+    if len(x) < 2 or x.mean(axis=0)[[0, 2]].min() <= 0:
+        return None
+    cp, mp, cs, ms = x.mean(axis=0)
+    terms = identity_terms(cp, cs, mp / cp, ms / cs)
+    slope = 0.5 * np.array(
+        [ms / cs + cs * mp / cp**2, 1 - cs / cp, -cp * ms / cs**2 - mp / cp, cp / cs - 1]
+    )
+    whole = np.array([0.0, 1.0, 0.0, -1.0])
+    return {
+        "coverage_term": _delta(x @ slope, terms[0], alpha),
+        "selection_term": _delta(x @ (whole - slope), terms[1], alpha),
+    }
+
+
+def _delta(influence: Floats, estimate: float, alpha: float) -> Json:
+    low, high = t_interval(influence - influence.mean() + estimate, alpha)
+    return interval_json(Interval(estimate, low, high, len(influence), "delta"))

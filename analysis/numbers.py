@@ -1,0 +1,29 @@
+"""Intervals and contrasts as entries of the summary."""
+
+from typing import Any
+
+from analysis.inference import Inference
+from analysis.intervals import Interval
+
+Json = dict[str, Any]
+
+
+def interval_json(found: Interval) -> Json:
+    """estimate, low, high, n, method, degenerate."""
+    return dict(vars(found))
+
+
+def gap_json(found: Inference | None) -> Json | None:
+    """An interval with p values, the bootstrap bounds and the fixed-benchmark bounds."""
+    if found is None:
+        return None
+    return {
+        **interval_json(found.interval),
+        "p_t": found.p_t,
+        "p_flip": found.p_flip,
+        "p_mcnemar": found.p_mcnemar,
+        "boot_low": found.boot_low,
+        "boot_high": found.boot_high,
+        "fixed_low": found.fixed.low,
+        "fixed_high": found.fixed.high,
+    }

@@ -1,0 +1,175 @@
+"""The contrasts of one family: gaps, their changes under adapters, controls."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.cells import CellStatistics, Costs, chain_statistics, costs, parallel_statistics
+from analysis.config import AGGREGATORS, SystemInfo
+from analysis.statistic import Statistic
+from analysis.table import Table
+
+PARALLEL = "parallel"
+SEQUENTIAL = "sequential"
+
+Key = tuple[str, ...]
+"""("gap", system, aggregator), ("control", arm), or ("gap_base" | "gap_adapted" | "did" |
+"parallel_change" | "sequential_change", adapter, aggregator)."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """One family. cells: (system, arm) -> statistics. contrasts: what inference is wanted for."""
+
+    family: str
+    problems: int
+    cells: Mapping[tuple[str, str], CellStatistics]
+    costs: Mapping[tuple[str, str], Costs]
+    contrasts: Mapping[Key, Statistic]
+    warnings: tuple[str, ...]
+
+    @property
+    def systems(self) -> list[str]:
+        return list(dict.fromkeys(system for system, _ in self.cells))
+
+    def arms(self, system: str) -> list[str]:
+        """The pair of the gap first, then the controls by name."""
+        arms = [arm for name, arm in self.cells if name == system]
+        return sorted(arms, key=lambda arm: (arm != PARALLEL, arm != SEQUENTIAL, arm))
+
+
+def build_study(
+    table: Table, family: str, systems: Mapping[str, SystemInfo], base: str, primary: str
+) -> Study:
+    """Statistics of every cell of a family, and every contrast between them."""
+    keys = [(system, arm) for name, system, arm in table.cells if name == family]
+    keys.sort(key=lambda key: (key[0] != base, systems[key[0]].base is not None, key))
+    raw = {key: table.cells[(family, *key)] for key in keys}
+    cells = {
+        key: parallel_statistics(cell) if key[1] == PARALLEL else chain_statistics(cell)
+        for key, cell in raw.items()
+    }
+    study = Study(
+        family, len(table.problems[family]), cells, {k: costs(c) for k, c in raw.items()}, {}, ()
+    )
+    contrasts: dict[Key, Statistic] = {}
+    warnings: list[str] = []
+    for system in study.systems:
+        contrasts.update(_gaps(study, system, warnings))
+    for system in study.systems:
+        contrasts.update(_adapter(study, systems[system], contrasts, primary, warnings))
+    contrasts.update(_controls(study, base, primary))
+    return Study(
+        family, study.problems, cells, study.costs, contrasts, (*warnings, *_data_warnings(study))
+    )
+
+
+def parallel_level(cell: CellStatistics, aggregator: str) -> Statistic:
+    """The parallel side of a gap: parallel has no last answer, so "last" faces its majority."""
+    return cell.levels["majority" if aggregator == "last" else aggregator]
+
+
+def _gaps(study: Study, system: str, warnings: list[str]) -> dict[Key, Statistic]:
+    parallel = study.cells.get((system, PARALLEL))
+    sequential = study.cells.get((system, SEQUENTIAL))
+    if parallel is None or sequential is None:
+        missing = PARALLEL if parallel is None else SEQUENTIAL
+        warnings.append(f"{study.family}: {system} has no {missing} arm, so it has no gap")
+        return {}
+    gaps: dict[Key, Statistic] = {
+        ("gap", system, name): parallel_level(parallel, name) - sequential.levels[name]
+        for name in AGGREGATORS
+    }
+    sides = (parallel.levels["accuracy"].known, sequential.levels["accuracy"].known)
+    if (sides[0] != sides[1]).any():
+        warnings.append(
+            f"{study.family}: {system} has {sides[0].sum()} problems in parallel and "
+            f"{sides[1].sum()} in sequential; the gap uses the {(sides[0] & sides[1]).sum()} shared"
+        )
+    return gaps
+
+
+def _adapter(
+    study: Study,
+    info: SystemInfo,
+    gaps: Mapping[Key, Statistic],
+    primary: str,
+    warnings: list[str],
+) -> dict[Key, Statistic]:
+    """The change of every gap, on the problems that all four cells have."""
+    if info.base is None or ("gap", info.name, primary) not in gaps:
+        return {}
+    if ("gap", info.base, primary) not in gaps:
+        warnings.append(f"{study.family}: {info.base}, the base of {info.name}, has no gap")
+        return {}
+    found: dict[Key, Statistic] = {}
+    for name in AGGREGATORS:
+        base, adapted = gaps[("gap", info.base, name)], gaps[("gap", info.name, name)]
+        shared = base.known & adapted.known
+        found[("gap_base", info.name, name)] = base.only(shared)
+        found[("gap_adapted", info.name, name)] = adapted.only(shared)
+        found[("did", info.name, name)] = base - adapted
+        if name == primary:
+            found.update(_changes(study, info, name, shared))
+            _warn_if_dropped(study.family, info, base.known, adapted.known, warnings)
+    return found
+
+
+def _changes(
+    study: Study, info: SystemInfo, name: str, shared: NDArray[np.bool_]
+) -> dict[Key, Statistic]:
+    base, adapted = str(info.base), info.name
+    parallel = [parallel_level(study.cells[(s, PARALLEL)], name) for s in (adapted, base)]
+    sequential = [study.cells[(s, SEQUENTIAL)].levels[name] for s in (adapted, base)]
+    return {
+        ("parallel_change", adapted, name): (parallel[0] - parallel[1]).only(shared),
+        ("sequential_change", adapted, name): (sequential[0] - sequential[1]).only(shared),
+    }
+
+
+def _warn_if_dropped(
+    family: str,
+    info: SystemInfo,
+    base: NDArray[np.bool_],
+    adapted: NDArray[np.bool_],
+    warnings: list[str],
+) -> None:
+    if (base != adapted).any():
+        warnings.append(
+            f"{family}: {info.base} has a gap on {base.sum()} problems, {info.name} on "
+            f"{adapted.sum()}; their comparison uses the {(base & adapted).sum()} shared"
+        )
+
+
+def _controls(study: Study, base: str, primary: str) -> dict[Key, Statistic]:
+    """Parallel minus every other arm of the base, on the primary aggregator."""
+    parallel = study.cells.get((base, PARALLEL))
+    if parallel is None:
+        return {}
+    level = parallel_level(parallel, primary)
+    return {
+        ("control", arm): level - study.cells[(base, arm)].levels[primary]
+        for arm in study.arms(base)
+        if arm not in (PARALLEL, SEQUENTIAL)
+    }
+
+
+def _data_warnings(study: Study) -> list[str]:
+    """Ungraded, failed and missing attempts, per cell, where there are any."""
+    said = []
+    for (system, arm), cost in study.costs.items():
+        place = f"{study.family}: {system}/{arm}"
+        if cost.ungraded:
+            said.append(f"{place}: {_share(cost.ungraded)} of attempts not graded, left out")
+        if cost.finish["error"]:
+            failed = _share(cost.finish["error"])
+            said.append(f"{place}: {failed} of attempts failed, read as wrong")
+        if cost.missing:
+            said.append(f"{place}: {cost.missing} attempts missing; sampling is not finished")
+    return said
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.2g} %"

@@ -1,0 +1,192 @@
+"""From attempt records to ``summary.json`` (schema in docs/summary.md)."""
+
+import math
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+
+from analysis.comparisons import adapter_json, methods_json, model_json
+from analysis.config import AnalysisConfig, SystemInfo, guess_info
+from analysis.inference import Inference, infer
+from analysis.levels import system_json
+from analysis.numbers import Json, gap_json
+from analysis.study import Key, Study, build_study
+from analysis.table import Table, build_table
+from sample.errors import UsageError
+from sample.records import Attempt
+
+SCHEMA_VERSION = 1
+
+
+def summarize(
+    attempts: Iterable[Attempt],
+    config: AnalysisConfig,
+    systems: Mapping[str, SystemInfo] | None = None,
+    *,
+    steps: int | None = None,
+    name: str = "",
+    decoding: Mapping[str, Any] | None = None,
+    registered: bool = True,
+    created: str | None = None,
+) -> Json:
+    """The summary of a run, ready for ``json.dumps``; an undefined number is None.
+
+    systems: what each system of the records is; one that is not named is judged by its name.
+    steps: the chain length N of the run; None = the largest step in the records.
+    decoding: shown in the report. registered: the settings were fixed before sampling; if not,
+    CLOSED is never said. created: ISO time; None = now.
+
+    Raises:
+        UsageError: no records, or a fixed-benchmark verdict asked of a single replicate.
+    """
+    table = build_table(attempts, steps)
+    infos, warnings = _know_systems(table, systems or {}, config.base)
+    warnings += _table_warnings(table, registered)
+    replicates = max(cell.present.shape[1] for cell in table.cells.values())
+    if config.estimand == "fixed" and replicates < 2:
+        raise UsageError(
+            "config: analyze.estimand 'fixed' needs at least 2 replicates (given: 1); "
+            "set sample.replicates=2 and sample again, or analyze.estimand=superpopulation"
+        )
+    families: Json = {}
+    for family in sorted(table.problems):
+        study = build_study(table, family, infos, config.base, config.aggregator(family))
+        families[family], more = _family(study, infos, config, registered)
+        warnings += [*study.warnings, *more]
+    return _plain(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "run": _run(table, name, created),
+            "settings": _settings(table, config, replicates, decoding, registered),
+            "families": families,
+            "warnings": warnings,
+        }
+    )
+
+
+def _know_systems(
+    table: Table, given: Mapping[str, SystemInfo], base: str
+) -> tuple[dict[str, SystemInfo], list[str]]:
+    names = sorted({system for _, system, _ in table.cells})
+    warnings = []
+    if base not in names:
+        warnings.append(f"no attempts of the base {base!r}; systems seen: {', '.join(names)}")
+    known = {n: given[n] if n in given else guess_info(n, base) for n in names}
+    for system in names:
+        if given and system not in given:
+            kind = f"an adapter of {base}" if known[system].base else "a model"
+            warnings.append(f"{system} is not in the config: read as {kind}")
+    return known, warnings
+
+
+def _table_warnings(table: Table, registered: bool) -> list[str]:
+    warnings = []
+    if not registered:
+        warnings.append("the settings were not fixed before sampling: read this as exploratory")
+    if table.duplicates:
+        warnings.append(f"{table.duplicates} records came twice; the later one counts")
+    if table.beyond:
+        warnings.append(f"{table.beyond} records beyond attempt {table.steps} left out")
+    if len(table.configs) > 1:
+        warnings.append(f"records of {len(table.configs)} configs: {', '.join(table.configs)}")
+    return warnings
+
+
+def _run(table: Table, name: str, created: str | None) -> Json:
+    try:
+        version = metadata.version("forage-sampling")
+    except metadata.PackageNotFoundError:
+        version = "not installed"
+    return {
+        "name": name,
+        "config_hash": ", ".join(table.configs),
+        "attempts": table.records,
+        "created": created or datetime.now(UTC).isoformat(timespec="seconds"),
+        "forage_version": version,
+    }
+
+
+def _settings(
+    table: Table,
+    config: AnalysisConfig,
+    replicates: int,
+    decoding: Mapping[str, Any] | None,
+    registered: bool,
+) -> Json:
+    return {
+        "margin": config.margin,
+        "alpha": config.alpha,
+        "N": table.steps,
+        "replicates": replicates,
+        "decoding": dict(decoding or {}),
+        "primary": {family: config.aggregator(family) for family in sorted(table.problems)},
+        "resamples": config.resamples,
+        "seed": config.seed,
+        "base": config.base,
+        "estimand": config.estimand,
+        "fixed_before_sampling": registered,
+    }
+
+
+def _family(
+    study: Study, infos: Mapping[str, SystemInfo], config: AnalysisConfig, registered: bool
+) -> tuple[Json, list[str]]:
+    primary = config.aggregator(study.family)
+    inferred = infer(study.contrasts, config)
+    adapters = {
+        name: adapter_json(study, infos[name], inferred, config, registered)
+        for name in study.systems
+        if infos[name].base is not None
+    }
+    models = {
+        name: model_json(study, name, inferred, config)
+        for name in study.systems
+        if infos[name].base is None and name != config.base
+    }
+    controls = {
+        key[1]: {"system": config.base, "difference": gap_json(found)}
+        for key, found in inferred.items()
+        if key[0] == "control"
+    }
+    summary = {
+        "n_problems": study.problems,
+        "primary": primary,
+        "systems": {name: system_json(study, name, inferred, config) for name in study.systems},
+        "adapters": adapters,
+        "models": models,
+        "methods": methods_json(adapters, infos, config.alpha),
+        "controls": controls,
+    }
+    return summary, _straddles(study, inferred, config)
+
+
+def _straddles(
+    study: Study, inferred: Mapping[Key, Inference], config: AnalysisConfig
+) -> list[str]:
+    """Primary contrasts on which the two p values disagree: the larger one counts."""
+    primary = config.aggregator(study.family)
+    return [
+        f"{study.family}: {' '.join(key[:-1])}: t and sign-flip p straddle {config.alpha:g} "
+        f"({found.p_t:.3f}, {found.p_flip:.3f}); trust the larger"
+        for key, found in inferred.items()
+        if key[0] in ("gap", "did")
+        and key[-1] == primary
+        and (found.p_t < config.alpha) != (found.p_flip < config.alpha)
+        and not math.isnan(found.p_t)
+    ]
+
+
+def _plain(value: Any) -> Any:
+    """JSON data: numpy scalars as Python ones, NaN and infinity as None."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, np.generic):
+        return value.item()
+    return value

@@ -1,0 +1,166 @@
+"""Attempt records as arrays: one cell per (family, system, arm), shaped [problem, replicate, step].
+
+A failed or truncated attempt is wrong and has no answer, in every arm; an attempt that was not
+graded is NaN, never wrong; a missing attempt is NaN too and not ``present``.
+"""
+
+from array import array
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sample.errors import UsageError
+from sample.records import Attempt
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+CellKey = tuple[str, str, str]
+
+FINISHES = ("stop", "length", "error")
+NO_ANSWER = -1
+_COLUMNS = ("problem", "replicate", "step", "answer", "correct", "finish")
+TOKENS = ("prompt", "cached", "thinking", "answer")
+_WIDTH = len(_COLUMNS) + len(TOKENS)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """All attempts of one arm of one system on one family; arrays are [problem, replicate, step].
+
+    correct: 1, 0, or NaN (not graded, or missing).
+    answer: code of the canonical answer, comparable between the cells of a family within one
+        problem; -1 = no answer.
+    present: there is a record.
+    finish: index into FINISHES, -1 = missing.
+    tokens: kind -> counts, NaN where the engine could not say.
+    """
+
+    correct: Floats
+    answer: Integers
+    present: NDArray[np.bool_]
+    finish: Integers
+    tokens: Mapping[str, Floats]
+
+
+@dataclass(frozen=True)
+class Table:
+    """problems: family -> ids in the order of the first axis of its cells (sorted).
+
+    records: how many were read; duplicates: records that replaced an earlier one of the same key;
+    beyond: records of steps above the chain length, left out; configs: config hashes seen.
+    """
+
+    cells: Mapping[CellKey, Cell]
+    problems: Mapping[str, tuple[str, ...]]
+    steps: int
+    records: int
+    duplicates: int
+    beyond: int
+    configs: tuple[str, ...]
+
+
+class _Reader:
+    """One pass over the records into flat columns, strings replaced by codes."""
+
+    def __init__(self) -> None:
+        self.rows: dict[CellKey, array[float]] = {}
+        self.problems: dict[str, dict[str, int]] = {}
+        self.answers: dict[tuple[str, str], dict[str, int]] = {}
+        self.configs: set[str] = set()
+
+    def add(self, attempt: Attempt) -> None:
+        known = self.problems.setdefault(attempt.family, {})
+        problem = known.setdefault(attempt.problem, len(known))
+        usable = attempt.finish == "stop"
+        answer = NO_ANSWER
+        if usable and attempt.canonical is not None:
+            codes = self.answers.setdefault((attempt.family, attempt.problem), {})
+            answer = codes.setdefault(attempt.canonical, len(codes))
+        graded = np.nan if attempt.correct is None else attempt.correct
+        ledger = attempt.ledger
+        row = (
+            problem,
+            attempt.replicate,
+            attempt.step,
+            answer,
+            graded if usable else 0,
+            _finish_code(attempt.finish),
+            ledger.prompt,
+            np.nan if ledger.cached is None else ledger.cached,
+            ledger.thinking,
+            ledger.answer,
+        )
+        key = (attempt.family, attempt.system, attempt.arm)
+        self.rows.setdefault(key, array("d")).extend(row)
+        self.configs.add(attempt.config)
+
+
+def _finish_code(finish: str) -> int:
+    if finish not in FINISHES:
+        raise UsageError(
+            f"records: unknown finish {finish!r}; expected {', '.join(FINISHES)}; "
+            "sample again with this version"
+        )
+    return FINISHES.index(finish)
+
+
+def build_table(attempts: Iterable[Attempt], steps: int | None = None) -> Table:
+    """Arrays of the records.
+
+    steps: the chain length N; None = the largest step seen. Later steps are left out.
+
+    Raises:
+        UsageError: no records, or a finish that is not known.
+    """
+    reader = _Reader()
+    for attempt in attempts:
+        reader.add(attempt)
+    if not reader.rows:
+        raise UsageError("records: no attempts to analyse; run `forage sample` first")
+    flat = {key: np.frombuffer(rows).reshape(-1, _WIDTH) for key, rows in reader.rows.items()}
+    length = steps or int(max(rows[:, 2].max() for rows in flat.values()))
+    order = {family: sorted(known) for family, known in reader.problems.items()}
+    places = {
+        family: _places(list(known), order[family]) for family, known in reader.problems.items()
+    }
+    cells = {key: _cell(rows, places[key[0]], length) for key, rows in flat.items()}
+    beyond = sum(int((rows[:, 2] > length).sum()) for rows in flat.values())
+    records = sum(len(rows) for rows in flat.values())
+    kept = sum(int(cell.present.sum()) for cell in cells.values())
+    return Table(
+        cells,
+        {family: tuple(ids) for family, ids in order.items()},
+        length,
+        records,
+        records - beyond - kept,
+        beyond,
+        tuple(sorted(reader.configs)),
+    )
+
+
+def _places(seen: list[str], ordered: list[str]) -> Integers:
+    position = {problem: i for i, problem in enumerate(ordered)}
+    return np.array([position[problem] for problem in seen])
+
+
+def _cell(rows: Floats, places: Integers, steps: int) -> Cell:
+    rows = rows[rows[:, 2] <= steps]
+    replicates = int(rows[:, 1].max()) + 1 if len(rows) else 1
+    shape = (len(places), replicates, steps)
+    index = (
+        places[rows[:, 0].astype(np.int64)],
+        rows[:, 1].astype(np.int64),
+        rows[:, 2].astype(np.int64) - 1,
+    )
+
+    def spread(column: int, empty: float) -> Floats:
+        values = np.full(shape, empty)
+        values[index] = rows[:, column]
+        return values
+
+    finish = spread(5, -1).astype(np.int64)
+    tokens = {kind: spread(len(_COLUMNS) + i, np.nan) for i, kind in enumerate(TOKENS)}
+    answer = spread(3, NO_ANSWER).astype(np.int64)
+    return Cell(spread(4, np.nan), answer, finish >= 0, finish, tokens)
