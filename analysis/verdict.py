@@ -131,14 +131,14 @@ def _not_shown_reason(did: Statistic, steps: tuple[Step, ...], config: AnalysisC
     found = bounds(did, config.alpha, config.estimand)
     said = _with_interval(found, config)
     if found.high < 0:
-        return f"The gap grew: it changed by {said} in the direction of closing."
+        return f"The gap grew: gap of the base minus gap of the adapter is {said}."
     left = steps[2]
     if left.bound < left.threshold:
         return (
             f"The gap is within the margin (upper bound {_points(left.bound)}), "
-            f"but that it shrank is not shown: by {said}."
+            f"but it is not shown to have shrunk: it did by an estimated {said}."
         )
-    return f"That the gap shrank is not shown: by {said}."
+    return f"The gap is not shown to have shrunk: it did by an estimated {said}."
 
 
 def _narrowed_reason(did: Statistic, steps: tuple[Step, ...], config: AnalysisConfig) -> str:

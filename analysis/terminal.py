@@ -1,0 +1,170 @@
+"""A summary as tables for the terminal, readable at 80 columns.
+
+Shares are in percent, gaps in percentage points, with their interval in brackets and the number
+of problems (n) beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+
+Json = Mapping[str, Any]
+
+UNKNOWN = "-"
+_STYLES = {"CLOSED": "green", "NARROWED": "yellow", "CLOSED_BY_DAMAGE": "red"}
+
+
+def print_summary(summary: Json, console: Console | None = None) -> None:
+    """Print every table of the summary, then its warnings."""
+    from rich.console import Console
+
+    console = console or Console()
+    for part in render(summary):
+        console.print(part, highlight=False, soft_wrap=False)
+
+
+def render(summary: Json) -> Iterator[RenderableType]:
+    """The parts of the printout, in order."""
+    from rich.markup import escape
+
+    settings = summary["settings"]
+    for name, family in summary["families"].items():
+        yield _heading(name, family, settings)
+        yield ""
+        yield _levels(family, settings)
+        yield ""
+        if family["adapters"]:
+            yield _verdicts(family)
+            yield ""
+        yield from _reasons(family)
+        if family["methods"]:
+            yield ""
+            yield _methods(family)
+        yield ""
+        yield _exploration(family)
+        if family["controls"]:
+            yield ""
+            yield _controls(family)
+        yield ""
+    for warning in summary["warnings"]:
+        yield f"[yellow]warning:[/] {escape(warning)}"
+
+
+def with_interval(found: Json | None, scale: float = 100.0, digits: int = 1) -> str:
+    """``12.3 [10.1, 14.5]``; a star marks a degenerate sample, where no t interval is given."""
+    if found is None or found["estimate"] is None:
+        return UNKNOWN
+    estimate = _number(found["estimate"], scale, digits)
+    if found["low"] is None:
+        return estimate
+    low, high = (_number(found[end], scale, digits) for end in ("low", "high"))
+    return f"{estimate} [{low}, {high}]" + "*" * bool(found.get("degenerate"))
+
+
+def _number(value: float, scale: float, digits: int) -> str:
+    return f"{round(scale * value, digits) + 0.0:.{digits}f}"
+
+
+def _heading(name: str, family: Json, settings: Json) -> RenderableType:
+    from rich.markup import escape
+
+    return (
+        f"[bold]{escape(name)}[/]: {family['n_problems']} problems, N = {settings['N']} attempts, "
+        f"{settings['replicates']} replicates, judged by {family['primary']}; "
+        f"margin {_number(settings['margin'], 100, 1)} points, "
+        f"{_number(1 - settings['alpha'], 100, 0)} % intervals"
+    )
+
+
+def _table(title: str, *columns: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    table.show_edge = False
+    table.title_style = "bold"
+    table.add_column(columns[0], overflow="fold")
+    for column in columns[1:]:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
+def _add(table: Table, name: str, *cells: str, style: str = "") -> None:
+    from rich.markup import escape
+
+    table.add_row(escape(name), *(escape(cell) for cell in cells), style=style)
+
+
+def _count(found: Json | None) -> str:
+    return UNKNOWN if found is None else str(found["n"])
+
+
+def _levels(family: Json, settings: Json) -> Table:
+    primary = family["primary"]
+    title = f"Solved by {primary} of {settings['N']} (percent), and the gap (points)"
+    table = _table(title, "system", "parallel", "sequential", "gap", "n")
+    for name, system in family["systems"].items():
+        parallel = system["arms"].get("parallel")
+        sequential = system["arms"].get("sequential")
+        left = parallel and parallel["majority" if primary == "last" else primary]
+        right = sequential and sequential[primary]
+        gap = system["gaps"][primary]
+        cells = (with_interval(left), with_interval(right), with_interval(gap))
+        _add(table, name, *cells, _count(gap or left or right))
+    return table
+
+
+def _verdicts(family: Json) -> Table:
+    table = _table("Verdicts", "adapter", "verdict", "gap left", "gap shrank by", "n")
+    for name, adapter in family["adapters"].items():
+        verdict = adapter["verdict"] or "not measured"
+        changes = [with_interval(adapter[key]) for key in ("gap_adapted", "did")]
+        style = _STYLES.get(verdict, "")
+        _add(table, name, verdict, *changes, _count(adapter["did"]), style=style)
+    return table
+
+
+def _reasons(family: Json) -> Iterator[str]:
+    from rich.markup import escape
+
+    for name, judged in (*family["adapters"].items(), *family["models"].items()):
+        verdict = judged["verdict"] or "not measured"
+        yield f"[bold]{escape(name)}[/] {verdict}: {escape(judged['reason'])}"
+
+
+def _methods(family: Json) -> Table:
+    table = _table("Methods, over training seeds", "method", "seeds", "gap left", "gap shrank by")
+    table.add_column("verdicts")
+    for name, method in family["methods"].items():
+        changes = [with_interval(method[key]) for key in ("gap_adapted", "did")]
+        verdicts = ", ".join(f"{count} {verdict}" for verdict, count in method["verdicts"].items())
+        _add(table, name, str(method["seeds"]), *changes, verdicts)
+    return table
+
+
+def _exploration(family: Json) -> Table:
+    columns = ("arm", "repeats", "if independent", "distinct", "n")
+    table = _table("Exploration: later attempts that repeat an answer (percent), distinct answers", *columns)
+    for name, system in family["systems"].items():
+        _add(table, name, "", "", "", "", style="bold")
+        for arm, levels in system["arms"].items():
+            shares = [with_interval(levels[key]) for key in ("repeat_rate", "repeat_baseline")]
+            distinct = with_interval(levels["distinct"], 1, 2)
+            _add(table, f" {arm}", *shares, distinct, _count(levels["repeat_rate"]))
+    return table
+
+
+def _controls(family: Json) -> Table:
+    title = f"Controls: parallel minus control, {family['primary']}"
+    table = _table(title, "control", "difference", "p (sign flip)", "n")
+    for arm, control in family["controls"].items():
+        difference = control["difference"]
+        p = difference["p_flip"]
+        shown = UNKNOWN if p is None else f"{p:.4f}"
+        _add(table, arm, with_interval(difference), shown, _count(difference))
+    return table
