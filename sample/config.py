@@ -203,15 +203,25 @@ def read_yaml(path: Path, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
         ) from None
     if not isinstance(data, dict):
         raise UsageError(f"config: {path} must hold a mapping, e.g. 'sample: ...'")
-    for override in overrides:
-        key, sep, text = override.partition("=")
+    return override(data, overrides)
+
+
+def override(data: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """The same mapping, with ``a.b.c=value`` overrides applied; values are YAML.
+
+    Raises:
+        UsageError: a malformed override.
+    """
+    import yaml
+
+    for text in overrides:
+        key, sep, value = text.partition("=")
         if not sep or not key:
-            raise UsageError(f"--set takes key=value, e.g. sample.attempts=4 (given: {override!r})")
+            raise UsageError(f"--set takes key=value, e.g. sample.attempts=4 (given: {text!r})")
         try:
-            value = yaml.safe_load(text)
+            _set(data, key.split("."), yaml.safe_load(value), text)
         except yaml.YAMLError:
-            raise UsageError(f"--set {override}: the value is not valid YAML") from None
-        _set(data, key.split("."), value, override)
+            raise UsageError(f"--set {text}: the value is not valid YAML") from None
     return data
 
 

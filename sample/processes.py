@@ -79,7 +79,7 @@ class _Running:
         self.done = False
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe(duplex=False)
-        self.process: BaseProcess = context.Process(target=_child, args=(theirs, job), daemon=True)
+        self.process: BaseProcess = context.Process(target=_child, args=(theirs, job))
         _start_deaf_to_interrupts(self.process)
         theirs.close()
 

@@ -19,11 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sample.config import config_hash
+from sample.config import config_hash, read_yaml
 from sample.errors import ForageError, UsageError
-
-UNHASHED = ("workers",)
-"""Top-level keys on which no result depends; they may change when a run is resumed."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ class RunFolder:
             UsageError: the folder holds a run of another config, or files that are no run.
         """
         if self.config.exists():
-            _refuse_other_config(self.config, config)
+            refuse_other_config(self.path, read_yaml(self.config), config)
         else:
             self._refuse_foreign_files()
         write_yaml(self.config, config)
@@ -109,21 +106,40 @@ class RunFolder:
         """
         manifest = self.read_manifest()
         for name, value in hashes.items():
-            before = manifest["hashes"].get(name, value)
-            if before != value:
+            before = manifest["hashes"].get(name)
+            if before and value and before != value:
                 raise UsageError(
                     f"{name} has changed since {self.path} was begun (hash {before}, now {value}); "
                     "bring the old one back or use another -o DIR"
                 )
-        manifest["hashes"].update(hashes)
+            manifest["hashes"][name] = value or before
         if environment not in manifest["environments"]:
             manifest["environments"].append(environment)
         write_json(self.manifest, manifest)
 
 
 def run_hash(config: Mapping[str, Any]) -> str:
-    """The config hash that stands in every record: all keys but those in ``UNHASHED``."""
-    return config_hash({key: config[key] for key in config if key not in UNHASHED})
+    """The config hash that stands in every record."""
+    return config_hash(what_matters(config))
+
+
+def what_matters(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config without the keys on which no result depends, so that they may change on resume.
+
+    These are ``workers`` and ``sample.models.NAME.batch``.
+    """
+    kept = {key: value for key, value in config.items() if key != "workers"}
+    sample = kept.get("sample")
+    if isinstance(sample, Mapping) and isinstance(sample.get("models"), Mapping):
+        models = {name: _without_batch(model) for name, model in sample["models"].items()}
+        kept["sample"] = {**sample, "models": models}
+    return kept
+
+
+def _without_batch(model: Any) -> Any:
+    if not isinstance(model, Mapping):
+        return model
+    return {key: value for key, value in model.items() if key != "batch"}
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -184,15 +200,19 @@ def _lock(folder: Path) -> int:
     return file
 
 
-def _refuse_other_config(path: Path, config: Mapping[str, Any]) -> None:
-    from sample.config import read_yaml
+def refuse_other_config(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Refuse to go on with a run under another config.
 
-    before = read_yaml(path)
-    if run_hash(before) == run_hash(config):
+    before: the config of the run in ``folder``.
+
+    Raises:
+        UsageError: names the first key that differs, with both values.
+    """
+    if run_hash(before) == run_hash(now):
         return
-    key, old, new = first_difference(before, config)
+    key, old, new = first_difference(what_matters(before), what_matters(now))
     raise UsageError(
-        f"{path.parent} holds a run of another config: {key} is {old!r} there and {new!r} now; "
+        f"{folder} holds a run of another config: {key} is {old!r} there and {new!r} now; "
         "use another -o DIR or the old config"
     )
 
@@ -202,8 +222,6 @@ def first_difference(old: Any, new: Any, where: str = "") -> tuple[str, Any, Any
     if not isinstance(old, Mapping) or not isinstance(new, Mapping):
         return where, old, new
     for key in [*old, *(key for key in new if key not in old)]:
-        if not where and key in UNHASHED:
-            continue
         before, now = old.get(key, "unset"), new.get(key, "unset")
         if before != now:
             return first_difference(before, now, f"{where}.{key}".strip("."))

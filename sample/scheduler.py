@@ -142,7 +142,8 @@ class _Group:
         if (arm, step) not in self.attempts:
             place = (self.plan.system, arm, self.replicate, step)
             seed = derive_seed(self.plan.seed, self.problem.id, *place)
-            generation = await _generate(self.engine, Request(messages, seed, self.plan.decoding))
+            request = Request(messages, seed, self.plan.decoding)
+            generation = await _generate(self.engine, request, self.plan.system)
             record = self._record(arm, step, seed, generation)
             self.attempts[arm, step] = record
             self.emit(record)
@@ -170,13 +171,18 @@ class _Group:
         )
 
 
-async def _generate(engine: Engine, request: Request) -> Generation:
+async def _generate(engine: Engine, request: Request, system: str) -> Generation:
     start = time.perf_counter()
     try:
         return await engine.generate(request)
     except ForageError:
         raise
     except Exception as error:
+        if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__:
+            raise ForageError(
+                f"system {system}: out of memory; give the same command again with a smaller "
+                "batch: --set sample.models.NAME.batch=32"
+            ) from None
         ledger = Ledger(0, None, 0, 0, time.perf_counter() - start)
         return Generation("", "", "error", ledger, _failure(error))
 
