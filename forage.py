@@ -248,7 +248,7 @@ def sample_stage(run: Run, systems: "list[System]") -> None:
         return
     _say(f"sample: {', '.join(system.name for system in systems)}")
     problems = load_all(config)
-    hashes = {f"problems {f}": problems_hash(_family(problems, f)) for f in config.problems}
+    hashes: dict[str, str | None] = {f"problems {f}": problems_hash(_family(problems, f)) for f in config.problems}
     for system in systems:
         hashes[f"model {system.base}"] = files_hash(system.model.path)
         if system.adapter is not None:
@@ -560,7 +560,7 @@ def pretrain(target: Path, out: Path | None, overrides: tuple[str, ...]) -> None
     """
     with _at_work(target, out, overrides, "pretrain") as work:
         from sample.provenance import environment
-        from train.pretrain.run import pretrain as train_model
+        from train.pretrain.run import run as train_model
 
         work.folder.record(environment(1), {})
         _say(f"pretrain: {work.out}")

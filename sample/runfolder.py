@@ -60,8 +60,9 @@ class RunFolder:
         """Hold the folder against other runs; the system lets go when the process ends.
 
         Raises:
-            UsageError: another run holds it, or the folder cannot be made.
+            UsageError: another run holds it, it holds other files, or it cannot be made.
         """
+        self._refuse_foreign_files()
         file = _lock(self.path)
         try:
             yield
@@ -72,16 +73,16 @@ class RunFolder:
         """Start a run in an empty folder or go on with the one there; gives the config's hash.
 
         Raises:
-            UsageError: the folder holds a run of another config, or files that are no run.
+            UsageError: the folder holds a run of another config.
         """
         if self.config.exists():
             refuse_other_config(self.path, read_yaml(self.config), config)
-        else:
-            self._refuse_foreign_files()
         write_yaml(self.config, config)
         return run_hash(config)
 
     def _refuse_foreign_files(self) -> None:
+        if self.config.exists() or not self.path.is_dir():
+            return
         foreign = [p.name for p in self.path.iterdir() if not p.name.startswith(".")]
         if foreign:
             raise UsageError(
