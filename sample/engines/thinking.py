@@ -1,0 +1,76 @@
+"""Thinking and answer: what a reasoning model wrote before and after ``</think>``."""
+
+from dataclasses import dataclass
+
+from transformers import PreTrainedTokenizerBase
+
+OPEN, CLOSE = "<think>", "</think>"
+
+
+@dataclass(frozen=True)
+class Split:
+    """thinking, text: stripped, tags removed.
+
+    thinking_tokens: how many tokens up to and including the closing tag; the others are the
+    answer's. unfinished: thinking was begun and never closed, so all tokens are thinking.
+    """
+
+    thinking: str
+    text: str
+    thinking_tokens: int
+    unfinished: bool = False
+
+
+def prompt_opens_thinking(prompt: str) -> bool:
+    """Whether the chat template wrote the opening tag itself, as DeepSeek-R1's does."""
+    return prompt.rstrip().endswith(OPEN)
+
+
+class ThinkingTags:
+    """The tags as one tokenizer spells them: one token each, or ordinary text."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        vocabulary = tokenizer.get_vocab()
+        self._tokenizer = tokenizer
+        self._open, self._close = vocabulary.get(OPEN), vocabulary.get(CLOSE)
+
+    def split(self, tokens: list[int], opened: bool) -> Split:
+        """Split at the last closing tag.
+
+        tokens: the generated ids without the stop token. opened: see ``prompt_opens_thinking``.
+        """
+        whole = self._decode(tokens)
+        if self._close is None and CLOSE in whole:
+            thinking, _, text = whole.rpartition(CLOSE)
+            return Split(_bare(thinking), text.strip(), self._end_in_text(tokens))
+        if self._close in tokens:
+            end = len(tokens) - tokens[::-1].index(self._close)
+            return Split(
+                _bare(self._decode(tokens[: end - 1])), self._decode(tokens[end:]).strip(), end
+            )
+        if opened or self._open in tokens or whole.lstrip().startswith(OPEN):
+            return Split(_bare(whole), "", len(tokens), unfinished=True)
+        return Split("", whole.strip(), 0)
+
+    def _end_in_text(self, tokens: list[int]) -> int:
+        """Index just after the token that completes the last tag, by bisection on the text."""
+        tags = self._decode(tokens).count(CLOSE)
+        low, high = 0, len(tokens)
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self._decode(tokens[:middle]).count(CLOSE) == tags:
+                high = middle
+            else:
+                low = middle
+        return high
+
+    def _decode(self, tokens: list[int]) -> str:
+        text = self._tokenizer.decode(
+            tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        assert isinstance(text, str)
+        return text
+
+
+def _bare(thinking: str) -> str:
+    return thinking.strip().removeprefix(OPEN).strip()

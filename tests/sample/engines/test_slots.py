@@ -1,0 +1,37 @@
+import torch
+
+from sample.engines.slots import SlotCache, causal_mask, padded_length
+
+
+def test_padded_length():
+    assert [padded_length(n) for n in (1, 128, 129, 192, 193)] == [128, 128, 192, 192, 256]
+
+
+def test_mask_shows_each_query_itself_and_what_is_before_it():
+    mask = causal_mask(torch.tensor([[0, 1], [5, 6]]), 128, torch.float32)
+    assert mask.shape == (2, 1, 2, 128)
+    assert (mask == 0).sum(-1).flatten().tolist() == [1, 2, 6, 7]
+    window = causal_mask(torch.tensor([[5]]), 128, torch.float32, window=2)
+    assert (window == 0).nonzero()[:, 3].tolist() == [4, 5]
+
+
+def test_rows_are_written_at_their_own_positions_and_survive_growth_and_moves():
+    cache = SlotCache(1, torch.device("cpu"))
+
+    def write(start: int, positions: list[list[int]], value: float) -> torch.Tensor:
+        at = torch.tensor(positions)
+        cache.place(start, at, int(at.max()) + 1)
+        new = torch.full((len(positions), 2, len(positions[0]), 4), value)
+        return cache.update(new, -new, 0)[0]
+
+    keys = write(0, [[0, 1, 2], [0, 1, 2]], 1.0)
+    assert keys.shape == (2, 2, 128, 4)
+    write(0, [[3], [1]], 2.0)
+    keys = write(2, [[300]] * 9, 3.0)
+    assert keys.shape == (9, 2, 320, 4) and (keys[:, :, 300] == 3).all()
+    cache.move([1], [5], 128)
+    cache.place(0, torch.zeros(6, 1, dtype=torch.long), 4)
+    layer = cache.layers[0]
+    assert layer.keys[0, 0, :5, 0].tolist() == [1, 1, 1, 2, 0]  # type: ignore[index]
+    assert layer.keys[5, 1, :4, 0].tolist() == [1, 2, 1, 0]  # type: ignore[index]
+    assert layer.values[5, 1, :4, 0].tolist() == [-1, -2, -1, 0]  # type: ignore[index]
