@@ -63,7 +63,8 @@ def two_level_bootstrap(
         drawn = rng.integers(0, n, (rows, n)) + n * np.arange(rows)[:, None]
         weights = np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n).astype(float)
         spread = np.sqrt(np.maximum(weights @ noise, 0.0))
-        jitter = spread * rng.standard_normal((rows, columns))
+        # one normal draw for all columns: a contrast's bounds depend on no other contrast
+        jitter = spread * rng.standard_normal((rows, 1))
         means[start : start + rows] = (weights @ contrasts + jitter) / n
         start += rows
     low, high = np.quantile(means, [alpha / 2, 1 - alpha / 2], axis=0)

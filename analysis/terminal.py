@@ -85,8 +85,8 @@ def _table(title: str, *columns: str) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
-    table.show_edge = False
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", padding=(0, 1, 0, 0))
+    table.pad_edge = table.show_edge = False
     table.title_style = "bold"
     table.add_column(columns[0], overflow="fold")
     for column in columns[1:]:
@@ -149,13 +149,13 @@ def _methods(family: Json) -> Table:
 
 def _exploration(family: Json) -> Table:
     columns = ("arm", "repeats", "if independent", "distinct", "n")
-    table = _table("Exploration: later attempts that repeat an answer (percent), distinct answers", *columns)
+    table = _table("Exploration: later attempts that repeat an answer (percent)", *columns)
     for name, system in family["systems"].items():
         _add(table, name, "", "", "", "", style="bold")
         for arm, levels in system["arms"].items():
             shares = [with_interval(levels[key]) for key in ("repeat_rate", "repeat_baseline")]
             distinct = with_interval(levels["distinct"], 1, 2)
-            _add(table, f" {arm}", *shares, distinct, _count(levels["repeat_rate"]))
+            _add(table, arm, *shares, distinct, _count(levels["repeat_rate"]))
     return table
 
 

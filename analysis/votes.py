@@ -22,8 +22,9 @@ def _binomials(n: int, k: int) -> Floats:
     """Pascal's triangle [0..n, 0..k]."""
     table = np.zeros((n + 1, k + 1))
     table[:, 0] = 1
-    for row in range(1, n + 1):
-        table[row, 1:] = table[row - 1, 1:] + table[row - 1, :-1]
+    with np.errstate(over="ignore"):
+        for row in range(1, n + 1):
+            table[row, 1:] = table[row - 1, 1:] + table[row - 1, :-1]
     if not np.isfinite(table).all():
         raise ForageError(
             f"majority vote: C({n}, {k}) is too large; use fewer than 1,000 parallel attempts "

@@ -1,0 +1,180 @@
+import numpy as np
+import pytest
+import statsmodels.api as sm
+from scipy import stats
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.weightstats import DescrStatsW
+
+from analysis import intervals
+from analysis.inference import mid_p, t_p
+from analysis.statistic import Statistic, over_replicates
+
+SLEEP = np.array([0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0])
+SLEEP -= np.array([1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4])
+
+
+def contrast(values, high=1.0) -> Statistic:
+    values = np.asarray(values, float)
+    return Statistic(values, np.full(len(values), np.nan), 1, -high, high)
+
+
+def level(values, high=1.0) -> Statistic:
+    values = np.asarray(values, float)
+    return Statistic(values, np.full(len(values), np.nan), 1, 0.0, high)
+
+
+def test_t_interval_and_p_of_the_sleep_data():
+    assert intervals.t_interval(SLEEP, 0.05) == pytest.approx((-2.459886, -0.700114), abs=1e-6)
+    assert t_p(contrast(SLEEP, 10)) == pytest.approx(0.00283289, abs=1e-8)
+
+
+def test_the_equivalence_interval_gives_the_verdicts_of_tost():
+    low, high = intervals.t_interval(-SLEEP, 0.10)
+    assert (low, high) == pytest.approx((0.866995, 2.293005), abs=1e-6)
+    for margin in (1.5, 2.0, 2.5, 3.0):
+        p = DescrStatsW(-SLEEP).ttost_mean(-margin, margin)[0]
+        assert (p < 0.05) == (-margin < low and high < margin)
+
+
+def test_t_equals_regression_clustered_by_problem():
+    rng = np.random.default_rng(1)
+    runs = rng.random((40, 4)) - 0.4
+    problem = np.repeat(np.arange(40), 4)
+    fit = sm.OLS(runs.ravel(), np.ones(160)).fit(
+        cov_type="cluster",
+        cov_kwds={"groups": problem, "use_correction": True, "df_correction": True},
+        use_t=True,
+    )
+    found = intervals.interval(contrast(runs.mean(axis=1)), 0.05)
+    low, high = fit.conf_int()[0]
+    # statsmodels multiplies by (N - 1) / (N - K) too, which is 1 for an intercept alone
+    assert (found.low, found.high) == pytest.approx((low, high), rel=1e-10)
+
+
+def test_order_of_the_problems_does_not_matter():
+    rng = np.random.default_rng(2)
+    d = rng.normal(0.1, 0.2, 50)
+    first = intervals.interval(contrast(d), 0.05)
+    second = intervals.interval(contrast(rng.permutation(d)), 0.05)
+    assert (first.low, first.high) == pytest.approx((second.low, second.high), abs=1e-12)
+
+
+def test_one_run_per_problem_gets_bonett_price():
+    d = [1] * 12 + [-1] * 6 + [0] * 12
+    found = intervals.interval(contrast(d), 0.05)
+    p, q = 13 / 32, 7 / 32
+    half = 1.959964 * np.sqrt((p + q - (p - q) ** 2) / 32)
+    assert found.method == "bonett-price" and not found.degenerate
+    assert (found.low, found.high) == pytest.approx((p - q - half, p - q + half), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("values", "method"),
+    [
+        ([0.0] * 30, "bonett-price"),
+        ([1.0] * 4 + [0.0] * 26, "bonett-price"),
+        ([0.5] * 4 + [0.0] * 26, "sign bound"),
+        ([0.5] * 30, "sign bound"),
+        ([0.25, 0.5, 0.125], "sign bound"),
+    ],
+)
+def test_degenerate_contrasts_never_get_a_t_interval(values, method):
+    found = intervals.interval(contrast(values), 0.05)
+    assert (found.method, found.degenerate) == (method, True)
+    assert found.low < found.estimate < found.high
+
+
+@pytest.mark.parametrize("values", [[0.0] * 30, [1.0] * 30, [1.0] * 28 + [0.5, 0.0], [0.5] * 30])
+def test_degenerate_levels_get_a_wilson_interval_inside_the_range(values):
+    found = intervals.interval(level(values), 0.05)
+    assert (found.method, found.degenerate) == ("wilson", True)
+    assert 0 <= found.low <= found.estimate <= found.high <= 1
+    assert found.high - found.low > 0.05
+
+
+def test_wilson_agrees_with_statsmodels_and_the_anchors():
+    assert intervals.wilson(0.0, 30, 0.05)[1] == pytest.approx(0.113513, abs=1e-6)
+    assert intervals.wilson(0.9, 30, 0.05) == pytest.approx((0.743789, 0.965400), abs=1e-6)
+    expected = proportion_confint(7, 23, method="wilson")
+    assert intervals.wilson(7 / 23, 23, 0.05) == pytest.approx(expected, abs=1e-9)
+
+
+def test_sign_bound_is_the_rule_of_three_where_nothing_differs():
+    low, high = intervals.sign_bound(np.zeros(30), -2.0, 2.0, 0.05)
+    upper = proportion_confint(0, 30, method="beta")[1]
+    assert (low, high) == pytest.approx((-2 * upper, 2 * upper))
+
+
+def test_t_bonett_price_and_sign_bound_cover_the_truth():
+    rng = np.random.default_rng(3)
+    covered = {"t": 0, "bonett-price": 0, "sign bound": 0}
+    truth = {"t": 0.1, "bonett-price": 0.1, "sign bound": 0.003}
+    for _ in range(400):
+        draws = {
+            "t": rng.normal(0.1, 0.3, 30),
+            "bonett-price": rng.choice([-1.0, 0.0, 1.0], 30, p=[0.1, 0.7, 0.2]),
+            "sign bound": rng.choice([0.0, 0.5], 30, p=[0.994, 0.006]),
+        }
+        for method, values in draws.items():
+            found = intervals.interval(contrast(values), 0.05)
+            covered[method] += found.low <= truth[method] <= found.high
+    assert covered["t"] >= 365 and covered["bonett-price"] >= 365
+    assert covered["sign bound"] >= 380
+
+
+def test_fixed_interval_covers_these_problems_and_is_narrower():
+    rng = np.random.default_rng(4)
+    p = rng.beta(0.5, 0.5, 30)
+    hits, narrower = 0, 0
+    for _ in range(400):
+        runs = over_replicates((rng.random((30, 8)) < p[:, None]).astype(float))
+        found = intervals.fixed_interval(runs, 0.05)
+        hits += found.low <= p.mean() <= found.high
+        t = intervals.interval(runs, 0.05)
+        narrower += found.high - found.low < t.high - t.low
+    assert 365 <= hits <= 395
+    assert narrower == 400
+
+
+def test_fixed_interval_needs_replicates():
+    found = intervals.fixed_interval(over_replicates(np.ones((5, 1))), 0.05)
+    assert np.isnan(found.low) and found.estimate == 1
+
+
+@pytest.mark.parametrize(("b", "c"), [(9, 2), (12, 0), (5, 5)])
+def test_mid_p_is_exact_mcnemar_less_half_the_point(b, c):
+    exact = mcnemar([[0, b], [c, 0]], exact=True).pvalue
+    point = stats.binom.pmf(min(b, c), b + c, 0.5)
+    assert mid_p(b, c) == pytest.approx(min(1.0, exact - point) if b != c else 1.0, abs=1e-12)
+    if (b, c) == (9, 2):
+        assert exact == pytest.approx(0.0654296875)
+
+
+def test_fieller_matches_its_definition_and_is_none_where_unbounded():
+    rng = np.random.default_rng(5)
+    base = rng.normal(0.2, 0.3, 100)
+    adapted = 0.4 * base + rng.normal(0, 0.1, 100)
+    limits = intervals.fieller(adapted, base, 0.05)
+    assert limits is not None
+    for rho in limits:
+        t = stats.ttest_1samp(adapted - rho * base, 0).statistic
+        assert abs(t) == pytest.approx(stats.t.isf(0.025, 99), abs=1e-6)
+    assert limits[0] < adapted.mean() / base.mean() < limits[1]
+    assert intervals.fieller(adapted, base - base.mean(), 0.05) is None
+
+
+def test_ratio_of_equal_risks_is_the_plain_t_interval():
+    rng = np.random.default_rng(6)
+    hits = rng.binomial(4, 0.3, 60).astype(float)
+    found = intervals.ratio_interval(hits, np.full(60, 4.0), 0.05)
+    assert (found.low, found.high) == pytest.approx(intervals.t_interval(hits / 4, 0.05))
+
+
+def test_problems_without_a_value_are_left_out():
+    values = [0.1, np.nan, 0.2, 0.4, 0.3, 0.6, np.nan]
+    found = intervals.interval(contrast(values), 0.05)
+    expected = intervals.t_interval(np.array([0.1, 0.2, 0.4, 0.3, 0.6]), 0.05)
+    assert found.n == 5
+    assert (found.low, found.high) == pytest.approx(expected)
+    assert intervals.interval(contrast([np.nan] * 3), 0.05).n == 0

@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from analysis.config import AnalysisConfig
+from analysis.inference import infer
+from analysis.resampling import sign_flip_p, two_level_bootstrap
+from analysis.statistic import Statistic, over_replicates
+
+MAIZE = np.array([49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48], float)
+
+
+def flip(d, resamples=10_000, seed=0):
+    return sign_flip_p(np.asarray(d, float)[:, None], resamples, seed)[0]
+
+
+def test_exact_sign_flip_anchors():
+    assert flip(MAIZE, 2**15) == 1726 / 32768
+    extra = np.array([1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4])
+    assert flip(extra) == 4 / 1024
+
+
+def test_exact_sign_flip_agrees_with_scipy():
+    d = np.random.default_rng(0).normal(0.3, 1, 11)
+    oracle = stats.permutation_test((d,), np.mean, permutation_type="samples").pvalue
+    assert flip(d) == pytest.approx(oracle)
+
+
+def test_random_sign_flip_approaches_the_exact_p():
+    p = flip(MAIZE, 20_000)
+    assert p == pytest.approx(1726 / 32768, abs=4 * (0.05 * 0.95 / 20_000) ** 0.5)
+
+
+def test_p_is_uniform_under_a_symmetric_null():
+    rng = np.random.default_rng(1)
+    d = rng.standard_t(3, (40, 600))
+    p = sign_flip_p(d, 999, 0)
+    assert stats.kstest(p, "uniform").pvalue > 0.001
+
+
+def test_no_difference_at_all_has_p_one():
+    assert flip(np.zeros(8)) == 1
+    assert flip(np.zeros(50)) == 1
+
+
+def test_signs_are_the_same_for_the_same_seed_only():
+    d = np.random.default_rng(2).normal(0.1, 1, 60)
+    assert flip(d, seed=3) == flip(d, seed=3)
+    assert flip(d, seed=3) != flip(d, seed=4)
+
+
+def literal_two_level(runs, resamples, rng):
+    problems, replicates = runs.shape
+    means = []
+    for _ in range(resamples):
+        rows = rng.integers(0, problems, problems)[:, None]
+        means.append(runs[rows, rng.integers(0, replicates, (problems, replicates))].mean())
+    return np.quantile(means, [0.025, 0.975])
+
+
+@pytest.mark.parametrize("replicates", [1, 2, 8])
+def test_bootstrap_agrees_with_resampling_problems_then_replicates(replicates):
+    rng = np.random.default_rng(3)
+    p = rng.beta(0.6, 0.4, 40)
+    runs = (rng.random((40, replicates)) < p[:, None]).astype(float)
+    found = infer({"x": over_replicates(runs)}, AnalysisConfig(resamples=20_000))["x"]
+    low, high = literal_two_level(runs, 6000, rng)
+    assert (found.boot_low, found.boot_high) == pytest.approx((low, high), abs=0.008)
+
+
+def test_bootstrap_of_one_replicate_is_the_percentile_bootstrap():
+    d = np.random.default_rng(4).normal(0.2, 1, 50)
+    low, high = two_level_bootstrap(d[:, None], np.zeros((50, 1)), 20_000, 0, 0.05)
+    oracle = stats.bootstrap((d,), np.mean, n_resamples=20_000, method="percentile", rng=1)
+    expected = (oracle.confidence_interval.low, oracle.confidence_interval.high)
+    assert (low[0], high[0]) == pytest.approx(expected, abs=0.01)
+
+
+def test_contrasts_over_different_problems_are_inferred_apart():
+    rng = np.random.default_rng(5)
+    full = Statistic(rng.normal(0.2, 0.3, 30), np.full(30, np.nan), 1, -1.0, 1.0)
+    part = full.only(np.arange(30) < 20)
+    nothing = full.only(np.zeros(30, bool))
+    config = AnalysisConfig(resamples=500)
+    found = infer({"full": full, "part": part, "none": nothing}, config)
+    assert [found[k].interval.n for k in ("full", "part", "none")] == [30, 20, 0]
+    assert found["part"].p_flip == infer({"part": part}, config)["part"].p_flip
+    assert np.isnan(found["none"].p_flip)

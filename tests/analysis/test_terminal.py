@@ -1,0 +1,61 @@
+import pytest
+from rich.console import Console
+from simulated import simulate
+
+from analysis.config import AnalysisConfig
+from analysis.summary import summarize
+from analysis.terminal import print_summary, with_interval
+
+
+@pytest.fixture(scope="module")
+def summary():
+    systems = ("base", "unanchored", "diverse-s0", "history-s0", "diverse-s1")
+    reuse = {(s, arm): 0.0 for s in systems for arm in ("parallel", "sequential")}
+    reuse |= {("base", "sequential"): 0.8, ("base", "irrelevant_context"): 0.1}
+    del reuse["diverse-s1", "sequential"]
+    config = AnalysisConfig(primary={"toy": "coverage"}, resamples=200)
+    return summarize(simulate(reuse, problems=120, steps=4), config)
+
+
+def printed(summary, width):
+    console = Console(width=width, record=True, force_terminal=False)
+    with console.capture() as capture:
+        print_summary(summary, console)
+    return capture.get()
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_no_number_is_cut_at_usual_widths(summary, width):
+    text = printed(summary, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    for system in summary["families"]["toy"]["systems"].values():
+        for arm in system["arms"].values():
+            assert with_interval(arm["repeat_rate"]) in text
+        if system["gaps"]["coverage"]:
+            assert with_interval(system["gaps"]["coverage"]) in text
+    assert "irrelevant_context" in text
+
+
+def test_every_verdict_and_warning_is_printed(summary):
+    text = " ".join(printed(summary, 100).split())
+    family = summary["families"]["toy"]
+    for judged in (*family["adapters"].values(), *family["models"].values()):
+        assert judged["reason"] in text
+        assert (judged["verdict"] or "not measured") in text
+    for warning in summary["warnings"]:
+        assert warning in text
+
+
+def test_numbers_carry_their_interval_and_a_star_where_degenerate():
+    found = {"estimate": -0.0001, "low": -0.021, "high": 0.02, "n": 9, "degenerate": True}
+    assert with_interval(found) == "0.0 [-2.1, 2.0]*"
+    assert with_interval({"estimate": 2.5, "low": None, "high": None}, 1, 2) == "2.50"
+    assert with_interval(None) == with_interval({"estimate": None}) == "-"
+
+
+def test_names_with_brackets_are_not_markup(summary):
+    family = dict(summary["families"]["toy"])
+    family["systems"] = {"model[bold]": family["systems"]["base"]}
+    text = printed({**summary, "families": {"set[red]": family}}, 100)
+    assert "set[red]" in text and "model[bold]" in text
