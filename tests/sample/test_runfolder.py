@@ -84,7 +84,10 @@ def test_two_runs_cannot_share_a_folder(folder):
 
 def test_a_file_in_the_way_is_a_usage_error(tmp_path):
     (tmp_path / "run").write_text("x")
-    with pytest.raises(UsageError, match="use another -o DIR"), RunFolder(tmp_path / "run").locked():
+    with (
+        pytest.raises(UsageError, match="use another -o DIR"),
+        RunFolder(tmp_path / "run").locked(),
+    ):
         pass
 
 

@@ -131,7 +131,7 @@ def test_a_full_disk_loses_nothing(path, monkeypatch):
 
     with AttemptStore(path) as store:
         monkeypatch.setattr(os, "write", full)
-        with pytest.raises(ForageError, match="No space left.*same command again"):
+        with pytest.raises(ForageError, match=r"No space left.*same command again"):
             store.append(attempt(step=4))
         monkeypatch.undo()
         assert read_attempts(path) == RECORDS

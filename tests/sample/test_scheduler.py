@@ -1,0 +1,133 @@
+import asyncio
+from dataclasses import replace
+
+import pytest
+from doubles import EchoEngine
+
+from sample.config import ArmConfig, ModelConfig, ProblemConfig, SampleConfig
+from sample.engines.base import Decoding
+from sample.errors import ForageError
+from sample.families import load_problems
+from sample.problems import Problem
+from sample.scheduler import Plan, arms_on, run_system
+from sample.seeds import derive_seed
+
+ARMS = {
+    "irrelevant_context": ArmConfig("irrelevant_context"),
+    "swapped_history": ArmConfig("swapped_history"),
+    "sequential": ArmConfig("sequential"),
+    "parallel": ArmConfig("parallel"),
+}
+PROBLEMS = load_problems("sums", ProblemConfig("chain_sum", count=3))
+
+
+def make_plan(problems=PROBLEMS, **changes):
+    groups = tuple((problem, replicate) for problem in problems for replicate in range(2))
+    plan = Plan("base", ARMS, groups, attempts=3, decoding=Decoding(), seed=5, config="abc")
+    return replace(plan, **changes)
+
+
+def sample(plan, finished=(), engine=None, in_flight=8):
+    made = []
+    asyncio.run(run_system(engine or EchoEngine(), plan, finished, made.append, in_flight))
+    return made
+
+
+def by_key(attempts):
+    assert len({attempt.key for attempt in attempts}) == len(attempts)
+    same = (replace(a, ledger=replace(a.ledger, seconds=0.0)) for a in attempts)
+    return {attempt.key: attempt for attempt in same}
+
+
+WHOLE = sample(make_plan())
+
+
+def test_every_attempt_is_made_once_whatever_order_the_arms_have():
+    plan = make_plan()
+    assert len(by_key(WHOLE)) == plan.total == 3 * 2 * 4 * 3
+    assert all(plan.asks_for(attempt) for attempt in WHOLE)
+    assert all(attempt.config == "abc" and attempt.family == "sums" for attempt in WHOLE)
+    arms = dict(reversed(ARMS.items()))
+    assert by_key(sample(make_plan(arms=arms), in_flight=1)) == by_key(WHOLE)
+
+
+def test_seeds_depend_on_the_whole_key_and_nothing_else():
+    seeds = {attempt.seed for attempt in WHOLE}
+    assert len(seeds) == len(WHOLE)
+    first = WHOLE[0]
+    place = (first.problem, first.system, first.arm, first.replicate, first.step)
+    assert first.seed == derive_seed(5, *place)
+    other = sample(make_plan(system="other"))
+    assert not seeds & {attempt.seed for attempt in other}
+
+
+def test_controls_read_the_arm_of_their_own_group():
+    records = by_key(WHOLE)
+    for (problem, arm, system, replicate, step), attempt in records.items():
+        if arm == "irrelevant_context":
+            matched = records[problem, "sequential", system, replicate, step]
+            assert 0 <= attempt.ledger.prompt - matched.ledger.prompt < 6
+
+
+@pytest.mark.parametrize("cut", [0, 1, 7, 40, 71, 72])
+def test_a_cut_off_run_ends_with_the_same_records(cut):
+    engine = EchoEngine()
+    rest = sample(make_plan(), WHOLE[:cut], engine)
+    assert len(rest) == len(engine.requests) == 72 - cut
+    assert by_key([*WHOLE[:cut], *rest]) == by_key(WHOLE)
+
+
+def test_records_of_other_systems_and_arms_are_not_taken_for_finished_ones():
+    foreign = [replace(a, system="other") for a in WHOLE] + [replace(a, arm="z") for a in WHOLE]
+    assert by_key(sample(make_plan(), foreign)) == by_key(WHOLE)
+
+
+def test_groups_under_way_are_bounded_and_run_side_by_side():
+    parallel = {"parallel": ArmConfig("parallel")}
+    most = {}
+    for in_flight in (1, 4, 100):
+        engine = EchoEngine()
+        sample(make_plan(arms=parallel), engine=engine, in_flight=in_flight)
+        most[in_flight] = engine.most
+    assert most == {1: 3, 4: 12, 100: 18}
+
+
+def test_a_failed_call_is_a_record_and_is_not_made_again():
+    engine = EchoEngine(error=RuntimeError("no\nanswer"))
+    made = sample(make_plan(), engine=engine)
+    failed = [attempt for attempt in made if attempt.finish == "error"]
+    assert len(made) == 72 and 0 < len(failed) < 72
+    for attempt in failed:
+        assert attempt.failure is not None
+        assert (attempt.failure.type, attempt.failure.message) == ("RuntimeError", "no answer")
+        assert attempt.correct is attempt.answer is attempt.canonical is None
+        assert attempt.text == "" and attempt.ledger.generated == 0
+    assert sample(make_plan(), made) == []
+
+
+@pytest.mark.parametrize("error", [ForageError("bad weights"), MemoryError()])
+def test_what_stops_the_engine_stops_the_run(error):
+    with pytest.raises(ForageError, match=r"bad weights|smaller batch"):
+        sample(make_plan(), engine=EchoEngine(error=error))
+
+
+def test_an_answer_that_breaks_its_grader_is_not_graded():
+    broken = Problem("sums", "1 + 1 = ?", "2", "reasoning_gym", "k", {"task": "chain_sum"})
+    made = sample(make_plan(problems=[broken]))
+    assert {attempt.correct for attempt in made} == {None}
+    assert {attempt.failure.type for attempt in made if attempt.failure} == {"KeyError"}
+    assert all(attempt.text and attempt.finish == "stop" for attempt in made)
+
+
+def test_grades_come_from_the_problem():
+    sums = {problem.id: problem for problem in PROBLEMS}
+    for attempt in WHOLE:
+        assert attempt.correct == (attempt.text == sums[attempt.problem].answer)
+
+
+def test_arms_run_on_the_systems_they_name():
+    arms = {"everywhere": ArmConfig("parallel"), "base": ArmConfig("parallel", systems=("base",))}
+    problems = {"sums": ProblemConfig("chain_sum")}
+    config = SampleConfig({"base": ModelConfig("m")}, problems, arms)
+    assert list(arms_on(config, "base")) == ["everywhere", "base"]
+    assert list(arms_on(config, "diverse-s0")) == ["everywhere"]

@@ -1,0 +1,178 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from doubles import EchoEngine
+
+from sample.config import ArmConfig, ModelConfig, ProblemConfig, SampleConfig, System
+from sample.errors import ForageError, UsageError
+from sample.processes import Job, run_jobs
+from sample.runfolder import RunFolder
+from sample.store import read_attempts
+from sample.workers import load_all, sample_systems
+
+MODEL = ModelConfig("m", batch=2)
+SYSTEMS = [System("base", "base", MODEL), System("other", "base", MODEL, "adapters/x")]
+CONFIG = SampleConfig(
+    {"base": MODEL},
+    {"sums": ProblemConfig("chain_sum", count=5)},
+    {
+        "parallel": ArmConfig("parallel"),
+        "sequential": ArmConfig("sequential"),
+        "swapped_history": ArmConfig("swapped_history", systems=("base",)),
+    },
+    attempts=3,
+)
+TOTAL = 5 * 3 * (3 + 2)
+
+
+def load_echo(model, adapter):
+    return EchoEngine()
+
+
+class Dying(EchoEngine):
+    """Kills its own process, as the system does when memory runs out."""
+
+    async def generate(self, request):
+        if len(self.requests) == 9:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return await super().generate(request)
+
+
+def load_dying(model, adapter):
+    return Dying()
+
+
+def load_nothing(model, adapter):
+    raise UsageError(f"model {model.path!r}: no such folder")
+
+
+def load_broken(model, adapter):
+    raise ZeroDivisionError("oops")
+
+
+def sample(path, load=load_echo, workers=2):
+    folder = RunFolder(path)
+    path.mkdir(exist_ok=True)
+    problems = load_all(CONFIG)
+    sample_systems(
+        SYSTEMS, CONFIG, problems, folder, seed=1, workers=workers, hashed="abc", load=load
+    )
+    return contents(folder)
+
+
+def contents(folder):
+    return {
+        (*attempt.key, attempt.seed, attempt.text, attempt.correct)
+        for attempt in read_attempts(folder.attempts)
+    }
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return sample(tmp_path_factory.mktemp("whole"), workers=1)
+
+
+def test_records_do_not_depend_on_the_number_of_workers(whole, tmp_path, capsys):
+    assert len(whole) == TOTAL
+    assert sample(tmp_path / "run", workers=3) == whole
+    assert "base: 45/45 attempts" in capsys.readouterr().err
+    before = (tmp_path / "run" / "attempts.jsonl").read_bytes()
+    sample(tmp_path / "run", load=load_nothing)
+    assert (tmp_path / "run" / "attempts.jsonl").read_bytes() == before
+
+
+def test_a_killed_worker_is_told_and_the_same_call_goes_on(whole, tmp_path):
+    with pytest.raises(ForageError, match=r"sampling worker \d was killed.*same command again"):
+        sample(tmp_path / "run", load_dying)
+    made = contents(RunFolder(tmp_path / "run"))
+    assert 0 < len(made) < TOTAL and made < whole
+    assert sample(tmp_path / "run") == whole
+
+
+@pytest.mark.parametrize(
+    ("load", "kind", "what"),
+    [
+        (load_nothing, UsageError, "no such folder"),
+        (load_broken, ForageError, r"ZeroDivisionError: oops \(traceback in .*sample-\d\.log"),
+    ],
+)
+def test_an_error_in_a_worker_is_the_error_of_the_run(tmp_path, load, kind, what):
+    with pytest.raises(kind, match=what) as error:
+        sample(tmp_path / "run", load)
+    assert type(error.value) is kind
+
+
+def test_two_sets_with_the_same_problem_are_refused():
+    problems = {"a": ProblemConfig("chain_sum", count=5), "b": ProblemConfig("chain_sum", count=3)}
+    config = SampleConfig({"base": MODEL}, problems, {"parallel": ArmConfig("parallel")})
+    with pytest.raises(UsageError, match=r"sample\.problems\.a and \.b share the problem"):
+        load_all(config)
+
+
+def sleep_for_ever(send, path):
+    Path(path, str(os.getpid())).touch()
+    time.sleep(1000)
+
+
+def sleepers(path):
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom sample.processes import Job, run_jobs\n"
+        "from test_workers import sleep_for_ever\n"
+        "if __name__ == '__main__':\n"
+        "    log = Path(sys.argv[1], 'logs', 'l')\n"
+        "    jobs = [Job(f'j{i}', sleep_for_ever, (sys.argv[1],), log, 1)"
+        " for i in range(2)]\n"
+        "    run_jobs(jobs, 2, print)\n"
+    )
+    paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[2])])
+    environment = {**os.environ, "PYTHONPATH": paths}
+    command = [sys.executable, "-c", code, str(path)]
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never came about"
+        time.sleep(0.05)
+
+
+def runs(process):
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_no_worker_outlives_its_parent(tmp_path, how):
+    parent = sleepers(tmp_path)
+    wait_for(lambda: len([p for p in tmp_path.iterdir() if p.name.isdecimal()]) == 2)
+    workers = [int(p.name) for p in tmp_path.iterdir() if p.name.isdecimal()]
+    assert all(map(runs, workers))
+    parent.send_signal(how)
+    parent.communicate(timeout=60)
+    wait_for(lambda: not any(map(runs, workers)))
+    assert (tmp_path / "logs" / "l").read_text() == ""
+
+
+def send_threads(send):
+    print("noise")
+    send(os.environ["OMP_NUM_THREADS"])
+
+
+def test_a_job_prints_into_its_log_and_has_its_threads(tmp_path, capfd):
+    received = []
+    jobs = [Job("j", send_threads, (), tmp_path / "logs" / "j.log", threads) for threads in (1, 3)]
+    ticks = []
+    run_jobs(jobs, 1, received.append, lambda: ticks.append(1))
+    assert received == ["1", "3"] and ticks
+    assert (tmp_path / "logs" / "j.log").read_text() == "noise\n" * 2
+    assert capfd.readouterr().out == ""
