@@ -1,1 +1,1 @@
-"""Estimators, inference, verdict, figures and report. Reads records; never imports torch or an engine."""
+"""Estimators, inference, verdict, figures and report, from records; no torch, no engine."""

@@ -103,5 +103,6 @@ def _method(entries: list[Json], alpha: float) -> Json:
 
 def _over_seeds(estimates: list[float], alpha: float) -> Json:
     values = np.array(estimates, dtype=float)
-    low, high = t_interval(values, alpha) if len(values) > 1 else (math.nan, math.nan)
+    varied = len(values) > 1 and np.ptp(values) > 1e-9
+    low, high = t_interval(values, alpha) if varied else (math.nan, math.nan)
     return {"estimate": float(values.mean()), "low": low, "high": high, "n": len(values)}

@@ -11,7 +11,13 @@ from analysis.chains import identity_terms
 from analysis.config import AGGREGATORS, AnalysisConfig
 from analysis.estimators import collision
 from analysis.inference import Inference
-from analysis.intervals import Interval, interval, ratio_interval, t_interval
+from analysis.intervals import (
+    FEWEST_NON_ZERO,
+    Interval,
+    interval,
+    ratio_interval,
+    t_interval,
+)
 from analysis.numbers import Json, gap_json, interval_json
 from analysis.statistic import Statistic
 from analysis.study import PARALLEL, SEQUENTIAL, Key, Study
@@ -121,5 +127,8 @@ def _identity(study: Study, system: str, alpha: float) -> Json | None:
 
 
 def _delta(influence: Floats, estimate: float, alpha: float) -> Json:
-    low, high = t_interval(influence - influence.mean() + estimate, alpha)
-    return interval_json(Interval(estimate, low, high, len(influence), "delta"))
+    degenerate = len(influence) < FEWEST_NON_ZERO or float(np.ptp(influence)) < 1e-9
+    low = high = math.nan
+    if not degenerate:
+        low, high = t_interval(influence - influence.mean() + estimate, alpha)
+    return interval_json(Interval(estimate, low, high, len(influence), "delta", degenerate))
