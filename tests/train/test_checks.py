@@ -1,0 +1,96 @@
+import warnings
+from types import SimpleNamespace
+
+import pytest
+
+from sample.config import ModelConfig
+from sample.engines.base import Decoding
+from sample.errors import ForageError, UsageError
+from sample.problems import Problem
+from train.checks import (
+    PATIENCE,
+    Watch,
+    check_problems,
+    check_settings,
+    check_template,
+    likely_cause,
+)
+from train.config import MethodConfig, TrainConfig
+
+CONFIG = TrainConfig(methods={"history": MethodConfig()})
+MODEL = ModelConfig("tiny")
+SOUND = {"reward": 0.1, "loss": 0.1, "grad_norm": 1.0, "frac_reward_zero_std": 0.2}
+FLAT = SOUND | {"frac_reward_zero_std": 1.0, "accuracy": 0.0, "valid": 0.9}
+
+
+@pytest.mark.parametrize(
+    ("families", "model", "decoding", "named"),
+    [
+        ([], MODEL, Decoding(), "sample.problems"),
+        (["a", "b", "c"], MODEL, Decoding(), "multiple of the 3 problem families"),
+        (["a"], MODEL, Decoding(temperature=0.0), "temperature"),
+        (["a"], ModelConfig("tiny", device="cuda:1"), Decoding(), "device"),
+    ],
+)
+def test_settings_that_cannot_be_trained_are_refused(families, model, decoding, named):
+    with pytest.raises(UsageError, match=named):
+        check_settings(CONFIG, families, model, decoding)
+
+
+def test_problems_of_another_split_and_empty_families_are_refused():
+    made = [Problem("f", f"q{i}", "1", "none", f"k{i}") for i in range(40)]
+    train = [problem for problem in made if problem.split == "train"]
+    check_problems({"f": train})
+    with pytest.raises(UsageError, match="split"):
+        check_problems({"f": made})
+    with pytest.raises(UsageError, match="no training problems"):
+        check_problems({"f": []})
+
+
+def test_templates(tokenizer):
+    def say(template):
+        changed = SimpleNamespace(
+            name_or_path="tiny",
+            apply_chat_template=lambda messages, **options: tokenizer.apply_chat_template(
+                messages, chat_template=template, **options
+            ),
+        )
+        check_template(changed, {})
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        say(tokenizer.chat_template)
+    with pytest.warns(UserWarning, match="keeps the thinking"):
+        say("{% for m in messages %}{{ m.content }}{% endfor %}")
+    with pytest.raises(UsageError, match="drops earlier answers"):
+        say("{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}")
+
+
+@pytest.mark.parametrize("key", ["loss", "grad_norm"])
+def test_a_loss_that_is_not_finite_stops_the_run(key):
+    state = SimpleNamespace(global_step=3)
+    watch = Watch()
+    watch.on_log(None, state, None, logs=SOUND)
+    watch.on_log(None, state, None, logs={"train_runtime": 1.0})
+    with pytest.raises(ForageError, match="step 3"):
+        watch.on_log(None, state, None, logs=SOUND | {key: float("nan")})
+
+
+def test_equal_rewards_are_said_once_and_only_after_a_while():
+    watch, state = Watch(), SimpleNamespace(global_step=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for logs in [FLAT] * (PATIENCE - 1) + [SOUND] + [FLAT] * (PATIENCE - 1):
+            watch.on_log(None, state, None, logs=logs)
+    with pytest.warns(UserWarning, match="no attempt is correct") as said:
+        for _ in range(PATIENCE):
+            watch.on_log(None, state, None, logs=FLAT)
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "valid", "named"),
+    [(0, 0, "well-formed"), (0, 1, "easier"), (1, 1, "harder"), (0.5, 1, "temperature")],
+)
+def test_the_likely_cause_of_equal_rewards(accuracy, valid, named):
+    assert named in likely_cause([{"accuracy": accuracy, "valid": valid}])

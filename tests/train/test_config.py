@@ -1,0 +1,62 @@
+from dataclasses import replace
+
+import pytest
+
+from sample.config import parse
+from sample.errors import UsageError
+from train.config import MethodConfig, TrainConfig, rows_per_pass
+
+CONFIG = TrainConfig(methods={"history": MethodConfig()})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"methods": {}},
+        {"seeds": ()},
+        {"seeds": (1, 1)},
+        {"lora_rank": 12},
+        {"group_size": 1},
+        {"batch": 4},
+        {"learning_rate": 0.0},
+        {"kl": -1.0},
+        {"steps": 0},
+        {"loss": "grpo"},
+        {"scale_rewards": "std"},
+        {"methods": {"m": MethodConfig(novelty=-1.0)}},
+        {"methods": {"m": MethodConfig(novelty=1.0, first="all")}},
+        {"methods": {"m": MethodConfig(histories=False, novelty=1.0)}},
+        {"methods": {"m": MethodConfig(first="distinct")}},
+        {"methods": {"m": MethodConfig(gated=False)}},
+    ],
+)
+def test_bad_values_are_refused_with_the_key(changes):
+    with pytest.raises(UsageError, match=r"train\."):
+        replace(CONFIG, **changes)
+
+
+def test_the_section_of_the_study_config_parses():
+    methods = {
+        "single": {"histories": False, "novelty": 0.0},
+        "history": {"histories": True, "novelty": 0.0},
+        "diverse": {"histories": True, "novelty": 1.0, "gated": True, "first": "distinct"},
+    }
+    config = parse(TrainConfig, {"methods": methods, "seeds": [0, 1, 2], "steps": 50}, "train")
+    assert config.methods["diverse"].first == "distinct"
+    assert not config.methods["single"].histories
+
+
+@pytest.mark.parametrize(
+    ("groups", "size", "batch", "processes"),
+    [(32, 8, 256, 1), (32, 8, 64, 8), (12, 4, 20, 2), (3, 8, 8, 1)],
+)
+def test_passes_hold_whole_groups_and_cover_a_step(groups, size, batch, processes):
+    config = replace(CONFIG, groups=groups, group_size=size, batch=batch)
+    rows = rows_per_pass(config, processes)
+    assert rows % size == 0 and size <= rows <= batch
+    assert groups * size % (rows * processes) == 0
+
+
+def test_groups_that_would_be_split_over_processes_are_refused():
+    with pytest.raises(UsageError, match="multiple of the 5 processes"):
+        rows_per_pass(CONFIG, 5)

@@ -1,0 +1,129 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file
+
+from sample.engines.base import Decoding
+from sample.engines.loading import load_model
+from sample.errors import UsageError
+from train.config import MethodConfig, TrainConfig
+from train.grpo import last_checkpoint, train_adapter
+from train.metrics import MetricsLog
+
+CONFIG = TrainConfig(
+    methods={
+        "diverse": MethodConfig(novelty=1.0, first="distinct"),
+        "single": MethodConfig(histories=False),
+    },
+    steps=5,
+    groups=4,
+    group_size=4,
+    batch=8,
+    refresh=2,
+    lora_rank=8,
+    problem_count=20,
+)
+DECODING = Decoding(max_new_tokens=6)
+
+
+@pytest.fixture
+def train(model_config, problems):
+    def run(folder: Path, method: str = "diverse", config: TrainConfig = CONFIG, **changes):
+        settings = {"decoding": DECODING, "attempts": 4, "seed": 0, "run_seed": 1, **changes}
+        train_adapter(
+            model_config, problems, config=config, method=method, folder=folder, **settings
+        )
+
+    return run
+
+
+def lines(folder: Path) -> list[dict[str, object]]:
+    read = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != "seconds"} for line in read]
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "adapter_model.safetensors")
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+def killed_after(step: int):
+    original = MetricsLog.on_log
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        original(self, args, state, control, logs=logs, **kwargs)
+        if state.global_step == step:
+            raise KeyboardInterrupt
+
+    return on_log
+
+
+def test_a_killed_run_ends_with_the_weights_of_an_undisturbed_one(train, tmp_path, monkeypatch):
+    train(tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(MetricsLog, "on_log", killed_after(4))
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path / "killed")
+    # Killed between the log of step 4 and its checkpoint: two steps are made once more.
+    assert last_checkpoint(tmp_path / "killed" / "checkpoints").name == "checkpoint-2"
+    assert len(lines(tmp_path / "killed")) == 4
+    train(tmp_path / "killed")
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "killed"))
+    assert lines(tmp_path / "whole") == lines(tmp_path / "killed")
+    assert [line["step"] for line in lines(tmp_path / "whole")] == [1, 2, 3, 4, 5]
+
+
+def test_the_adapter_loads_in_plain_peft_and_changes_the_model(train, tmp_path, model_folder):
+    train(tmp_path / "a")
+    base = load_model(str(model_folder))
+    prompt = torch.tensor([[2, 5, 6, 7, 3]])
+    before = base(prompt).logits
+    adapted = PeftModel.from_pretrained(load_model(str(model_folder)), str(tmp_path / "a"))
+    assert not torch.allclose(before, adapted(prompt).logits)
+    trained = {name.split(".")[-3] for name in weights(tmp_path / "a")}
+    assert trained == {f"{part}_proj" for part in ("q", "k", "v", "o", "gate", "up", "down")}
+    assert not (tmp_path / "a" / "checkpoints").exists()
+    assert list((tmp_path / "a" / "tensorboard").iterdir())
+
+
+def test_a_finished_adapter_is_left_alone_and_other_settings_are_refused(train, tmp_path):
+    train(tmp_path, "single")
+    before = (tmp_path / "adapter_model.safetensors").stat().st_mtime_ns
+    train(tmp_path, "single", config=replace(CONFIG, batch=16, seeds=(0, 1)))
+    assert (tmp_path / "adapter_model.safetensors").stat().st_mtime_ns == before
+    with pytest.raises(UsageError, match="begun with another train"):
+        train(tmp_path, "single", config=replace(CONFIG, learning_rate=1e-4))
+    with pytest.raises(UsageError, match="begun with another run_seed"):
+        train(tmp_path, "single", run_seed=2)
+    with pytest.raises(UsageError, match="one of diverse, single"):
+        train(tmp_path, "double")
+
+
+def test_single_turn_training_has_no_histories_and_kl_is_logged_only_where_it_counts(
+    train, tmp_path
+):
+    train(tmp_path / "single", "single", config=replace(CONFIG, steps=1))
+    train(tmp_path / "kl", "diverse", config=replace(CONFIG, steps=2, kl=0.1))
+    (single,) = lines(tmp_path / "single")
+    assert single["repeat"] is None and single["novelty"] is None and single["kl"] is None
+    first, second = lines(tmp_path / "kl")
+    # The adapter starts as the untouched model, so the divergence grows from 0.
+    assert first["kl"] == pytest.approx(0, abs=1e-6) and second["kl"] > 0
+
+
+def test_a_torn_checkpoint_is_deleted_and_the_whole_one_before_it_taken(tmp_path):
+    assert last_checkpoint(tmp_path / "absent") is None
+    for step in (2, 10, 12):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+    for step in (2, 10):
+        state = tmp_path / f"checkpoint-{step}" / "trainer_state.json"
+        state.write_text(json.dumps({"global_step": step}))
+    assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-10"
+    assert not (tmp_path / "checkpoint-12").exists()

@@ -1,0 +1,46 @@
+import json
+
+import pytest
+
+from sample.grading import Grade
+from train.config import MethodConfig
+from train.histories import Tokens
+from train.metrics import keep_steps, reward_function, step_metrics
+from train.rollouts import Group
+
+A, B, RIGHT = Grade("a", "a", False), Grade("b", "b", False), Grade("r", "r", True)
+BAD = Grade(None, None, False)
+FIRST = Group("sum", (), (A, A, RIGHT, BAD))
+LATER = Group("sum", (A,), (A, B, RIGHT, BAD))
+
+
+def test_means_are_over_the_attempts_they_are_about():
+    numbers = step_metrics([FIRST, LATER], gated=True)
+    assert numbers == pytest.approx(
+        {"accuracy": 0.25, "valid": 0.75, "distinct": 0.625, "novelty": 0.5, "repeat": 0.25}
+    )
+
+
+def test_a_step_without_histories_has_no_novelty_and_no_repeats():
+    assert set(step_metrics([FIRST], gated=True)) == {"accuracy", "valid", "distinct"}
+
+
+def test_the_reward_pays_row_by_row_and_logs_totals_of_tokens():
+    logged = {}
+    reward = reward_function(MethodConfig(novelty=1.0), size=4, processes=2)
+    paid = reward(
+        groups=[FIRST] * 4 + [LATER] * 4, tokens=[Tokens(10, 5)] * 8, log_metric=logged.__setitem__
+    )
+    assert paid == [0, 0, 1, 0, 0, 1, 2, 0]
+    # The trainer takes the mean over the two processes, which is to be the total.
+    assert (logged["prompt_tokens"], logged["generated_tokens"]) == (20, 10)
+
+
+def test_a_resumed_run_keeps_the_lines_up_to_its_checkpoint(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    lines = [json.dumps({"step": step}) + "\n" for step in range(1, 6)]
+    path.write_text("".join(lines) + '{"step": 6, "rew')
+    keep_steps(path, 4)
+    assert path.read_text() == "".join(lines[:4])
+    keep_steps(tmp_path / "absent.jsonl", 0)
+    assert not (tmp_path / "absent.jsonl").exists()

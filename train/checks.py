@@ -1,0 +1,150 @@
+"""Early and clear: what cannot be trained, and what goes wrong while it is."""
+
+import math
+import warnings
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase, TrainerCallback
+
+from sample.config import ModelConfig, need
+from sample.engines.base import Decoding
+from sample.errors import ForageError, UsageError
+from sample.problems import Problem
+from sample.prompts import conversation
+from train.config import TrainConfig
+
+PATIENCE = 10
+"""Steps without any difference between the rewards of a group before that is said."""
+
+
+def check_settings(
+    config: TrainConfig, families: Sequence[str], model: ModelConfig, decoding: Decoding
+) -> None:
+    """
+    Raises:
+        UsageError: no family, groups that do not divide evenly, no sampling, or an odd device.
+    """
+    need(bool(families), "sample.problems", "at least one problem set to train on", "none")
+    count = len(families)
+    need(
+        config.groups % count == 0,
+        "train.groups",
+        f"a multiple of the {count} problem families ({', '.join(families)})",
+        config.groups,
+    )
+    need(
+        decoding.temperature > 0,
+        "sample.decoding.temperature",
+        "above 0 for training: the attempts of a group must differ",
+        decoding.temperature,
+    )
+    devices = ("auto", "cpu", "cuda")
+    device = model.device
+    need(device in devices, "device", f"one of {', '.join(devices)} for training", device)
+
+
+def check_processes() -> None:
+    """
+    Raises:
+        UsageError: a launch that the trainer or the sampling engine cannot work under.
+    """
+    import torch
+    from accelerate import PartialState
+    from accelerate.utils import DistributedType
+
+    state = PartialState()
+    if state.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED):
+        raise UsageError(
+            "train: attempts are sampled from whole weights, FSDP and DeepSpeed shard them; "
+            "launch plain data parallel: accelerate launch --multi_gpu"
+        )
+    if (
+        torch.cuda.device_count() > 1
+        and state.num_processes == 1
+        and str(state.device).startswith("cuda")
+    ):
+        raise UsageError(
+            f"train: one process sees {torch.cuda.device_count()} GPUs; set "
+            "CUDA_VISIBLE_DEVICES=0, or start one process per GPU with accelerate launch"
+        )
+
+
+def check_problems(families: Mapping[str, Sequence[Problem]]) -> None:
+    """
+    Raises:
+        UsageError: a family without training problems, or with one of another split.
+    """
+    for name, problems in families.items():
+        if not problems:
+            raise UsageError(f"train: {name} has no training problems; raise train.problem_count")
+        held_out = [problem for problem in problems if problem.split != "train"]
+        if held_out:
+            raise UsageError(
+                f"train: {name} holds {len(held_out)} problems of the {held_out[0].split} split; "
+                "a problem source must keep to the split that it was asked for"
+            )
+
+
+def check_template(tokenizer: PreTrainedTokenizerBase, options: Mapping[str, Any]) -> None:
+    """Warn about a template that keeps the thinking of earlier turns.
+
+    Raises:
+        UsageError: the template drops earlier answers, so no history would be seen.
+    """
+    earlier = ["<think>\nprobe-thinking\n</think>\n\nprobe-answer"]
+    text = tokenizer.apply_chat_template(
+        conversation("question", earlier), tokenize=False, add_generation_prompt=True, **options
+    )
+    if "probe-answer" not in str(text):
+        raise UsageError(
+            f"model {tokenizer.name_or_path!r}: its chat template drops earlier answers; "
+            "choose a model with a multi-turn template, or methods with histories: false"
+        )
+    if "probe-thinking" in str(text):
+        warnings.warn(
+            f"model {tokenizer.name_or_path!r}: its chat template keeps the thinking of earlier "
+            "turns; histories hold final answers only, so the adapter learns without it",
+            stacklevel=2,
+        )
+
+
+class Watch(TrainerCallback):
+    """Stops a run whose loss is not a number; says so if the rewards teach nothing."""
+
+    def __init__(self) -> None:
+        self._recent: deque[dict[str, float]] = deque(maxlen=PATIENCE)
+        self._said = False
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        """
+        Raises:
+            ForageError: the loss or its gradient is not finite.
+        """
+        if "reward" not in logs:
+            return
+        if not all(math.isfinite(logs.get(key) or 0.0) for key in ("loss", "grad_norm")):
+            raise ForageError(
+                f"train: step {state.global_step}: the loss or its gradient is not finite; the "
+                "last checkpoint is sound; lower train.learning_rate, or load the model in float32"
+            )
+        self._recent.append(logs)
+        flat = all(step["frac_reward_zero_std"] == 1.0 for step in self._recent)
+        if len(self._recent) == PATIENCE and flat and not self._said:
+            self._said = True
+            warnings.warn(likely_cause(list(self._recent)), stacklevel=2)
+
+
+def likely_cause(steps: Sequence[Mapping[str, float]]) -> str:
+    """Why the rewards within every group were equal. steps: accuracy and valid of each."""
+    mean = {key: sum(step[key] for step in steps) / len(steps) for key in ("accuracy", "valid")}
+    if mean["valid"] < 0.05:
+        cause = "hardly any answer is well-formed: raise max_new_tokens or check the questions"
+    elif mean["accuracy"] == 0:
+        cause = "no attempt is correct: take easier problems"
+    elif mean["accuracy"] == 1:
+        cause = "every attempt is correct: take harder problems"
+    else:
+        cause = "the attempts of a group are alike: raise the temperature or group_size"
+    return f"train: {len(steps)} steps without a difference of reward in any group; {cause}"

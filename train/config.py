@@ -1,0 +1,113 @@
+"""The `train` section of a config."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sample.config import need
+
+FIRST = ("correct", "distinct", "coverage")
+LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+"""The ranks that vLLM serves, so that every adapter runs on either engine."""
+
+
+@dataclass(frozen=True)
+class MethodConfig:
+    """What one ablation of the training rewards.
+
+    histories: false = every prompt is the bare question; true = after k own earlier answers, with
+        k drawn uniformly from 0..attempts-1.
+    novelty: weight of the novelty reward beside correctness.
+    gated: novelty pays only while the history holds no correct answer.
+    first: reward at k = 0, where novelty has no meaning: "correct", "distinct" (equal correct
+        answers of a group share one credit) or "coverage" (what an attempt adds to pass@k).
+    """
+
+    histories: bool = True
+    novelty: float = 0.0
+    gated: bool = True
+    first: str = "correct"
+
+    def check(self, where: str) -> None:
+        """
+        Raises:
+            UsageError: an unknown value, or an option that would have no effect.
+        """
+        need(self.novelty >= 0, f"{where}.novelty", "0 (off) or more", self.novelty)
+        need(self.first in FIRST, f"{where}.first", f"one of {', '.join(FIRST)}", self.first)
+        if not self.histories:
+            need(self.novelty == 0, f"{where}.novelty", "0 where histories is false", self.novelty)
+        if self.novelty == 0:
+            need(self.gated, f"{where}.gated", "true (the default) where novelty is 0", self.gated)
+            need(
+                self.first == "correct", f"{where}.first", "correct where novelty is 0", self.first
+            )
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Adapters to train: one for each method and seed, on the model of that name.
+
+    steps: optimizer steps. groups: histories a step, split evenly over the families.
+    group_size: attempts from the same history. batch: most attempts in one backward pass of a
+    process; fewer need less memory.
+    kl: weight of the KL divergence from the untouched model (TRL's beta).
+    scale_rewards: what advantages are divided by: "none", the "group"'s or the "batch"'s deviation.
+    loss: "dapo" (mean over the step's tokens) or "dr_grpo" (sum over a fixed length).
+    refresh: steps for which histories are sampled at once, and between checkpoints.
+    problem_count: different problems of each family, from its train split; problem_seed makes them.
+    """
+
+    methods: Mapping[str, MethodConfig]
+    model: str = "base"
+    seeds: tuple[int, ...] = (0,)
+    steps: int = 50
+    groups: int = 32
+    group_size: int = 8
+    batch: int = 256
+    learning_rate: float = 1e-3
+    lora_rank: int = 16
+    lora_alpha: int = 32
+    kl: float = 0.0
+    scale_rewards: str = "none"
+    loss: str = "dapo"
+    refresh: int = 5
+    problem_count: int = 4000
+    problem_seed: int = 0
+
+    def __post_init__(self) -> None:
+        need(bool(self.methods), "train.methods", "at least one method", "none")
+        for name, method in self.methods.items():
+            method.check(f"train.methods.{name}")
+        need(bool(self.seeds), "train.seeds", "at least one seed", self.seeds)
+        need(len(set(self.seeds)) == len(self.seeds), "train.seeds", "no seed twice", self.seeds)
+        for key in ("steps", "groups", "refresh", "lora_alpha", "problem_count"):
+            need(getattr(self, key) >= 1, f"train.{key}", "1 or more", getattr(self, key))
+        size = self.group_size
+        need(size >= 2, "train.group_size", "2 or more (advantages compare attempts)", size)
+        need(self.batch >= size, "train.batch", f"at least group_size ({size})", self.batch)
+        need(self.learning_rate > 0, "train.learning_rate", "above 0", self.learning_rate)
+        need(self.kl >= 0, "train.kl", "0 (off) or more", self.kl)
+        ranks = ", ".join(map(str, LORA_RANKS))
+        need(self.lora_rank in LORA_RANKS, "train.lora_rank", f"one of {ranks}", self.lora_rank)
+        scales, losses = ("none", "group", "batch"), ("dapo", "dr_grpo")
+        scale = self.scale_rewards
+        need(scale in scales, "train.scale_rewards", f"one of {', '.join(scales)}", scale)
+        need(self.loss in losses, "train.loss", f"one of {', '.join(losses)}", self.loss)
+
+
+def rows_per_pass(config: TrainConfig, processes: int) -> int:
+    """Attempts in one backward pass of a process: whole groups, at most ``config.batch``.
+
+    Raises:
+        UsageError: the groups of a step cannot be dealt out evenly to the processes.
+    """
+    need(
+        config.groups % processes == 0,
+        "train.groups",
+        f"a multiple of the {processes} processes, so that no group is split",
+        config.groups,
+    )
+    groups = config.groups // processes
+    most = config.batch // config.group_size
+    fitting = max(n for n in range(1, groups + 1) if groups % n == 0 and n <= most)
+    return fitting * config.group_size

@@ -1,0 +1,150 @@
+"""Histories made by the adapter under training, on-policy."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from transformers import TrainerCallback
+
+from sample.config import ModelConfig
+from sample.engines.base import Decoding, Engine, Message, Request
+from sample.engines.batch import context_length
+from sample.engines.transformers import TransformersEngine
+from sample.errors import UsageError
+from sample.problems import Problem
+from sample.prompts import conversation
+from train.dataset import Plan, Slot
+
+
+@dataclass(frozen=True)
+class History:
+    """What the attempts of one group see. answers: the texts of the earlier attempts."""
+
+    slot: Slot
+    answers: tuple[str, ...]
+
+    @property
+    def problem(self) -> Problem:
+        return self.slot.problem
+
+    @property
+    def messages(self) -> list[Message]:
+        return conversation(self.problem.question, self.answers)
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Tokens read and written by the model."""
+
+    prompt: int = 0
+    generated: int = 0
+
+    def __add__(self, other: "Tokens") -> "Tokens":
+        return Tokens(self.prompt + other.prompt, self.generated + other.generated)
+
+
+async def make_histories(
+    engine: Engine,
+    plan: Plan,
+    slots: Sequence[Slot],
+    decoding: Decoding,
+    context: int | None = None,
+) -> tuple[list[History], Tokens]:
+    """One chain for each slot, as sequential sampling walks it, up to the slot's depth.
+
+    context: tokens of prompt and generation together that the model takes, None = no limit. Where
+    it ends first, the history is as deep as leaves room for one attempt.
+
+    Raises:
+        UsageError: not even the bare question leaves room for an attempt.
+    """
+    chains = await asyncio.gather(*(_chain(engine, plan, slot, decoding) for slot in slots))
+    made = [_fit(history, engine, decoding, context) for history, _ in chains]
+    return made, sum((tokens for _, tokens in chains), Tokens())
+
+
+async def _chain(
+    engine: Engine, plan: Plan, slot: Slot, decoding: Decoding
+) -> tuple[History, Tokens]:
+    answers: list[str] = []
+    tokens = Tokens()
+    for index in range(slot.depth):
+        messages = conversation(slot.problem.question, answers)
+        seed = plan.seed("history", slot.step, slot.group, index)
+        made = await engine.generate(Request(messages, seed, decoding))
+        if made.failure is not None:
+            break
+        tokens += Tokens(made.ledger.prompt, made.ledger.generated)
+        answers.append(made.text)
+    return History(slot, tuple(answers)), tokens
+
+
+def _fit(history: History, engine: Engine, decoding: Decoding, context: int | None) -> History:
+    for depth in range(len(history.answers), -1, -1):
+        fitting = History(history.slot, history.answers[:depth])
+        tokens = engine.count_prompt_tokens(fitting.messages)
+        if context is None or tokens + decoding.max_new_tokens <= context:
+            return fitting
+    raise UsageError(
+        f"train: the question {history.problem.question!r:.60} and max_new_tokens "
+        f"{decoding.max_new_tokens} exceed the model's context of {context} tokens; "
+        "lower sample.decoding.max_new_tokens"
+    )
+
+
+@dataclass(frozen=True)
+class Share:
+    """The process ``index`` of ``count`` works on a contiguous share of every step's groups."""
+
+    index: int = 0
+    count: int = 1
+
+    def of(self, slots: list[Slot]) -> list[Slot]:
+        size = len(slots) // self.count
+        return slots[self.index * size : (self.index + 1) * size]
+
+
+class HistoryBank(TrainerCallback):
+    """The histories of the next steps, made anew every ``refresh`` steps.
+
+    They are made when a step begins, from the adapter as it is then. Every checkpoint stands at
+    such a step, so a resumed run makes the same ones and nothing of the bank has to be saved.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        decoding: Decoding,
+        model: ModelConfig,
+        refresh: int,
+        steps: int,
+        share: Share,
+    ) -> None:
+        self._plan, self._decoding, self._model = plan, decoding, model
+        self._refresh, self._last, self._share = refresh, steps, share
+        self._made: dict[int, list[History]] = {}
+        self._tokens = Tokens()
+
+    def at(self, step: int) -> list[History]:
+        """The histories of this process's groups at a step counted from 0."""
+        return self._made[step]
+
+    def take_tokens(self) -> Tokens:
+        """What making histories has taken since the last call."""
+        tokens, self._tokens = self._tokens, Tokens()
+        return tokens
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        first = state.global_step
+        if first % self._refresh:
+            return
+        steps = range(first, min(first + self._refresh, self._last))
+        slots = [slot for step in steps for slot in self._share.of(self._plan.slots(step))]
+        model, tokenizer = kwargs["model"], kwargs["processing_class"]
+        engine = TransformersEngine(model, tokenizer, self._model.batch, self._model.chat_template)
+        context = context_length(model.config.get_text_config())
+        work = make_histories(engine, self._plan, slots, self._decoding, context)
+        made, tokens = asyncio.run(work)
+        self._made = {s: [history for history in made if history.slot.step == s] for s in steps}
+        self._tokens += tokens

@@ -1,0 +1,122 @@
+"""What is written down of a training run: one line of ``metrics.jsonl`` for each optimizer step."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback
+
+from sample.grading import Grade
+from train.config import MethodConfig
+from train.histories import Tokens
+from train.rewards.combined import group_rewards
+from train.rewards.novelty import novelty
+from train.rollouts import Group
+
+NAMES = {
+    "reward": "reward",
+    "accuracy": "accuracy",
+    "novelty": "novelty",
+    "repeat": "repeat",
+    "valid": "valid",
+    "distinct": "distinct",
+    "same_reward": "frac_reward_zero_std",
+    "entropy": "entropy",
+    "kl": "kl",
+    "loss": "loss",
+    "grad_norm": "grad_norm",
+    "lr": "learning_rate",
+    "prompt_tokens": "prompt_tokens",
+    "generated_tokens": "generated_tokens",
+}
+"""Our name of each number: the trainer's. What a step does not have is null."""
+
+
+def step_metrics(groups: Sequence[Group], gated: bool) -> dict[str, float]:
+    """Means over the attempts of a step.
+
+    accuracy, valid (well-formed): of all attempts. distinct: different well-formed answers of a
+    group, over its size. repeat: well-formed answers that the history holds; novelty: attempts
+    that the novelty reward pays, whatever its weight; both of attempts with a history, and absent
+    where there is none.
+    """
+    attempts = [attempt for group in groups for attempt in group.attempts]
+    later = [group for group in groups if group.history]
+    numbers = {
+        "accuracy": _mean([attempt.correct for attempt in attempts]),
+        "valid": _mean([attempt.canonical is not None for attempt in attempts]),
+        "distinct": _mean([_distinct(group.attempts) for group in groups]),
+    }
+    if later:
+        paid = [n for g in later for n in novelty(g.history, g.attempts, gated)]
+        numbers["novelty"] = _mean(paid)
+        numbers["repeat"] = _mean([repeated for group in later for repeated in _repeats(group)])
+    return numbers
+
+
+def _distinct(attempts: Sequence[Grade]) -> float:
+    return len({attempt.canonical for attempt in attempts} - {None}) / len(attempts)
+
+
+def _repeats(group: Group) -> list[bool]:
+    known = {grade.canonical for grade in group.history} - {None}
+    return [attempt.canonical in known for attempt in group.attempts]
+
+
+def _mean(numbers: Sequence[float]) -> float:
+    return sum(numbers) / len(numbers)
+
+
+def reward_function(
+    method: MethodConfig, size: int, processes: int
+) -> Callable[..., list[float | None]]:
+    """TRL's reward callable: the method's combined reward, its parts logged. size: of a group."""
+
+    def reward(
+        groups: Sequence[Group], tokens: Sequence[Tokens], log_metric: Any, **_: Any
+    ) -> list[float | None]:
+        each = groups[::size]
+        for name, value in step_metrics(each, method.gated).items():
+            log_metric(name, value)
+        # The trainer averages over processes; tokens are to be summed.
+        log_metric("prompt_tokens", tokens[0].prompt * processes)
+        log_metric("generated_tokens", tokens[0].generated * processes)
+        return [paid for g in each for paid in group_rewards(method, g.history, g.attempts)]
+
+    return reward
+
+
+class MetricsLog(TrainerCallback):
+    """Appends to ``metrics.jsonl``; a resumed run drops the lines after its checkpoint first."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._last = 0.0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._last = time.perf_counter()
+        if state.is_world_process_zero:
+            keep_steps(self._path, state.global_step)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        if "reward" not in logs or not state.is_world_process_zero:
+            return
+        now = time.perf_counter()
+        line = {"step": state.global_step, "seconds": round(now - self._last, 3)}
+        line |= {ours: logs.get(theirs) for ours, theirs in NAMES.items()}
+        self._last = now
+        with self._path.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def keep_steps(path: Path, last: int) -> None:
+    """Drop the lines of steps after ``last``, and a torn last line."""
+    if not path.exists():
+        return
+    lines = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    kept = [line for line in lines if json.loads(line)["step"] <= last]
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text("".join(kept))
+    temporary.replace(path)
