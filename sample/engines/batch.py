@@ -7,7 +7,7 @@ bit, because the shapes are padded to where the kernels' results stop depending 
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from transformers import PretrainedConfig, PreTrainedModel
@@ -103,11 +103,11 @@ class Batch:
             self._uniform[slot, : len(numbers)] = torch.from_numpy(numbers)
         rows = [
             (s.prompt[-1], len(s.prompt) - 1, len(s.prompt) - 1,
-             s.decoding.max_new_tokens, self._kind(s.decoding))
+             s.decoding.max_new_tokens, self._kind(_rule(s.decoding)))
             for s in sequences
         ]  # fmt: skip
         self._state[start:stop] = torch.tensor(rows, device=self._device)
-        self._count.update(s.decoding for s in sequences)
+        self._count.update(_rule(s.decoding) for s in sequences)
         self.live.extend(sequences)
 
     def _kind(self, decoding: Decoding) -> int:
@@ -152,7 +152,7 @@ class Batch:
         gone = [self.live[slot] for slot in finished]
         for sequence, output, count in zip(gone, outputs, counts, strict=True):
             sequence.tokens = output[:count]
-            self._count[sequence.decoding] -= 1
+            self._count[_rule(sequence.decoding)] -= 1
         self._count += Counter()
         left = len(self.live) - len(finished)
         freed = set(finished)
@@ -215,6 +215,11 @@ def _layer_types(config: PretrainedConfig) -> set[str]:
             f"({config.model_type}); set engine: vllm, or choose a model with plain attention"
         )
     return types
+
+
+def _rule(decoding: Decoding) -> Decoding:
+    """What tells whether two sequences draw their tokens alike."""
+    return replace(decoding, max_new_tokens=0)
 
 
 def _groups(lengths: list[int]) -> Iterator[range]:

@@ -8,6 +8,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import Gemma2Config, Gemma2ForCausalLM
 
 from sample.engines.base import Decoding, Request
+from sample.engines.drawing import draw, uniforms
 from sample.engines.transformers import TransformersEngine
 from sample.errors import ForageError, UsageError
 
@@ -134,6 +135,26 @@ def test_sliding_layers_equal_generate_of_transformers(tokenizer, window):
     for (_, text, _), request in zip(ask(engine_of(model, tokenizer), requests), requests,
                                      strict=True):  # fmt: skip
         assert text == greedy_ids(model, tokenizer, request).strip()
+
+
+def test_token_k_is_drawn_with_the_requests_kth_uniform(model, tokenizer):
+    requests = make_requests(5, Decoding(max_new_tokens=16))
+    for request, (thinking, text, _) in zip(
+        requests, ask(engine_of(model, tokenizer), requests), strict=True
+    ):
+        prompt = tokenizer.apply_chat_template(
+            request.messages, tokenize=False, add_generation_prompt=True
+        )
+        ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
+        start = len(ids)
+        for number in uniforms(request.seed, request.decoding.max_new_tokens):
+            with torch.no_grad():
+                logits = model(torch.tensor([ids])).logits[:, -1]
+            ids.append(int(draw(logits, torch.tensor([number]), request.decoding)))
+            if ids[-1] == tokenizer.eos_token_id:
+                break
+        words = tokenizer.decode(ids[start:], skip_special_tokens=True).split()
+        assert f"{thinking} {text}".split() == [w for w in words if "think" not in w]
 
 
 def test_settings_are_each_requests_own(model, tokenizer):
