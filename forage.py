@@ -1,10 +1,12 @@
 """The command ``forage``: one verb per program, each resumes what an earlier call began."""
 
+import importlib.util
 import os
 import re
 import sys
 import tempfile
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -248,7 +250,9 @@ def sample_stage(run: Run, systems: "list[System]") -> None:
         return
     _say(f"sample: {', '.join(system.name for system in systems)}")
     problems = load_all(config)
-    hashes: dict[str, str | None] = {f"problems {f}": problems_hash(_family(problems, f)) for f in config.problems}
+    hashes: dict[str, str | None] = {
+        f"problems {f}": problems_hash(_family(problems, f)) for f in config.problems
+    }
     for system in systems:
         hashes[f"model {system.base}"] = files_hash(system.model.path)
         if system.adapter is not None:
@@ -298,6 +302,10 @@ def _is_trained(run: Run, name: str) -> bool:
     return (run.folder.adapter(name) / "done.json").exists()
 
 
+def _untrained(run: Run) -> list[str]:
+    return [name for name in trained_names(run.experiment) if not _is_trained(run, name)]
+
+
 def train_stage(run: Run) -> None:
     """Train the missing adapters, each in its own process, ``workers`` at a time."""
     from sample.processes import run_jobs
@@ -305,7 +313,7 @@ def train_stage(run: Run) -> None:
     from sample.provenance import environment, files_hash
 
     experiment, train = run.experiment, run.experiment.trained
-    missing = [name for name in trained_names(experiment) if not _is_trained(run, name)]
+    missing = _untrained(run)
     if not missing:
         return
     _say(f"train: {', '.join(missing)}")
@@ -320,7 +328,7 @@ def train_stage(run: Run) -> None:
                 bars.update(name, min(train.steps, _steps_done(run, name)))
 
         jobs = [_training_job(run, name) for name in missing]
-        run_jobs(jobs, experiment.workers, lambda _: None, show)
+        run_jobs(jobs, experiment.workers, _say, show)
         show()
 
 
@@ -351,14 +359,28 @@ def _training_job(run: Run, name: str) -> Any:
     return Job(f"training of {name}", _train, (arguments,), log, threads)
 
 
-def _train(send: Callable[[Any], None], arguments: dict[str, Any]) -> None:
-    try:
-        from train.grpo import train_adapter
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            f"training needs the package {error.name}: pip install 'forage-sampling[train]'"
-        ) from None
+def _train(send: Callable[[str], None], arguments: dict[str, Any]) -> None:
+    """The training process; what it warns of goes to the user, all else to its log."""
+    from train.grpo import train_adapter
+
+    warnings.showwarning = lambda message, *_: send(str(message))
+    warnings.filterwarnings("ignore", message="(?!train: |model )")
     train_adapter(**arguments)
+
+
+def _check_training(run: Run) -> None:
+    """Refuse what could not be trained before hours of sampling."""
+    train, sample = run.experiment.trained, run.experiment.sampled
+    if not _untrained(run):
+        return
+    for package in ("accelerate", "datasets", "trl"):
+        if importlib.util.find_spec(package) is None:
+            raise UsageError(
+                f"training needs the package {package}: pip install 'forage-sampling[train]'"
+            )
+    from train.checks import check_settings
+
+    check_settings(train, list(sample.problems), sample.models[train.model], sample.decoding)
 
 
 def analyze_stage(experiment: Experiment, folder: "RunFolder", registered: bool) -> None:
@@ -519,6 +541,8 @@ def run(target: Path, out: Path | None, overrides: tuple[str, ...]) -> None:
     Example: forage run configs/demo.yaml -o runs/demo
     """
     with _at_work(target, out, overrides, "sample") as work:
+        if work.experiment.train is not None:
+            _check_training(work)
         sample_stage(work, base_systems(work))
         if work.experiment.train is not None:
             train_stage(work)
@@ -536,8 +560,7 @@ def sample(target: Path, out: Path | None, overrides: tuple[str, ...]) -> None:
     with _at_work(target, out, overrides, "sample") as work:
         ready = [*base_systems(work), *trained_systems(work)]
         sample_stage(work, ready)
-        untrained = [name for name in trained_names(work.experiment) if not _is_trained(work, name)]
-        if untrained:
+        if untrained := _untrained(work):
             _say(f"not trained yet: {', '.join(untrained)}; next: forage train {work.out}")
 
 
@@ -548,6 +571,7 @@ def train(target: Path, out: Path | None, overrides: tuple[str, ...]) -> None:
     Example: forage train runs/demo --set workers=4
     """
     with _at_work(target, out, overrides, "sample", "train") as work:
+        _check_training(work)
         train_stage(work)
         _say(f"trained: {', '.join(trained_names(work.experiment))}; next: forage run {work.out}")
 

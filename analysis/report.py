@@ -25,21 +25,11 @@ SCHEMA_VERSION = 1
 POWER = 0.8
 PAIR = ("parallel", "sequential")
 GAPS = ("gap_base", "gap_adapted", "did")
-_PARTS = [
-    "low",
-    "high",
-    "n",
-    "p_t",
-    "p_flip",
-    "boot_low",
-    "boot_high",
-    "fixed_low",
-    "fixed_high",
-    "method",
-    "degenerate",
-]
+_ARM_CHANGES = ("sequential_change", "parallel_change")
+_PARTS = ("low", "high", "n", "p_t", "p_flip", "boot_low", "boot_high", "fixed_low", "fixed_high")
+_METHOD = ("method", "degenerate")
 _SCALE = {"share": 100.0, "points": 100.0}
-_NO_INTERVAL_KEYS = ("low", "high")
+_ENDS = ("low", "high")
 
 MEANINGS = {
     "CLOSED": "the gap shrank, what remains is below the margin, and parallel kept its accuracy",
@@ -61,18 +51,23 @@ class Missing:
 
 @dataclass(frozen=True)
 class Column:
-    """kind: text, count, share (shown in %), points (shown x 100), number (as it is) or p."""
+    """kind: text, count, share (shown in %), points (shown x 100) or number (as it is)."""
 
     key: str
     label: str
     kind: str = "text"
 
 
+def _columns(*specs: str) -> tuple[Column, ...]:
+    """The family, then one column per ``key|label`` or ``key|label|kind``."""
+    return Column("family", "family"), *(Column(*spec.split("|")) for spec in specs)
+
+
 @dataclass(frozen=True)
 class Table:
     """rows: column key -> text, number, interval (a mapping with estimate) or Missing.
 
-    name: of the CSV and LaTeX files; grouped: the page shows the family as a heading of its rows.
+    name: of the CSV and LaTeX files. The first column is the family; the page heads rows with it.
     """
 
     name: str
@@ -122,6 +117,7 @@ def build_tables(summary: Json) -> dict[str, Table]:
         _changes(summary),
         _levels(summary),
         _steps(summary),
+        _others(summary),
         _aggregators(summary),
         _controls(summary),
         _exploration(summary),
@@ -195,7 +191,6 @@ def _base_gap(summary: Json, family: str, aggregator: str | None = None) -> Json
 
 # --- tables --------------------------------------------------------------------------------------
 
-_FAMILY = Column("family", "family")
 _NO_PROBLEM = "no problem has every attempt this needs"
 _NO_ARM = "an arm this needs was not sampled"
 _NOT_COUNTED = "the engine does not count these"
@@ -203,15 +198,14 @@ _NOT_COUNTED = "the engine does not count these"
 
 def _levels(summary: Json) -> Table:
     steps = _steps_count(summary)
-    columns = (
-        _FAMILY,
-        Column("system", "system"),
-        Column("arm", "arm"),
-        Column("accuracy", "accuracy", "share"),
-        Column("coverage", f"coverage@{steps}", "share"),
-        Column("majority", f"majority@{steps}", "share"),
-        Column("last", "last answer", "share"),
-        Column("selection", "selection", "share"),
+    columns = _columns(
+        "system|system",
+        "arm|arm",
+        "accuracy|accuracy|share",
+        f"coverage|coverage@{steps}|share",
+        f"majority|majority@{steps}|share",
+        "last|last answer|share",
+        "selection|selection|share",
     )
     rows = tuple(
         {"family": family, "system": system, "arm": arm, **_level_values(arm, entry)}
@@ -219,8 +213,8 @@ def _levels(summary: Json) -> Table:
         if arm in PAIR
     )
     caption = (
-        "Levels, %. Accuracy: of one attempt. Coverage: any attempt correct. Selection: what the "
-        "aggregator keeps of the covered problems."
+        "Levels, %. Accuracy: of one attempt. Coverage: any attempt correct. Selection: how often "
+        "the answer chosen is correct where any is."
     )
     return Table("levels", caption, columns, rows)
 
@@ -236,17 +230,16 @@ def _level_values(arm: str, entry: Json) -> dict[str, Any]:
 
 def _exploration(summary: Json) -> Table:
     steps = _steps_count(summary)
-    columns = (
-        _FAMILY,
-        Column("system", "system"),
-        Column("arm", "arm"),
-        Column("distinct", f"distinct answers in {steps}", "number"),
-        Column("repeat_rate", "repeats, %", "share"),
-        Column("repeat_baseline", "if independent, %", "share"),
-        Column("repeat_excess", "excess, points", "points"),
-        Column("valid", "with an answer, %", "share"),
-        Column("repair", "repaired, %", "share"),
-        Column("damage", "damaged, %", "share"),
+    columns = _columns(
+        "system|system",
+        "arm|arm",
+        f"distinct|distinct answers in {steps}|number",
+        "repeat_rate|repeats, %|share",
+        "repeat_baseline|if independent, %|share",
+        "repeat_excess|excess, points|points",
+        "valid|with an answer, %|share",
+        "repair|repaired, %|share",
+        "damage|damaged, %|share",
     )
     reasons = dict.fromkeys(("distinct", "repeat_rate", "valid"), _NO_PROBLEM)
     reasons |= dict.fromkeys(_INDEPENDENCE, "needs this system's parallel arm")
@@ -257,15 +250,13 @@ def _exploration(summary: Json) -> Table:
         for family, system, arm, entry in _arms(summary)
     )
     caption = (
-        "Exploration. Repeats: later attempts whose answer is among the earlier ones of the chain; "
+        "Repeats: later attempts whose answer is among the earlier ones of the chain; "
         "if independent: the same for independent draws from the system's parallel attempts."
     )
-    table = Table("exploration", caption, columns, rows)
-    given = any(entry.get("repair") for *_, entry in _arms(summary))
-    if not given:
+    if not any(entry.get("repair") for *_, entry in _arms(summary)):
         return Table("exploration", caption, columns[: -len(_OPTIONAL)], rows)
     more = " Repaired: wrong, then right at the next attempt; damaged: right, then wrong."
-    return Table("exploration", table.caption + more, columns, rows)
+    return Table("exploration", caption + more, columns, rows)
 
 
 _INDEPENDENCE = ("repeat_baseline", "repeat_excess")
@@ -274,16 +265,15 @@ _OPTIONAL = ("repair", "damage")
 
 def _costs(summary: Json) -> Table:
     tokens = ("prompt", "cached", "thinking", "answer", "generated", "total")
-    columns = (
-        _FAMILY,
-        Column("system", "system"),
-        Column("arm", "arm"),
-        Column("attempts", "attempts", "count"),
-        *(Column(key, key, "number") for key in tokens),
-        Column("stop", "finished, %", "share"),
-        Column("length", "truncated, %", "share"),
-        Column("error", "failed, %", "share"),
-        Column("ungraded", "ungraded, %", "share"),
+    columns = _columns(
+        "system|system",
+        "arm|arm",
+        "attempts|attempts|count",
+        *(f"{key}|{key}|number" for key in tokens),
+        "stop|finished, %|share",
+        "length|truncated, %|share",
+        "error|failed, %|share",
+        "ungraded|ungraded, %|share",
     )
     rows = tuple(
         {"family": family, "system": system, "arm": arm, **_cost_values(tokens, entry)}
@@ -304,63 +294,59 @@ def _cost_values(tokens: Sequence[str], entry: Json) -> dict[str, Any]:
 
 
 def _changes(summary: Json) -> Table:
-    columns = (
-        _FAMILY,
-        Column("adapter", "adapter"),
-        Column("aggregator", "aggregator"),
-        Column("gap_base", "gap before", "points"),
-        Column("gap_adapted", "gap after", "points"),
-        Column("did", "DiD", "points"),
-        Column("sequential_change", "sequential", "points"),
-        Column("parallel_change", "parallel", "points"),
-        Column("fraction_closed", "share closed, %", "share"),
-        Column("verdict", "verdict"),
+    columns = _columns(
+        "adapter|adapter",
+        "gap_base|gap before|points",
+        "gap_adapted|gap after|points",
+        "did|DiD|points",
+        "sequential_change|sequential|points",
+        "parallel_change|parallel|points",
+        "fraction_closed|share closed, %|share",
+        "verdict|verdict",
     )
+    reasons: dict[str, str] = dict.fromkeys((*GAPS, *_ARM_CHANGES), _NO_ARM)
+    reasons["fraction_closed"] = "the gap before is too near 0 for a ratio"
+    reasons["verdict"] = NOT_MEASURED.lower()
     rows = tuple(
-        row
+        {"family": family, "adapter": adapter}
+        | {key: known(entry.get(key), why) for key, why in reasons.items()}
         for family, _, adapter, entry in _entries(summary, "adapters")
-        for row in _change_rows(summary, family, adapter, entry)
     )
     caption = (
-        "Gap (parallel minus sequential) before and after training, points. DiD: before minus "
-        "after. Sequential, parallel: change of each arm. The verdict is on the first aggregator "
-        "of each adapter; the others are for reading only."
+        "Gap (parallel minus sequential) before and after training, on the aggregator of the "
+        "verdict, points. DiD: before minus after. Sequential, parallel: change of that arm."
     )
     return Table("changes", caption, columns, rows)
 
 
-def _change_rows(summary: Json, family: str, adapter: str, entry: Json) -> Iterator[Json]:
-    by_aggregator = {primary_of(summary, family): entry, **(entry.get("other_aggregators") or {})}
-    only = "given for the aggregator of the verdict alone"
-    reasons = dict.fromkeys(GAPS, _NO_ARM)
-    for aggregator, found in by_aggregator.items():
-        own = found is entry
-        changes = {
-            key: known(found.get(key) if own else None, _NO_ARM if own else only)
-            for key in ("sequential_change", "parallel_change")
-        }
-        too_near = "the gap before is too near 0 for a ratio" if own else only
-        yield {
-            "family": family,
-            "adapter": adapter,
-            "aggregator": aggregator_label(aggregator, _steps_count(summary)),
-            **{key: known((found or {}).get(key), why) for key, why in reasons.items()},
-            **changes,
-            "fraction_closed": known(entry.get("fraction_closed") if own else None, too_near),
-            "verdict": known(entry.get("verdict"), NOT_MEASURED.lower()) if own else Missing(only),
-        }
+def _others(summary: Json) -> Table:
+    columns = _columns(
+        "adapter|adapter",
+        "aggregator|aggregator",
+        "gap_base|gap before|points",
+        "gap_adapted|gap after|points",
+        "did|DiD|points",
+    )
+    rows = tuple(
+        {"family": family, "adapter": adapter}
+        | {"aggregator": aggregator_label(aggregator, _steps_count(summary))}
+        | {key: known((found or {}).get(key), _NO_ARM) for key in GAPS}
+        for family, _, adapter, entry in _entries(summary, "adapters")
+        for aggregator, found in (entry.get("other_aggregators") or {}).items()
+    )
+    caption = "The same under the other aggregators, points: for reading only, no verdict."
+    return Table("other_aggregators", caption, columns, rows)
 
 
 def _steps(summary: Json) -> Table:
-    columns = (
-        _FAMILY,
-        Column("adapter", "adapter"),
-        Column("step", "step", "count"),
-        Column("question", "question"),
-        Column("estimate", "estimate", "points"),
-        Column("bound", "bound", "points"),
-        Column("threshold", "threshold", "points"),
-        Column("passed", "result"),
+    columns = _columns(
+        "adapter|adapter",
+        "step|step|count",
+        "question|question",
+        "estimate|estimate|points",
+        "bound|bound|points",
+        "threshold|threshold|points",
+        "passed|result",
     )
     rows = tuple(
         {
@@ -383,12 +369,11 @@ _RESULTS = {True: "passed", False: "failed", None: "not asked"}
 def _aggregators(summary: Json) -> Table:
     steps = _steps_count(summary)
     names = ("coverage", "majority", "accuracy", "last")
-    columns = (
-        _FAMILY,
-        Column("system", "system"),
-        *(Column(name, aggregator_label(name, steps), "points") for name in names),
-        Column("coverage_term", "majority gap: from coverage", "points"),
-        Column("selection_term", "majority gap: from selection", "points"),
+    columns = _columns(
+        "system|system",
+        *(f"{name}|{aggregator_label(name, steps)}|points" for name in names),
+        "coverage_term|majority gap: from coverage|points",
+        "selection_term|majority gap: from selection|points",
     )
     rows = tuple(
         {"family": family, "system": system}
@@ -407,13 +392,12 @@ def _aggregators(summary: Json) -> Table:
 
 
 def _controls(summary: Json) -> Table:
-    columns = (
-        _FAMILY,
-        Column("arm", "control"),
-        Column("hypothesis", "of"),
-        Column("difference", "parallel − control", "points"),
-        Column("gap", "parallel − sequential", "points"),
-        Column("share", "share of the gap, %", "share"),
+    columns = _columns(
+        "arm|control",
+        "hypothesis|of",
+        "difference|parallel − control|points",
+        "gap|parallel − sequential|points",
+        "share|share of the gap, %|share",
     )
     rows = tuple(
         {
@@ -443,12 +427,11 @@ def _share_of_gap(difference: Json, gap: Json) -> Any:
 
 
 def _models(summary: Json) -> Table:
-    columns = (
-        _FAMILY,
-        Column("system", "model"),
-        Column("gap", "gap", "points"),
-        Column("verdict", "verdict"),
-        Column("reason", "reason"),
+    columns = _columns(
+        "system|model",
+        "gap|gap|points",
+        "verdict|verdict",
+        "reason|reason",
     )
     rows = tuple(
         {
@@ -465,15 +448,14 @@ def _models(summary: Json) -> Table:
 
 
 def _methods(summary: Json) -> Table:
-    columns = (
-        _FAMILY,
-        Column("method", "method"),
-        Column("seeds", "seeds", "count"),
-        Column("verdicts", "verdicts"),
-        Column("did", "DiD", "points"),
-        Column("gap_adapted", "gap after", "points"),
-        Column("sequential_change", "sequential", "points"),
-        Column("parallel_change", "parallel", "points"),
+    columns = _columns(
+        "method|method",
+        "seeds|seeds|count",
+        "verdicts|verdicts",
+        "did|DiD|points",
+        "gap_adapted|gap after|points",
+        "sequential_change|sequential|points",
+        "parallel_change|parallel|points",
     )
     rows = tuple(
         {
@@ -500,7 +482,7 @@ def standard_error(found: Json, settings: Json) -> float:
     """
     alpha, n = float(settings.get("alpha") or math.nan), int(found.get("n") or 0)
     fixed = settings.get("estimand") == "fixed"
-    low, high = (number(found.get(f"fixed_{k}" if fixed else k)) for k in _NO_INTERVAL_KEYS)
+    low, high = (number(found.get(f"fixed_{k}" if fixed else k)) for k in _ENDS)
     if not fixed and n < 2:
         return math.nan
     quantile = stats.norm.isf(alpha / 2) if fixed else stats.t.isf(alpha / 2, n - 1)
@@ -525,17 +507,16 @@ def needed(now: float, wanted: float, size: int) -> int | None:
 def _limits(summary: Json) -> Table:
     fixed = _settings(summary).get("estimand") == "fixed"
     unit = "replicates" if fixed else "problems"
-    columns = (
-        _FAMILY,
-        Column("system", "system"),
-        Column("n", "problems", "count"),
-        Column("least_gap", "smallest gap found", "points"),
-        Column("least_change", "smallest DiD found", "points"),
-        Column("half_width", "bound on the rest: half-width", "points"),
-        Column("reach", "below the margin?"),
-        Column("size_gap", f"{unit} to find a gap of the margin", "count"),
-        Column("size_margin", f"{unit} to show 0 is within the margin", "count"),
-        Column("size_parallel", f"{unit} to show parallel unharmed", "count"),
+    columns = _columns(
+        "system|system",
+        "n|problems|count",
+        "least_gap|smallest gap found|points",
+        "least_change|smallest DiD found|points",
+        "half_width|bound on the rest: half-width|points",
+        "reach|below the margin?",
+        f"size_gap|{unit} to find a gap of the margin|count",
+        f"size_margin|{unit} to show 0 is within the margin|count",
+        f"size_parallel|{unit} to show parallel unharmed|count",
     )
     rows = tuple(
         {"family": family, **row}
@@ -756,7 +737,7 @@ _CONTROL_WORDS = {
 
 def _control_reading(summary: Json, family: str, arm: str, difference: Json) -> str:
     what = _CONTROL_WORDS.get(arm, f"the arm {arm}")
-    low, high = (number(difference.get(key)) for key in _NO_INTERVAL_KEYS)
+    low, high = (number(difference.get(key)) for key in _ENDS)
     margin = number(_settings(summary).get("margin"))
     if math.isnan(low):
         return f"What {what} costs is not measured."
@@ -767,7 +748,7 @@ def _control_reading(summary: Json, family: str, arm: str, difference: Json) -> 
     small = f" The upper end is below the margin of {points(margin)}." if high < margin else ""
     if low > 0:
         return _upper(f"{what} costs {said(difference)}{of_gap}.{small}")
-    return f"That {what} costs accuracy is not shown: {said(difference)}{of_gap}.{small}"
+    return f"That {what} costs accuracy is not shown: {said(difference)}.{small}"
 
 
 def _upper(text: str) -> str:
@@ -796,7 +777,7 @@ def csv_rows(table: Table) -> list[list[Any]]:
 
 def _parts(table: Table, key: str) -> list[str]:
     intervals = [row[key] for row in table.rows if isinstance(row[key], Mapping)]
-    return [part for part in _PARTS if any(part in found for found in intervals)]
+    return [part for part in (*_PARTS, *_METHOD) if any(part in found for found in intervals)]
 
 
 def _csv_row(row: Json, parts: Mapping[str, Sequence[str]]) -> Iterator[Any]:
@@ -903,7 +884,7 @@ def _bounds(found: Json, kind: str) -> str:
     n = f" n={found['n']}" if found.get("n") is not None else ""
     if found.get("low") is None or found.get("high") is None:
         return f"no interval{n}"
-    low, high = (_one(found[key], kind) for key in _NO_INTERVAL_KEYS)
+    low, high = (_one(found[key], kind) for key in _ENDS)
     return f"[{low}, {high}]{n}"
 
 
@@ -955,6 +936,7 @@ def _page(summary: Json, tables: Mapping[str, Table], figures: Mapping[str, Path
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["by"] = _by
     environment.globals.update(shown=shown, note=_note, points=points)
     template = environment.get_template("report.html.j2")
     return template.render(
@@ -975,6 +957,14 @@ def _page(summary: Json, tables: Mapping[str, Table], figures: Mapping[str, Path
         ],
         confidence=f"{100 * (1 - number(_settings(summary).get('alpha'))):g} %",
     )
+
+
+def _by(rows: Sequence[Any], key: Any) -> dict[Any, list[Any]]:
+    """Rows by one of their entries, in the order of the summary."""
+    groups: dict[Any, list[Any]] = {}
+    for row in rows:
+        groups.setdefault(row[key], []).append(row)
+    return groups
 
 
 def facts(summary: Json) -> list[tuple[str, str]]:

@@ -70,6 +70,7 @@ def files_hash(path: str) -> str | None:
     if not folder.is_dir():
         return _hub_commit(path)
     files = sorted(p for p in folder.iterdir() if p.suffix in _MODEL_FILES and p.is_file())
+    files = [file for file in files if file.name != "manifest.json"]
     return _hash(part for file in files for part in _content(file))
 
 

@@ -12,10 +12,10 @@ SHORTEST = 128
 
 
 def padded_length(length: int) -> int:
-    """``length`` rounded up so that attention gives the same bits whatever the batch's longest row.
+    """``length`` rounded up so that one query's attention does not depend on the longest row.
 
-    Measured on CPU in float32: scaled_dot_product_attention does not depend on how many masked
-    keys follow, once their number is a multiple of 64 and at least 128.
+    Measured on CPU in float32: scaled_dot_product_attention of a single query gives the same bits
+    however many masked keys follow, once their number is a multiple of 64 and at least 128.
     """
     return max(SHORTEST, -(-length // MULTIPLE) * MULTIPLE)
 

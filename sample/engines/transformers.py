@@ -60,7 +60,8 @@ class TransformersEngine:
         self._task: asyncio.Task[None] | None = None
 
     async def generate(self, request: Request) -> Generation:
-        """See ``Engine``. The same request gives the same generation whatever runs beside it.
+        """See ``Engine``. What runs beside a request changes nothing (see ``sample.engines.batch``
+        for where that holds bit for bit).
 
         A prompt that leaves less than max_new_tokens of the model's context gives a generation
         with finish "error" and failure type "context_overflow".

@@ -34,12 +34,13 @@ def arm(name: str, one: float, cover: float, repeats: float, n: int = 400) -> Js
     rates = [repeats * (1 - math.exp(-k / 2)) for k in range(STEPS)]
     distinct = [1 + (1 - repeats) * k for k in range(STEPS)]
     chain = name != "parallel"
+    vote = min(one + 0.11, 0.9 * cover)
     return {
         "accuracy": interval(one, n=n),
         "coverage": interval(cover, n=n),
-        "majority": interval(one + 0.11, n=n),
+        "majority": interval(vote, n=n),
         "last": interval(one + 0.01, n=n) if chain else None,
-        "selection": (one + 0.11) / cover,
+        "selection": vote / cover,
         "repeat_rate": interval(sum(rates[1:]) / 7, n=n),
         "repeat_baseline": interval(0.19, n=n),
         "repeat_excess": interval(sum(rates[1:]) / 7 - 0.19, n=n),

@@ -66,6 +66,43 @@ def test_a_request_gives_the_same_tokens_whatever_runs_beside_it(model, tokenize
     assert ask(engine_of(model, tokenizer, batch=7), requests) == together
 
 
+@pytest.fixture
+def logits_seen(monkeypatch) -> dict[float, bytes]:
+    """The bits of every row of logits, by the uniform number that draws from it."""
+    seen: dict[float, bytes] = {}
+
+    def watched(logits, uniform, decoding):
+        for number, row in zip(uniform.tolist(), logits, strict=True):
+            seen[number] = row.numpy().tobytes()
+        return draw(logits, uniform, decoding)
+
+    monkeypatch.setattr("sample.engines.batch.draw", watched)
+    return seen
+
+
+@pytest.mark.parametrize(("threads", "heads"), [(1, 6), (2, 4)])
+def test_logits_are_the_same_bits_alone_and_together(
+    make_model, tokenizer, logits_seen, threads, heads
+):
+    model = make_model(num_attention_heads=heads, num_hidden_layers=2)
+    requests = make_requests(16, Decoding(max_new_tokens=6), seed=1)
+    requests[0] = replace(
+        requests[0], messages=[{"role": "user", "content": " ".join(["w1", "w2"] * 300)}]
+    )
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        ask(engine_of(model, tokenizer), requests)
+        together = dict(logits_seen)
+        logits_seen.clear()
+        for request in requests[:6]:
+            ask(engine_of(model, tokenizer), [request])
+    finally:
+        torch.set_num_threads(before)
+    assert len(logits_seen) > 12
+    assert all(together[number] == bits for number, bits in logits_seen.items())
+
+
 def test_joining_late_changes_nothing(model, tokenizer):
     requests = make_requests(30)
     engine = engine_of(model, tokenizer)
@@ -90,25 +127,6 @@ def test_long_prompts_beside_short_ones_change_nothing(model, tokenizer):
     engine = engine_of(model, tokenizer)
     together = ask(engine, requests)
     assert together == [ask(engine_of(model, tokenizer), [request])[0] for request in requests]
-
-
-def test_prefill_in_pieces_changes_nothing(model, tokenizer, monkeypatch):
-    requests = make_requests(20)
-    together = ask(engine_of(model, tokenizer), requests)
-    monkeypatch.setattr("sample.engines.batch.PREFILL_TOKENS", 64)
-    assert ask(engine_of(model, tokenizer), requests) == together
-
-
-def test_two_threads_change_nothing_within_their_run(model, tokenizer):
-    requests = make_requests(6, Decoding(max_new_tokens=6))
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        together = ask(engine_of(model, tokenizer), requests)
-        alone = [ask(engine_of(model, tokenizer), [request])[0] for request in requests]
-    finally:
-        torch.set_num_threads(before)
-    assert together == alone
 
 
 def test_greedy_equals_generate_of_transformers(model, tokenizer):
