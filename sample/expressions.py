@@ -25,7 +25,11 @@ def _is_arithmetic(node: ast.expr) -> bool:
 
 def numbers_in(node: ast.expr) -> list[int]:
     """Every number of the expression, sorted, repeats kept."""
-    return sorted(n.value for n in ast.walk(node) if isinstance(n, ast.Constant))
+    return sorted(
+        n.value
+        for n in ast.walk(node)
+        if isinstance(n, ast.Constant) and isinstance(n.value, int)
+    )
 
 
 def canonical_form(node: ast.expr) -> str:

@@ -56,7 +56,7 @@ def _sample_text(config: PretrainConfig, problems: list[list[Problem]]) -> Itera
 
 def _architecture(config: PretrainConfig, tokenizer: Any) -> Qwen3Config:
     a = config.architecture
-    return Qwen3Config(
+    architecture = Qwen3Config(
         vocab_size=-(-len(tokenizer) // 8) * 8,
         hidden_size=a.hidden,
         num_hidden_layers=a.layers,
@@ -69,8 +69,10 @@ def _architecture(config: PretrainConfig, tokenizer: Any) -> Qwen3Config:
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=None,
-        forage_embedded=True,
     )
+    # Reports say plainly that such a model is no evidence about large ones.
+    architecture.update({"forage_embedded": True})
+    return architecture
 
 
 def _arguments(config: PretrainConfig, checkpoints: Path) -> TrainingArguments:

@@ -1,0 +1,107 @@
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from synthetic_summary import STEPS, synthetic_summary, training_log
+
+from analysis.figures import FORMATS, curve, groups, save_figures, smooth
+
+NAMES = {"gaps", "coverage", "accuracy_by_step", "repeat_rate", "training"}
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    return save_figures(synthetic_summary(), folder, {"diverse-s0": training_log(12)})
+
+
+def texts(path):
+    root = ElementTree.fromstring(path.read_text(encoding="utf-8"))
+    return [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+
+
+def test_every_figure_is_written_in_every_format(saved):
+    assert set(saved) == NAMES
+    for path in saved.values():
+        assert path.parent.name == "figures"
+        for suffix in FORMATS:
+            assert path.with_suffix(f".{suffix}").stat().st_size > 1000
+
+
+def test_gap_figure_names_families_adapters_verdicts_and_the_margin(saved):
+    said = texts(saved["gaps"])
+    summary = synthetic_summary()
+    for name, family in summary["families"].items():
+        assert name in said
+        assert said.count("NARROWED") == 4
+        assert set(family["adapters"]) <= set(said)
+    assert "margin, ±3 points" in said
+
+
+def test_equal_summaries_give_equal_files(saved, tmp_path):
+    again = save_figures(synthetic_summary(), tmp_path, {"diverse-s0": training_log(12)})
+    assert again["gaps"].read_bytes() == saved["gaps"].read_bytes()
+
+
+def test_figures_without_numbers_are_left_out(tmp_path):
+    assert save_figures({"families": {}}, tmp_path) == {}
+    summary = synthetic_summary(1)
+    for family in summary["families"].values():
+        family["adapters"] = None
+        for system in family["systems"].values():
+            for arm in system["arms"].values():
+                del arm["by_step"]["repeat_rate"]
+    assert set(save_figures(summary, tmp_path)) == {"coverage", "accuracy_by_step"}
+
+
+def test_null_points_and_unmeasured_gaps_are_drawn_around(tmp_path):
+    summary = synthetic_summary(1)
+    family = summary["families"]["countdown"]
+    family["systems"]["base"]["arms"]["parallel"]["by_step"]["coverage"][3] = None
+    family["adapters"]["diverse-s0"] |= {"gap_base": None, "gap_adapted": None, "verdict": None}
+    saved = save_figures(summary, tmp_path, {"diverse-s0": [{"step": 1, "reward": None}]})
+    assert set(saved) == NAMES - {"training"}
+    # its row is gone from countdown and stays in chain_sum
+    assert texts(saved["gaps"]).count("diverse-s0") == 1
+
+
+def test_training_log_without_steps_or_with_other_keys(tmp_path):
+    metrics = {"other": [{"reward": 0.1}, {"reward": 0.2, "loss": 3}, {}], "empty": []}
+    path = save_figures(synthetic_summary(1), tmp_path, metrics)["training"]
+    said = texts(path)
+    assert "reward" in said and "accuracy" not in said
+    assert "other" in said
+
+
+def test_hostile_names_stay_text(tmp_path):
+    name = "<script>$x_{&"
+    summary = synthetic_summary(1)
+    summary["families"] = {name: summary["families"]["countdown"]}
+    path = save_figures(summary, tmp_path)["gaps"]
+    assert name in texts(path)
+
+
+def test_curve_is_the_summary_with_nan_for_null():
+    family = synthetic_summary(1)["families"]["countdown"]
+    points = family["systems"]["base"]["arms"]["sequential"]["by_step"]["repeat_rate"]
+    found = curve(family, "base", "sequential", "repeat_rate")
+    assert found.k.tolist() == list(range(1, STEPS + 1))
+    assert np.isnan(found.estimate[0])
+    assert found.estimate[1:].tolist() == [point["estimate"] for point in points[1:]]
+    assert found.high[1:].tolist() == [point["high"] for point in points[1:]]
+    assert not curve(family, "nobody", "sequential", "coverage").known
+
+
+def test_groups_are_the_base_and_one_per_method():
+    found = groups(synthetic_summary(3))
+    assert [group.label for group in found] == ["base", "diverse (3 seeds)", "history (3 seeds)"]
+    assert found[1].systems == ("diverse-s0", "diverse-s1", "diverse-s2")
+    assert len({group.colour for group in found}) == 3
+
+
+def test_smooth_is_the_mean_of_the_neighbours():
+    values = np.array([1.0, 2.0, 6.0, 3.0, 8.0, 4.0])
+    assert smooth(values)[2] == pytest.approx(values[:5].mean())
+    assert smooth(values)[0] == pytest.approx(values[:3].mean())
+    assert smooth(np.array([7.0, 9.0])).tolist() == pytest.approx([8.0, 8.0])
+    assert len(smooth(np.array([]))) == 0

@@ -1,0 +1,139 @@
+"""Every verb and every config for two steps, through the real entry point."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FORAGE = (sys.executable, "-m", "forage")
+TINY = (
+    "sample.attempts=2", "sample.replicates=1", "train.steps=2", "train.groups=2",
+    "train.group_size=2", "train.refresh=1", "train.seeds=[0]", "train.problem_count=8",
+    "analyze.resamples=200", "workers=2",
+)  # fmt: skip
+PRETRAIN = (
+    "pretrain.tokens=2048", "pretrain.row=512", "pretrain.rows=2", "pretrain.architecture.layers=1",
+    "pretrain.problems.countdown.count=40", "pretrain.problems.chain_sum.count=40",
+)  # fmt: skip
+
+pytestmark = pytest.mark.smoke
+
+
+def options(*settings):
+    return [word for setting in settings for word in ("--set", setting)]
+
+
+def forage(*words, code=0):
+    done = subprocess.run([*FORAGE, *map(str, words)], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def tiny(config, *more):
+    families = ("countdown", "chain_sum") if config == "study" else ("countdown",)
+    counts = [f"sample.problems.{family}.count=4" for family in families]
+    return [f"configs/{config}.yaml", *options(*TINY, *counts, *more)]
+
+
+def records(folder):
+    """Every record but its timing, in one order."""
+    lines = [json.loads(line) for line in (folder / "attempts.jsonl").read_text().splitlines()]
+    for line in lines:
+        line["ledger"].pop("seconds")
+    return sorted(json.dumps(line, sort_keys=True) for line in lines)
+
+
+@pytest.mark.parametrize("config", ["demo", "study"])
+def test_run_does_everything_in_a_config(config, tmp_path):
+    forage("run", *tiny(config), "-o", tmp_path / "run")
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    for family in summary["families"].values():
+        adapter = family["adapters"]["diverse-s0"]
+        assert {"verdict", "gap_base", "gap_adapted", "did"} <= set(adapter)
+        arms = family["systems"]["base"]["arms"]
+        for key in ("accuracy", "coverage", "repeat_rate", "distinct", "tokens"):
+            assert key in arms["sequential"]
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "diverse" in page and "no evidence" in page
+
+
+def test_each_verb_alone_and_nothing_is_done_twice(tmp_path):
+    run = tmp_path / "run"
+    forage("sample", *tiny("demo"), "-o", run)
+    base = records(run)
+    forage("train", run)
+    weights = run / "adapters" / "diverse-s0" / "adapter_model.safetensors"
+    trained = weights.stat().st_mtime_ns
+    forage("sample", run)
+    everything = records(run)
+    assert set(base) < set(everything)
+    forage("run", run)
+    assert records(run) == everything and weights.stat().st_mtime_ns == trained
+    forage("analyze", run)
+    forage("report", run)
+
+
+@pytest.mark.parametrize("config", sorted((ROOT / "configs" / "pretrain").glob("*.yaml")))
+def test_pretrain_makes_a_model_that_can_be_sampled(config, tmp_path):
+    forage("pretrain", config, "-o", tmp_path / "model", *options(*PRETRAIN))
+    found = sorted((tmp_path / "model").rglob("model.safetensors"))
+    assert found
+    model = f"sample.models.base.path={found[0].parent}"
+    forage("sample", *tiny("demo", model), "-o", tmp_path / "run")
+
+
+def test_killed_at_any_moment_ends_with_the_same_records(tmp_path):
+    forage("run", *tiny("demo"), "-o", tmp_path / "whole")
+    words = [*FORAGE, "run", *tiny("demo"), "-o", str(tmp_path / "cut")]
+    rng = random.Random(0)
+    for _ in range(3):
+        process = subprocess.Popen(
+            words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
+        time.sleep(rng.uniform(4, 14))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    forage(*words[3:])
+    assert records(tmp_path / "cut") == records(tmp_path / "whole")
+    same = "adapters/diverse-s0/adapter_model.safetensors"
+    assert (tmp_path / "cut" / same).read_bytes() == (tmp_path / "whole" / same).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "words,says",
+    [
+        (["run", "no-such.yaml"], "no-such.yaml"),
+        (["run", *tiny("demo", "sample.nonsense=1")], "nonsense"),
+        (["run", *tiny("demo", "sample.models.base.path=no/such/model")], "no/such/model"),
+        (["sample", *tiny("demo", "sample.arms.parallel.strategy=zigzag")], "zigzag"),
+        (["run", *tiny("demo", "sample.attempts=zero")], "attempts"),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_code_2(words, says, tmp_path):
+    done = forage(*words, "-o", tmp_path / "run", code=2)
+    assert says in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_folder_of_another_config_and_torn_records_are_named(tmp_path):
+    run = tmp_path / "run"
+    forage("sample", *tiny("demo"), "-o", run)
+    done = forage("sample", *tiny("demo", "seed=99"), "-o", run, code=2)
+    assert "seed" in done.stderr
+    path = run / "attempts.jsonl"
+    whole = records(run)
+    text = path.read_text()
+    path.write_text(text[:-30])
+    forage("sample", run)
+    assert records(run) == whole
+    path.write_text("{broken}\n" + text)
+    done = forage("analyze", run, code=2)
+    assert "attempts.jsonl" in done.stderr and "1" in done.stderr
