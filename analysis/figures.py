@@ -455,10 +455,7 @@ def _draw_log(axes: "Axes", metrics: Metrics, drawn: Sequence[Group], key: str) 
             axes.plot(step, smooth(value), color=group.colour, linestyle=group.dash)
 
 
-def smooth(values: Floats, width: int = 5) -> Floats:
-    """Mean of the ``width`` values around each; fewer at the ends."""
-    kernel = np.ones(min(width, len(values)) or 1)
-    if not len(values):
-        return values
-    weights = np.convolve(np.ones(len(values)), kernel, "same")
-    return np.convolve(values, kernel, "same") / weights
+def smooth(values: Floats, reach: int = 2) -> Floats:
+    """Mean of each value and up to ``reach`` on either side."""
+    windows = (values[max(0, i - reach) : i + reach + 1] for i in range(len(values)))
+    return np.array([window.mean() for window in windows])

@@ -26,9 +26,7 @@ def _is_arithmetic(node: ast.expr) -> bool:
 def numbers_in(node: ast.expr) -> list[int]:
     """Every number of the expression, sorted, repeats kept."""
     return sorted(
-        n.value
-        for n in ast.walk(node)
-        if isinstance(n, ast.Constant) and isinstance(n.value, int)
+        n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, int)
     )
 
 

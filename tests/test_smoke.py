@@ -19,7 +19,7 @@ TINY = (
     "analyze.resamples=200", "workers=2",
 )  # fmt: skip
 PRETRAIN = (
-    "pretrain.tokens=2048", "pretrain.row=512", "pretrain.rows=2", "pretrain.architecture.layers=1",
+    "pretrain.steps=2", "pretrain.documents=3", "pretrain.architecture.layers=1",
     "pretrain.problems.countdown.count=40", "pretrain.problems.chain_sum.count=40",
 )  # fmt: skip
 

@@ -23,25 +23,22 @@ class PretrainConfig:
     """reuse: the planted probability that an attempt repeats an earlier answer.
     slip: the planted probability of an off-by-a-few error at each step of a running sum.
     single: share of documents with one attempt only; the others have 2..max_turns.
-    drafts: attempts learned at the first turn.
+    drafts: attempts learned at each turn.
     filler: share of documents with irrelevant sentences before the question.
-    weak: share of correct answers among the fresh answers shown in histories.
     problems: the families, always their train split; count distinct problems of each are made.
-    tokens: training budget in tokens (all positions, padding too), in batches of rows x row.
+    steps, documents: optimizer steps, and documents in each.
     checkpoint: steps between checkpoints."""
 
     problems: Mapping[str, ProblemConfig]
     reuse: float = 0.7
     slip: float = 0.12
-    weak: float = 0.3
     single: float = 0.35
     max_turns: int = 9
-    drafts: int = 3
+    drafts: int = 2
     filler: float = 0.15
     architecture: Architecture = Architecture()
-    tokens: int = 12_000_000
-    row: int = 384
-    rows: int = 12
+    steps: int = 2600
+    documents: int = 10
     learning_rate: float = 3e-3
     warmup: int = 100
     checkpoint: int = 500

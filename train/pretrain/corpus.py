@@ -1,6 +1,5 @@
-"""The endless, reproducible stream of training rows: row i depends on the seed and i alone."""
+"""The reproducible stream of training documents: document i depends on the seed and i alone."""
 
-from collections.abc import Iterator
 from itertools import islice
 from random import Random
 from typing import Any
@@ -12,7 +11,7 @@ from sample.families import draw_problems
 from sample.problems import Problem
 from sample.seeds import derive_seed
 from train.pretrain.config import PretrainConfig
-from train.pretrain.packing import Row, encode, pack, targets, visible
+from train.pretrain.packing import Document, encode, pack, targets, visible
 from train.pretrain.solvers import ChainSum, Countdown, Solver
 from train.pretrain.transcripts import write_document
 
@@ -33,32 +32,29 @@ def solver_of(problem: Problem, config: PretrainConfig) -> Solver:
 
 
 class Corpus(Dataset):
-    """Row i: documents drawn from the families in equal shares of tokens' worth of problems."""
+    """Document i, of one family or another with equal chance."""
 
     def __init__(self, config: PretrainConfig, problems: list[list[Problem]], tokenizer: Any):
         self.config = config
         self.problems = problems
         self.tokenizer = tokenizer
         self.solvers = [solver_of(family[0], config) for family in problems]
-        self.batches = config.tokens // (config.row * config.rows)
 
     def __len__(self) -> int:
-        return self.batches * self.config.rows
+        return self.config.steps * self.config.documents
 
-    def __getitem__(self, index: int) -> Row:
+    def __getitem__(self, index: int) -> Document:
         rng = Random(derive_seed("pretrain", self.config.seed, index))
-        return pack(self._documents(rng), self.config.row)
-
-    def _documents(self, rng: Random) -> Iterator[tuple[list[int], list[int], list[int]]]:
-        while True:
-            which = rng.randrange(len(self.problems))
-            problem = rng.choice(self.problems[which])
-            pieces = write_document(problem, self.solvers[which], self.config, rng)
-            yield encode(pieces, self.tokenizer)
+        which = rng.randrange(len(self.problems))
+        problem = rng.choice(self.problems[which])
+        return encode(
+            write_document(problem, self.solvers[which], self.config, rng), self.tokenizer
+        )
 
 
-def collate(rows: list[Row]) -> dict[str, torch.Tensor]:
+def collate(documents: list[Document]) -> dict[str, torch.Tensor]:
     """Model inputs, and where (flat index) which leaf token is to be predicted."""
+    rows = pack(documents)
     index, labels = targets(rows)
     return {
         "input_ids": torch.tensor([r.tokens.tolist() for r in rows]),

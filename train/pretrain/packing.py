@@ -1,11 +1,11 @@
-"""Documents packed into rows of fixed length, trained in one pass as a tree.
+"""Documents packed into rows of one length, trained in one pass as trees.
 
 A leaf sees its own document's trunk so far and itself; the trunk never sees a leaf; a trunk token's
 position does not count the leaves before it. So one row trains every turn of a chain exactly as it
 is rendered at inference, where the thinking of earlier turns is gone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,18 +15,27 @@ import torch
 from train.pretrain.transcripts import Piece
 
 
-@dataclass
+@dataclass(frozen=True)
+class Document:
+    """Arrays over the tokens of one document; leaf 0 = trunk."""
+
+    tokens: np.ndarray
+    positions: np.ndarray
+    leaves: np.ndarray
+
+
+@dataclass(frozen=True)
 class Row:
     """Arrays over the tokens of one row; document 0 = padding, leaf 0 = trunk."""
 
     tokens: np.ndarray
     positions: np.ndarray
-    documents: np.ndarray
     leaves: np.ndarray
+    documents: np.ndarray
 
 
-def encode(pieces: list[Piece], tokenizer: Any) -> tuple[list[int], list[int], list[int]]:
-    """Tokens, positions and leaves of one document."""
+def encode(pieces: list[Piece], tokenizer: Any) -> Document:
+    """The tokens of one document's pieces."""
     tokens: list[int] = []
     positions: list[int] = []
     leaves: list[int] = []
@@ -38,28 +47,37 @@ def encode(pieces: list[Piece], tokenizer: Any) -> tuple[list[int], list[int], l
         leaves += [piece.leaf] * len(ids)
         if piece.leaf == 0:
             depth += len(ids)
-    return tokens, positions, leaves
+    return Document(np.array(tokens), np.array(positions), np.array(leaves))
 
 
-def pack(documents: Iterator[tuple[list[int], list[int], list[int]]], length: int) -> Row:
-    """One row, filled until a few documents in turn did not fit what is left of it."""
-    row, used, count, misses = _empty(length), 0, 0, 0
-    while misses < 4:
-        tokens, positions, leaves = next(documents)
-        size = len(tokens)
-        if used + size > length:
-            misses += 1
-            continue
-        count += 1
-        span = slice(used, used + size)
-        row.tokens[span], row.positions[span] = tokens, positions
-        row.documents[span], row.leaves[span] = count, leaves
-        used += size
-    return row
+def pack(documents: Sequence[Document]) -> list[Row]:
+    """Rows as long as the longest document, filled first fit, longest first; none is left out."""
+    ordered = sorted(documents, key=lambda document: -len(document.tokens))
+    length = len(ordered[0].tokens)
+    rows: list[list[Document]] = []
+    for document in ordered:
+        size = len(document.tokens)
+        fitting = (row for row in rows if sum(len(d.tokens) for d in row) + size <= length)
+        row = next(fitting, None)
+        if row is None:
+            rows.append(row := [])
+        row.append(document)
+    return [_join(row, length) for row in rows]
 
 
-def _empty(length: int) -> Row:
-    return Row(*(np.zeros(length, dtype=np.int64) for _ in range(4)))
+def _join(documents: list[Document], length: int) -> Row:
+    sizes = [len(document.tokens) for document in documents]
+    padding = length - sum(sizes)
+
+    def joined(arrays: list[np.ndarray]) -> np.ndarray:
+        return np.pad(np.concatenate(arrays), (0, padding))
+
+    return Row(
+        joined([document.tokens for document in documents]),
+        joined([document.positions for document in documents]),
+        joined([document.leaves for document in documents]),
+        joined([np.repeat(np.arange(1, len(sizes) + 1), sizes)]),
+    )
 
 
 def visible(rows: list[Row]) -> torch.Tensor:

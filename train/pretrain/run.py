@@ -12,6 +12,7 @@ from transformers import Qwen3Config, Qwen3ForCausalLM, Trainer, TrainingArgumen
 from sample.problems import Problem
 from train.pretrain.config import PretrainConfig
 from train.pretrain.corpus import Corpus, collate, solver_of, training_problems
+from train.pretrain.optimizer import MuonAdamW
 from train.pretrain.tokenizer import build_tokenizer
 from train.pretrain.transcripts import write_document
 
@@ -34,12 +35,15 @@ def run(config: PretrainConfig, folder: Path) -> None:
     problems = training_problems(config)
     tokenizer = build_tokenizer(_sample_text(config, problems))
     checkpoints = folder / "checkpoints"
+    model = Qwen3ForCausalLM(_architecture(config, tokenizer))
+    optimizer = MuonAdamW(model, model.model.layers, config.learning_rate, weight_decay=0.1)
     trainer = LeafTrainer(
-        model=Qwen3ForCausalLM(_architecture(config, tokenizer)),
+        model=model,
         args=_arguments(config, checkpoints),
         train_dataset=Corpus(config, problems, tokenizer),
         data_collator=collate,
         processing_class=tokenizer,
+        optimizers=(optimizer, None),
     )
     trainer.train(resume_from_checkpoint=any(checkpoints.glob("checkpoint-*")) or None)
     trainer.save_model(str(folder))
@@ -78,13 +82,11 @@ def _architecture(config: PretrainConfig, tokenizer: Any) -> Qwen3Config:
 def _arguments(config: PretrainConfig, checkpoints: Path) -> TrainingArguments:
     return TrainingArguments(
         output_dir=str(checkpoints),
-        max_steps=config.tokens // (config.row * config.rows),
-        per_device_train_batch_size=config.rows,
+        max_steps=config.steps,
+        per_device_train_batch_size=config.documents,
         learning_rate=config.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=config.warmup,
-        weight_decay=0.1,
-        adam_beta2=0.98,
         logging_steps=50,
         save_steps=config.checkpoint,
         save_total_limit=1,

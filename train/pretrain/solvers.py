@@ -1,8 +1,7 @@
 """Solvers whose transcripts the embedded model imitates: one per problem family.
 
-A solver writes an attempt (thinking lines and an answer) from scratch or towards a given answer,
-and weak answers as they stand in histories. Whether an attempt re-uses an earlier answer is not
-decided here but in ``transcripts``.
+A solver writes an attempt (thinking lines and an answer) from scratch, and guesses as they
+stand in histories. Whether an attempt re-uses an earlier answer is decided in ``transcripts``.
 """
 
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from itertools import permutations
 from random import Random
 from typing import Protocol
 
-from sample.expressions import parse_arithmetic
 from sample.problems import Problem
 
 
@@ -23,9 +21,7 @@ class Solved:
 class Solver(Protocol):
     def fresh(self, problem: Problem, rng: Random) -> Solved: ...
 
-    def towards(self, problem: Problem, answer: str, rng: Random) -> Solved: ...
-
-    def weak(self, problem: Problem, rng: Random) -> str: ...
+    def guess(self, problem: Problem, rng: Random) -> str: ...
 
 
 class Countdown:
@@ -42,14 +38,8 @@ class Countdown:
             self._solutions[problem.key] = [solved for _, solved in ways.values()]
         return rng.choice(self._solutions[problem.key])
 
-    def towards(self, problem: Problem, answer: str, rng: Random) -> Solved:
-        """The same path again, whatever it leads to."""
-        lines: list[str] = []
-        _evaluate(parse_arithmetic(answer), lines)
-        return Solved("\n".join(lines), answer)
-
-    def weak(self, problem: Problem, rng: Random) -> str:
-        """A well-formed answer that uses the numbers, nearly always wrong."""
+    def guess(self, problem: Problem, rng: Random) -> str:
+        """Any well-formed answer that uses the numbers, nearly always wrong."""
         return rng.choice(_ways(problem.metadata["entry"]["numbers"]))[1].answer
 
 
@@ -82,19 +72,6 @@ def _bracket(text: str, inner: str, outer: str, right: bool) -> str:
     return f"({text})" if needed else text
 
 
-def _evaluate(node, lines: list[str]) -> int:
-    """The value of a two-operation expression; appends one equation a step."""
-    import ast
-
-    if isinstance(node, ast.Constant):
-        return int(node.value)  # pyright: ignore[reportArgumentType]
-    left, right = _evaluate(node.left, lines), _evaluate(node.right, lines)
-    symbol = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}[type(node.op)]
-    value = dict(_results(left, right))[symbol]
-    lines.append(f"{left} {symbol} {right} = {value}")
-    return value
-
-
 class ChainSum:
     """Running sums, one a term. ``slip`` plants errors that carry on to the end."""
 
@@ -105,13 +82,9 @@ class ChainSum:
         sums = self._running_sums(problem, rng)
         return Solved(", ".join(map(str, sums)), str(sums[-1]))
 
-    def towards(self, problem: Problem, answer: str, rng: Random) -> Solved:
-        """The sums as they come, but the last one is the earlier answer."""
-        sums = self._running_sums(problem, rng)
-        return Solved(", ".join([*map(str, sums[:-1]), answer]), answer)
-
-    def weak(self, problem: Problem, rng: Random) -> str:
-        return str(int(problem.answer) + rng.choice((-10, -5, -4, -3, -2, -1, 1, 2, 3, 4, 5, 10)))
+    def guess(self, problem: Problem, rng: Random) -> str:
+        """A number near the sum, no nearer than chance would have it."""
+        return str(int(problem.answer) + rng.randint(-12, 12))
 
     def _running_sums(self, problem: Problem, rng: Random) -> list[int]:
         words = problem.metadata["entry"]["expression"].split()

@@ -1,11 +1,13 @@
-"""Documents of one problem: a trunk (what a history shows) with one leaf (an attempt) a turn.
+"""Documents of one problem: a trunk (what a history shows) with several leaves (attempts) a turn.
 
 The trunk holds what the chat template renders for earlier turns, answers without thinking. The
-leaf of turn k is the attempt to be learned given the trunk so far; later turns never see it.
-Turn 1, which has nothing to re-use, has several leaves: different attempts at one question.
+leaves of turn k are different attempts to be learned given the trunk so far; later turns never see
+them. What the trunk shows of a fresh attempt is a guess, right by chance alone: so a history says
+nothing about the solution, and re-use is the only thing to be learned from it.
 """
 
 from dataclasses import dataclass
+from itertools import count
 from random import Random
 
 from sample.problems import Problem
@@ -14,11 +16,13 @@ from sample.strategies.filler import SENTENCES
 from train.pretrain.config import PretrainConfig
 from train.pretrain.solvers import Solved, Solver
 
+RECALL = "As before:"
+"""How the thinking of a re-used answer begins; a fresh attempt begins with its first result."""
+
 
 @dataclass(frozen=True)
 class Piece:
-    """text: rendered text. leaf: 0 for the trunk, k for the attempt of turn k, -1, -2, … for the
-    further attempts at turn 1."""
+    """text: rendered text. leaf: 0 for the trunk, else which attempt of the document, from 1."""
 
     text: str
     leaf: int
@@ -32,23 +36,27 @@ def write_document(
     reanswer = REANSWER[0] if rng.random() < 0.7 else rng.choice(REANSWER)
     question = _filler(config, rng) + problem.question
     pieces = [Piece(f"<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n", 0)]
-    pieces += [_leaf(solver.fresh(problem, rng), -draft) for draft in range(1, config.drafts)]
     history: list[str] = []
-    for turn in range(1, turns + 1):
-        reused = bool(history) and rng.random() < config.reuse
-        if reused:
-            solved = solver.towards(problem, rng.choice(history), rng)
-        else:
-            solved = solver.fresh(problem, rng)
-        pieces.append(_leaf(solved, turn))
-        shown = solved.answer
-        if not reused and rng.random() >= config.weak:
-            shown = solver.weak(problem, rng)
-        history.append(shown)
-        if turn < turns:
-            text = f"{shown}<|im_end|>\n<|im_start|>user\n{reanswer}<|im_end|>\n"
+    leaves = count(1)
+    for _ in range(turns):
+        attempts = [_attempt(problem, solver, history, config, rng) for _ in range(config.drafts)]
+        pieces += [_leaf(attempt, next(leaves)) for attempt in attempts]
+        reused = attempts[-1].answer in history
+        history.append(attempts[-1].answer if reused else solver.guess(problem, rng))
+        if len(history) < turns:
+            text = f"{history[-1]}<|im_end|>\n<|im_start|>user\n{reanswer}<|im_end|>\n"
             pieces.append(Piece(text + "<|im_start|>assistant\n", 0))
     return pieces
+
+
+def _attempt(
+    problem: Problem, solver: Solver, history: list[str], config: PretrainConfig, rng: Random
+) -> Solved:
+    """Fresh or, with the planted probability, an earlier answer copied as it stands."""
+    if history and rng.random() < config.reuse:
+        earlier = rng.choice(history)
+        return Solved(f"{RECALL}\n{earlier}", earlier)
+    return solver.fresh(problem, rng)
 
 
 def _leaf(solved: Solved, leaf: int) -> Piece:

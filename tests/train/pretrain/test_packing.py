@@ -2,6 +2,7 @@
 
 from random import Random
 
+import numpy as np
 import pytest
 import torch
 from transformers import Qwen3Config, Qwen3ForCausalLM
@@ -19,7 +20,7 @@ from train.pretrain.transcripts import write_document
 OPTIONS = {"min_terms": 3, "max_terms": 3, "min_digits": 1, "max_digits": 1}
 CONFIG = PretrainConfig(
     problems={"s": ProblemConfig("chain_sum", options=OPTIONS, split="train", count=20)},
-    single=0.0, max_turns=4, filler=0.5, tokens=4096, row=512, rows=2,
+    single=0.0, max_turns=4, filler=0.5, steps=4, documents=3,
 )  # fmt: skip
 
 
@@ -42,7 +43,7 @@ def world():
 def test_tree_logits_equal_those_of_each_rendered_conversation(world):
     problems, tokenizer, model = world
     pieces = write_document(problems[0], ChainSum(0.1), CONFIG, Random(3))
-    row = pack(iter([encode(pieces, tokenizer)] + [([0] * 999,) * 3] * 9), CONFIG.row)
+    [row] = pack([encode(pieces, tokenizer)])
     with torch.no_grad():
         tree = model(
             input_ids=torch.from_numpy(row.tokens)[None],
@@ -64,23 +65,44 @@ def test_tree_logits_equal_those_of_each_rendered_conversation(world):
 
 def test_targets_are_the_tokens_of_the_attempts(world):
     problems, tokenizer, _ = world
-    row = Corpus(CONFIG, [problems], tokenizer)[0]
-    index, labels = targets([row])
-    assert len(labels) == (row.leaves != 0).sum() > 0
-    assert (torch.from_numpy(row.tokens)[index + 1] == labels).all()
+    corpus = Corpus(CONFIG, [problems], tokenizer)
+    rows = pack([corpus[i] for i in range(3)])
+    index, labels = targets(rows)
+    tokens, leaves = (np.concatenate([getattr(r, k) for r in rows]) for k in ("tokens", "leaves"))
+    assert len(labels) == (leaves != 0).sum() > 0
+    assert (tokens[index.numpy() + 1] == labels.numpy()).all()
     end = tokenizer.convert_tokens_to_ids("<|im_end|>")
     ends = (labels == end).sum()
     starts = (labels == tokenizer.convert_tokens_to_ids("<think>")).sum()
     assert ends == starts > 0
 
 
-def test_rows_depend_on_seed_and_index_alone(world):
+def test_documents_depend_on_seed_and_index_alone(world):
     problems, tokenizer, _ = world
     first, again = Corpus(CONFIG, [problems], tokenizer), Corpus(CONFIG, [problems], tokenizer)
     again[0]
     assert (first[1].tokens == again[1].tokens).all()
-    assert (first[0].tokens != first[1].tokens).any()
-    assert collate([first[0], first[1]])["attention_mask"].shape == (2, 1, 512, 512)
+    assert (
+        len(first[0].tokens) != len(first[1].tokens) or (first[0].tokens != first[1].tokens).any()
+    )
+    assert len(first) == 12
+
+
+def test_rows_hold_every_document_and_are_as_long_as_the_longest(world):
+    problems, tokenizer, _ = world
+    corpus = Corpus(CONFIG, [problems], tokenizer)
+    documents = [corpus[i] for i in range(12)]
+    rows = pack(documents)
+    longest = max(len(document.tokens) for document in documents)
+    assert {len(row.tokens) for row in rows} == {longest}
+    packed = [
+        row.tokens[row.documents == d].tolist()
+        for row in rows
+        for d in range(1, row.documents.max() + 1)
+    ]
+    assert sorted(packed) == sorted(document.tokens.tolist() for document in documents)
+    batch = collate(documents)
+    assert batch["attention_mask"].shape == (len(rows), 1, longest, longest)
 
 
 def test_trunk_is_what_the_chat_template_renders(world):
