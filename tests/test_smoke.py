@@ -120,7 +120,9 @@ def test_killed_at_any_moment_ends_with_the_same_records(tmp_path):
 )
 def test_bad_usage_is_one_line_and_exit_code_2(words, says, tmp_path):
     done = forage(*words, "-o", tmp_path / "run", code=2)
-    assert says in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    *before, error = done.stderr.strip().splitlines()
+    assert error.startswith("error: ") and says in error
+    assert not any("error" in line.lower() for line in before)
 
 
 def test_a_folder_of_another_config_and_torn_records_are_named(tmp_path):
