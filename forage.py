@@ -469,7 +469,7 @@ def _missing_attempts(experiment: Experiment, made: int) -> list[str]:
 
 def report_stage(folder: "RunFolder") -> None:
     """Write report.html from summary.json and the training metrics."""
-    from analysis.report import write_report
+    from analysis.report.page import write_report
     from sample.runfolder import read_json
 
     if not folder.summary.exists():

@@ -7,22 +7,18 @@ import pytest
 from scipy import stats
 from synthetic_summary import gap, interval, synthetic_summary, training_log
 
-from analysis.report import (
-    Missing,
-    answers,
-    build_tables,
-    escape_latex,
+from analysis.report.limits import (
     half_width,
-    latex,
     limit_sentences,
     needed,
     power_factor,
-    readings,
-    said,
-    shown,
     standard_error,
-    write_report,
 )
+from analysis.report.page import write_report
+from analysis.report.sentences import answers, readings, said
+from analysis.report.table import Missing, shown
+from analysis.report.tables import build_tables
+from analysis.report.writing import escape_latex, latex
 from sample.errors import UsageError
 
 SETTINGS = synthetic_summary()["settings"]

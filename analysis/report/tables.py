@@ -1,0 +1,304 @@
+"""Every table of the report. A table is built once and written three times, so page, CSV and LaTeX
+cannot disagree."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from analysis.report.limits import limits_table
+from analysis.report.reading import (
+    ARM_CHANGES,
+    GAPS,
+    HYPOTHESES,
+    PAIR,
+    RESULTS,
+    aggregator_label,
+    arms_of,
+    base_gap,
+    entries_of,
+    share_of_gap,
+    steps_count,
+)
+from analysis.report.table import NOT_MEASURED, Json, Missing, Table, family_columns, known
+
+
+def build_tables(summary: Json) -> dict[str, Table]:
+    """Every table of the report, by name; a table without rows is left out."""
+    made = (
+        _changes(summary),
+        _levels(summary),
+        _steps(summary),
+        _others(summary),
+        _aggregators(summary),
+        _controls(summary),
+        _exploration(summary),
+        _costs(summary),
+        _models(summary),
+        _methods(summary),
+        limits_table(summary),
+    )
+    return {table.name: table for table in made if table.rows}
+
+
+_NO_PROBLEM = "no problem has every attempt this needs"
+_NO_ARM = "an arm this needs was not sampled"
+_NOT_COUNTED = "the engine does not count these"
+
+
+def _levels(summary: Json) -> Table:
+    steps = steps_count(summary)
+    columns = family_columns(
+        "system|system",
+        "arm|arm",
+        "accuracy|accuracy|share",
+        f"coverage|coverage@{steps}|share",
+        f"majority|majority@{steps}|share",
+        "last|last answer|share",
+        "selection|selection|share",
+    )
+    rows = tuple(
+        {"family": family, "system": system, "arm": arm, **_level_values(arm, entry)}
+        for family, system, arm, entry in arms_of(summary)
+        if arm in PAIR
+    )
+    caption = (
+        "Levels, %. Accuracy: of one attempt. Coverage: any attempt correct. Selection: how often "
+        "the answer chosen is correct where any is."
+    )
+    return Table("levels", caption, columns, rows)
+
+
+def _level_values(arm: str, entry: Json) -> dict[str, Any]:
+    names = ("accuracy", "coverage", "majority")
+    values = {name: known(entry.get(name), _NO_PROBLEM) for name in names}
+    no_last = "parallel attempts have no last one" if arm == "parallel" else _NO_PROBLEM
+    values["last"] = known(entry.get("last"), no_last)
+    values["selection"] = known(entry.get("selection"), "no problem is covered")
+    return values
+
+
+def _exploration(summary: Json) -> Table:
+    steps = steps_count(summary)
+    columns = family_columns(
+        "system|system",
+        "arm|arm",
+        f"distinct|distinct answers in {steps}|number",
+        "repeat_rate|repeats, %|share",
+        "repeat_baseline|if independent, %|share",
+        "repeat_excess|excess, points|points",
+        "valid|with an answer, %|share",
+        "repair|repaired, %|share",
+        "damage|damaged, %|share",
+    )
+    reasons = dict.fromkeys(("distinct", "repeat_rate", "valid"), _NO_PROBLEM)
+    reasons |= dict.fromkeys(_INDEPENDENCE, "needs this system's parallel arm")
+    reasons |= dict.fromkeys(_OPTIONAL, "no step to which it applies")
+    rows = tuple(
+        {"family": family, "system": system, "arm": arm}
+        | {key: known(entry.get(key), reason) for key, reason in reasons.items()}
+        for family, system, arm, entry in arms_of(summary)
+    )
+    caption = (
+        "Repeats: later attempts whose answer is among the earlier ones of the chain; "
+        "if independent: the same for independent draws from the system's parallel attempts."
+    )
+    if not any(entry.get("repair") for *_, entry in arms_of(summary)):
+        return Table("exploration", caption, columns[: -len(_OPTIONAL)], rows)
+    more = " Repaired: wrong, then right at the next attempt; damaged: right, then wrong."
+    return Table("exploration", caption + more, columns, rows)
+
+
+_INDEPENDENCE = ("repeat_baseline", "repeat_excess")
+_OPTIONAL = ("repair", "damage")
+
+
+def _costs(summary: Json) -> Table:
+    tokens = ("prompt", "cached", "thinking", "answer", "generated", "total")
+    columns = family_columns(
+        "system|system",
+        "arm|arm",
+        "attempts|attempts|count",
+        *(f"{key}|{key}|number" for key in tokens),
+        "stop|finished, %|share",
+        "length|truncated, %|share",
+        "error|failed, %|share",
+        "ungraded|ungraded, %|share",
+    )
+    rows = tuple(
+        {"family": family, "system": system, "arm": arm, **_cost_values(tokens, entry)}
+        for family, system, arm, entry in arms_of(summary)
+    )
+    return Table("tokens", "Tokens, mean per attempt, and how attempts ended.", columns, rows)
+
+
+def _cost_values(tokens: Sequence[str], entry: Json) -> dict[str, Any]:
+    counted, finish = entry.get("tokens") or {}, entry.get("finish") or {}
+    not_recorded = "not in the summary"
+    return {
+        "attempts": known(entry.get("attempts"), not_recorded),
+        **{key: known(counted.get(key), _NOT_COUNTED) for key in tokens},
+        **{key: known(finish.get(key), not_recorded) for key in ("stop", "length", "error")},
+        "ungraded": known(entry.get("ungraded"), not_recorded),
+    }
+
+
+def _changes(summary: Json) -> Table:
+    columns = family_columns(
+        "adapter|adapter",
+        "gap_base|gap before|points",
+        "gap_adapted|gap after|points",
+        "did|DiD|points",
+        "sequential_change|sequential|points",
+        "parallel_change|parallel|points",
+        "fraction_closed|share closed, %|share",
+        "verdict|verdict",
+    )
+    reasons: dict[str, str] = dict.fromkeys((*GAPS, *ARM_CHANGES), _NO_ARM)
+    reasons["fraction_closed"] = "the gap before is too near 0 for a ratio"
+    reasons["verdict"] = NOT_MEASURED.lower()
+    rows = tuple(
+        {"family": family, "adapter": adapter}
+        | {key: known(entry.get(key), why) for key, why in reasons.items()}
+        for family, _, adapter, entry in entries_of(summary, "adapters")
+    )
+    caption = (
+        "Gap (parallel minus sequential) before and after training, on the aggregator of the "
+        "verdict, points. DiD: before minus after. Sequential, parallel: change of that arm."
+    )
+    return Table("changes", caption, columns, rows)
+
+
+def _others(summary: Json) -> Table:
+    columns = family_columns(
+        "adapter|adapter",
+        "aggregator|aggregator",
+        "gap_base|gap before|points",
+        "gap_adapted|gap after|points",
+        "did|DiD|points",
+    )
+    rows = tuple(
+        {"family": family, "adapter": adapter}
+        | {"aggregator": aggregator_label(aggregator, steps_count(summary))}
+        | {key: known((found or {}).get(key), _NO_ARM) for key in GAPS}
+        for family, _, adapter, entry in entries_of(summary, "adapters")
+        for aggregator, found in (entry.get("other_aggregators") or {}).items()
+    )
+    caption = "The same under the other aggregators, points: for reading only, no verdict."
+    return Table("other_aggregators", caption, columns, rows)
+
+
+def _steps(summary: Json) -> Table:
+    columns = family_columns(
+        "adapter|adapter",
+        "step|step|count",
+        "question|question",
+        "estimate|estimate|points",
+        "bound|bound|points",
+        "threshold|threshold|points",
+        "passed|result",
+    )
+    rows = tuple(
+        {
+            "family": family,
+            "adapter": adapter,
+            "step": i,
+            "question": known(step.get("question"), "not in the summary"),
+            **{k: known(step.get(k), _NO_PROBLEM) for k in ("estimate", "bound", "threshold")},
+            "passed": RESULTS[step.get("passed")],
+        }
+        for family, _, adapter, entry in entries_of(summary, "adapters")
+        for i, step in enumerate(entry.get("steps") or [], 1)
+    )
+    return Table("verdict_steps", "The four tests of the verdict, points.", columns, rows)
+
+
+def _aggregators(summary: Json) -> Table:
+    steps = steps_count(summary)
+    names = ("coverage", "majority", "accuracy", "last")
+    columns = family_columns(
+        "system|system",
+        *(f"{name}|{aggregator_label(name, steps)}|points" for name in names),
+        "coverage_term|majority gap: from coverage|points",
+        "selection_term|majority gap: from selection|points",
+    )
+    rows = tuple(
+        {"family": family, "system": system}
+        | {name: known((entry.get("gaps") or {}).get(name), _NO_ARM) for name in names}
+        | {
+            key: known((entry.get("identity") or {}).get(key), "needs both arms and some coverage")
+            for key in ("coverage_term", "selection_term")
+        }
+        for family, _, system, entry in entries_of(summary, "systems")
+    )
+    caption = (
+        "Gap under each aggregator, points. Last answer: parallel majority minus the last answer "
+        "of the chain. The two right columns split the majority gap exactly."
+    )
+    return Table("aggregators", caption, columns, rows)
+
+
+def _controls(summary: Json) -> Table:
+    columns = family_columns(
+        "arm|control",
+        "hypothesis|of",
+        "difference|parallel − control|points",
+        "gap|parallel − sequential|points",
+        "share|share of the gap, %|share",
+    )
+    rows = tuple(
+        {
+            "family": family,
+            "arm": arm,
+            "hypothesis": HYPOTHESES.get(arm, Missing("an arm without a hypothesis of its own")),
+            "difference": known(entry.get("difference"), _NO_ARM),
+            "gap": known(base_gap(summary, family), _NO_ARM),
+            "share": share_of_gap(entry.get("difference") or {}, base_gap(summary, family)),
+        }
+        for family, _, arm, entry in entries_of(summary, "controls")
+    )
+    caption = "Controls on the base model, on the aggregator of the verdict, points."
+    return Table("controls", caption, columns, rows)
+
+
+def _models(summary: Json) -> Table:
+    columns = family_columns(
+        "system|model",
+        "gap|gap|points",
+        "verdict|verdict",
+        "reason|reason",
+    )
+    rows = tuple(
+        {
+            "family": family,
+            "system": name,
+            "gap": known(entry.get("gap"), _NO_ARM),
+            "verdict": known(entry.get("verdict"), NOT_MEASURED.lower()),
+            "reason": known(entry.get("reason"), "none given"),
+        }
+        for family, _, name, entry in entries_of(summary, "models")
+    )
+    caption = "Other models: is there a gap at all (step 1 of the verdict alone)? Points."
+    return Table("models", caption, columns, rows)
+
+
+def _methods(summary: Json) -> Table:
+    columns = family_columns(
+        "method|method",
+        "seeds|seeds|count",
+        "verdicts|verdicts",
+        "did|DiD|points",
+        "gap_adapted|gap after|points",
+        "sequential_change|sequential|points",
+        "parallel_change|parallel|points",
+    )
+    rows = tuple(
+        {
+            "family": family,
+            "method": name,
+            "seeds": known(entry.get("seeds"), "not in the summary"),
+            "verdicts": ", ".join(f"{v} {n}×" for v, n in (entry.get("verdicts") or {}).items()),
+            **{c.key: known(entry.get(c.key), _NO_ARM) for c in columns[4:]},
+        }
+        for family, _, name, entry in entries_of(summary, "methods")
+    )
+    caption = "Pooled over training seeds: means and t intervals with the seeds as the sample."
+    return Table("methods", caption, columns, rows)
