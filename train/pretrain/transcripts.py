@@ -2,8 +2,9 @@
 
 The trunk holds what the chat template renders for earlier turns, answers without thinking. The
 leaves of turn k are different attempts to be learned given the trunk so far; later turns never see
-them. What the trunk shows of a fresh attempt is a guess, right by chance alone: so a history says
-nothing about the solution, and re-use is the only thing to be learned from it.
+them. What the trunk shows of a fresh attempt is a guess, right by chance alone, so that a history
+says next to nothing about the solution. The exception: a fresh answer that a guess happened to
+give before is shown as it is, so an answer seen twice is right a little more often than by chance.
 """
 
 from dataclasses import dataclass
