@@ -18,6 +18,7 @@ class MethodConfig:
         k drawn uniformly from 0..attempts-1.
     novelty: weight of the novelty reward beside correctness.
     gated: novelty pays only while the history holds no correct answer.
+    marginal: correctness, too, pays only while the history holds no correct answer.
     first: reward at k = 0, where novelty has no meaning: "correct", "distinct" (equal correct
         answers of a group share one credit) or "coverage" (what an attempt adds to pass@k).
     """
@@ -25,6 +26,7 @@ class MethodConfig:
     histories: bool = True
     novelty: float = 0.0
     gated: bool = True
+    marginal: bool = False
     first: str = "correct"
 
     def check(self, where: str) -> None:
@@ -36,11 +38,9 @@ class MethodConfig:
         need(self.first in FIRST, f"{where}.first", f"one of {', '.join(FIRST)}", self.first)
         if not self.histories:
             need(self.novelty == 0, f"{where}.novelty", "0 where histories is false", self.novelty)
+            need(not self.marginal, f"{where}.marginal", "false where histories is false", "true")
         if self.novelty == 0:
             need(self.gated, f"{where}.gated", "true (the default) where novelty is 0", self.gated)
-            need(
-                self.first == "correct", f"{where}.first", "correct where novelty is 0", self.first
-            )
 
 
 @dataclass(frozen=True)

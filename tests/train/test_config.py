@@ -26,7 +26,7 @@ CONFIG = TrainConfig(methods={"history": MethodConfig()})
         {"methods": {"m": MethodConfig(novelty=-1.0)}},
         {"methods": {"m": MethodConfig(novelty=1.0, first="all")}},
         {"methods": {"m": MethodConfig(histories=False, novelty=1.0)}},
-        {"methods": {"m": MethodConfig(first="distinct")}},
+        {"methods": {"m": MethodConfig(histories=False, marginal=True)}},
         {"methods": {"m": MethodConfig(gated=False)}},
     ],
 )

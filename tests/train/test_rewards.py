@@ -10,6 +10,7 @@ from train.rewards.combined import group_rewards
 from train.rewards.correctness import correctness
 from train.rewards.coverage import coverage
 from train.rewards.distinct import distinct
+from train.rewards.marginal import marginal
 from train.rewards.novelty import novelty
 
 A, B, C = (Grade(name, name, False) for name in "abc")
@@ -22,6 +23,7 @@ METHODS = st.builds(
     MethodConfig,
     novelty=st.floats(0.1, 2),
     gated=st.booleans(),
+    marginal=st.booleans(),
     first=st.sampled_from(FIRST),
 )
 
@@ -64,6 +66,17 @@ def test_combined_adds_the_weighted_novelty_after_a_history_only():
     method = MethodConfig(novelty=0.5, first="distinct")
     assert group_rewards(method, [A], [A, B, RIGHT, RIGHT]) == [0, 0.5, 1.5, 1.5]
     assert group_rewards(method, [], [A, B, RIGHT, RIGHT]) == [0, 0, 0.5, 0.5]
+
+
+@given(st.lists(GRADES, min_size=1, max_size=8))
+def test_marginal_rewards_of_a_chain_sum_to_its_coverage(chain):
+    paid = [marginal(chain[:k], [attempt])[0] for k, attempt in enumerate(chain)]
+    assert sum(paid) == any(attempt.correct for attempt in chain)
+
+
+def test_the_gate_of_correctness_is_the_methods():
+    for method, paid in ((MethodConfig(), [1, 1, 0]), (MethodConfig(marginal=True), [0, 0, 0])):
+        assert group_rewards(method, [A, RIGHT], [RIGHT, OTHER_RIGHT, B]) == paid
 
 
 @given(HISTORIES, GROUPS)

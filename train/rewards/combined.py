@@ -7,6 +7,7 @@ from train.config import MethodConfig
 from train.rewards.correctness import correctness
 from train.rewards.coverage import coverage
 from train.rewards.distinct import distinct
+from train.rewards.marginal import marginal
 from train.rewards.novelty import novelty
 
 FIRST_REWARDS: Mapping[str, Callable[[Sequence[Grade]], list[float]]] = {
@@ -21,11 +22,11 @@ def group_rewards(
 ) -> list[float]:
     """Rewards of the attempts made from one history.
 
-    With an empty history: the method's ``first`` reward. Else correctness + weight x novelty, in
-    [0, 1 + weight]; without novelty, correctness alone.
+    With an empty history: the method's ``first`` reward. Else correctness, all of it or the
+    marginal part, + weight x novelty, in [0, 1 + weight].
     """
     if not history:
         return FIRST_REWARDS[method.first](attempts)
     new = novelty(history, attempts, method.gated)
-    pairs = zip(correctness(attempts), new, strict=True)
-    return [correct + method.novelty * paid for correct, paid in pairs]
+    right = marginal(history, attempts) if method.marginal else correctness(attempts)
+    return [r + method.novelty * n for r, n in zip(right, new, strict=True)]
