@@ -37,7 +37,7 @@ class PretrainConfig:
     drafts: int = 2
     filler: float = 0.15
     architecture: Architecture = Architecture()
-    steps: int = 2800
+    steps: int = 3800
     documents: int = 10
     learning_rate: float = 3e-3
     warmup: int = 100

@@ -3,8 +3,7 @@
 The trunk holds what the chat template renders for earlier turns, answers without thinking. The
 leaves of turn k are different attempts to be learned given the trunk so far; later turns never see
 them. What the trunk shows of a fresh attempt is a guess, right by chance alone, so that a history
-says next to nothing about the solution. The exception: a fresh answer that a guess happened to
-give before is shown as it is, so an answer seen twice is right a little more often than by chance.
+says nothing about the solution.
 """
 
 from dataclasses import dataclass
@@ -40,24 +39,26 @@ def write_document(
     history: list[str] = []
     leaves = count(1)
     for _ in range(turns):
-        attempts = [_attempt(problem, solver, history, config, rng) for _ in range(config.drafts)]
-        pieces += [_leaf(attempt, next(leaves)) for attempt in attempts]
-        reused = attempts[-1].answer in history
-        history.append(attempts[-1].answer if reused else solver.guess(problem, rng))
+        earlier = [_reused(history, config, rng) for _ in range(config.drafts)]
+        pieces += [
+            _leaf(solver.fresh(problem, rng) if answer is None else _recall(answer), next(leaves))
+            for answer in earlier
+        ]
+        history.append(solver.guess(problem, rng) if earlier[-1] is None else earlier[-1])
         if len(history) < turns:
             text = f"{history[-1]}<|im_end|>\n<|im_start|>user\n{reanswer}<|im_end|>\n"
             pieces.append(Piece(text + "<|im_start|>assistant\n", 0))
     return pieces
 
 
-def _attempt(
-    problem: Problem, solver: Solver, history: list[str], config: PretrainConfig, rng: Random
-) -> Solved:
-    """Fresh or, with the planted probability, an earlier answer copied as it stands."""
-    if history and rng.random() < config.reuse:
-        earlier = rng.choice(history)
-        return Solved(f"{RECALL}\n{earlier}", earlier)
-    return solver.fresh(problem, rng)
+def _recall(answer: str) -> Solved:
+    """The attempt that repeats an earlier answer as it stands."""
+    return Solved(f"{RECALL}\n{answer}", answer)
+
+
+def _reused(history: list[str], config: PretrainConfig, rng: Random) -> str | None:
+    """With the planted probability one of the earlier answers, else None: a fresh attempt."""
+    return rng.choice(history) if history and rng.random() < config.reuse else None
 
 
 def _leaf(solved: Solved, leaf: int) -> Piece:

@@ -71,3 +71,24 @@ def reuse_share(reuse):
 def test_reuse_is_planted_as_configured():
     assert reuse_share(0.0) == 0.0
     assert 0.65 < reuse_share(0.7) < 0.75
+
+
+class RightFirst(ChainSum):
+    """Guesses right once, then wrong for ever."""
+
+    def __init__(self) -> None:
+        super().__init__(slip=0.0)
+        self.guesses: list[str] = []
+
+    def guess(self, problem, rng):
+        self.guesses.append("none" if self.guesses else problem.answer)
+        return self.guesses[-1]
+
+
+def test_a_fresh_answer_is_shown_as_a_guess_even_where_the_history_holds_it():
+    config = PretrainConfig(problems={}, reuse=0.0, single=0.0, filler=0.0)
+    (problem,) = problems("chain_sum", SUMS, 1)
+    solver = RightFirst()
+    pieces = write_document(problem, solver, config, Random(1))
+    shown = [piece.text.split("<|im_end|>")[0] for piece in pieces[1:] if piece.leaf == 0]
+    assert len(shown) > 1 and shown == solver.guesses[: len(shown)]
