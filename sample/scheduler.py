@@ -21,7 +21,7 @@ from sample.problems import Problem
 from sample.public_tests import public_tests
 from sample.records import Attempt, Draw, Failure, Ledger
 from sample.seeds import derive_seed
-from sample.strategies import arm_options, find_strategy, needed_arms
+from sample.strategies import arm_options, check_sizes, find_strategy, needed_arms
 from sample.strategies.base import Arm, Chain, PartnerArm, Strategy
 
 Emit = Callable[[Attempt], None]
@@ -92,6 +92,7 @@ async def run_system(
     for attempt in finished:
         if plan.asks_for(attempt):
             held.setdefault((attempt.problem, attempt.replicate), []).append(attempt)
+    check_sizes(plan.arms, plan.attempts, {})
     walks = {name: _Walk.of(name, arm) for name, arm in plan.arms.items()}
     waiting = iter(plan.bundles)
 

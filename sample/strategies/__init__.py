@@ -136,19 +136,26 @@ def _check_need(name: str, other: str, arms: Mapping[str, ArmConfig]) -> None:
 def check_sizes(arms: Mapping[str, ArmConfig], attempts: int, problems: Mapping[str, int]) -> None:
     """Refuse arms that the size of the run does not suit.
 
-    attempts: N. problems: family -> how many.
+    attempts: N. problems: family -> how many there are.
 
     Raises:
         UsageError: an N that the options of an arm do not divide, or a family of one problem, which
             has no partner, where an arm reads partners.
     """
     for name, arm in arms.items():
-        fit = getattr(arm_options(name, arm), "fit", None)
-        if fit is not None:
-            fit(attempts)
+        _check_fit(name, arm, attempts)
         alone = [family for family, count in problems.items() if count < 2]
         if alone and needed_arms(name, arm, PartnerArm):
             raise UsageError(
                 f"config: arm {name!r} shows answers to other problems of the family, so "
                 f"sample.problems.{alone[0]}.count must be 2 or more"
             )
+
+
+def _check_fit(name: str, arm: ArmConfig, attempts: int) -> None:
+    fit = getattr(arm_options(name, arm), "fit", None)
+    try:
+        if fit is not None:
+            fit(attempts)
+    except UsageError as error:
+        raise UsageError(f"{error}, in sample.arms.{name}.options") from None

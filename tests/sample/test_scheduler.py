@@ -6,7 +6,7 @@ from doubles import EchoEngine
 
 from sample.config import ArmConfig, ModelConfig, ProblemConfig, SampleConfig
 from sample.engines.base import Decoding
-from sample.errors import ForageError
+from sample.errors import ForageError, UsageError
 from sample.families import load_problems
 from sample.problems import Problem
 from sample.records import Failure
@@ -168,6 +168,13 @@ def test_answers_to_other_problems_come_from_the_partner():
     }
     first, second, third = (problem.question for problem in PROBLEMS)
     assert shown == {(first, second), (second, third), (third, first)}
+
+
+def test_arms_that_n_does_not_suit_stop_before_any_call():
+    engine = EchoEngine()
+    with pytest.raises(UsageError, match=r"width: expected a divisor of sample\.attempts \(3\)"):
+        sample(make_plan(arms={"chains": ArmConfig("chains")}), engine=engine)
+    assert not engine.requests
 
 
 def test_grades_come_from_the_problem():

@@ -347,7 +347,7 @@ def test_arms_that_cannot_run_are_refused(arms, what):
 @pytest.mark.parametrize(
     ("strategy", "options", "what"),
     [
-        ("chains", {"width": 3}, r"width: expected a divisor of sample.attempts \(8\)"),
+        ("chains", {"width": 3}, r"width: expected a divisor of sample.attempts \(8\).*arms\.x\."),
         ("chains", {"width": 0}, "width"),
         ("rsa", {"population": 3}, "population: expected a divisor"),
         ("draft_distil_refine", {"rounds": 7}, "rounds of 2 or more"),
