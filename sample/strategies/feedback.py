@@ -1,9 +1,9 @@
 """What the user says of an attempt before asking again.
 
 Three levels, since reports of arXiv 2604.05868 say that self-review does not close the gap and test
-results nearly do: none; unary, which tells that the answer may be wrong without
-saying whether it is (it follows every attempt, so unlike the signal of arXiv 2507.14295 it carries
-nothing about correctness); execution, what the public tests said.
+results nearly do: none; unary, which tells that the answer may be wrong without saying whether it
+is (it follows every attempt, so unlike the signal of arXiv 2507.14295 it carries nothing about
+correctness); execution, what the public tests said.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
