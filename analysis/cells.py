@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from analysis import chains, estimators, votes
 from analysis.statistic import Statistic, over_replicates
-from analysis.table import FINISHES, TOKENS, Cell
+from analysis.table import FINISHES, SKIPPED, TOKENS, Cell
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -173,7 +173,8 @@ class Costs:
     """tokens: kind -> mean per attempt (NaN = not known); finish: share of each; all over records.
 
     ungraded: share of records without a grade; attempts: records; missing: attempts without a
-    record on problems that have one.
+    record on problems that have one; skipped: attempts that their problem does not allow, which
+    count as no record here.
     """
 
     tokens: Mapping[str, float]
@@ -181,6 +182,7 @@ class Costs:
     ungraded: float
     attempts: int
     missing: int
+    skipped: int
 
 
 def costs(cell: Cell) -> Costs:
@@ -190,11 +192,12 @@ def costs(cell: Cell) -> Costs:
     generated = means["thinking"] + means["answer"]
     tokens = {**means, "generated": generated, "total": means["prompt"] + generated}
     counts = np.bincount(cell.finish[cell.present], minlength=len(FINISHES))
-    finish = {name: float(counts[i] / attempts) for i, name in enumerate(FINISHES)}
+    finish = {name: float(counts[i] / max(attempts, 1)) for i, name in enumerate(FINISHES)}
     ungraded = int((np.isnan(cell.correct) & cell.present).sum())
     started = cell.present.any(axis=(1, 2))
-    missing = int((~cell.present[started]).sum())
-    return Costs(tokens, finish, ungraded / attempts, attempts, missing)
+    missing = int((cell.finish[started] < 0).sum())
+    skipped = int((cell.finish == SKIPPED).sum())
+    return Costs(tokens, finish, ungraded / max(attempts, 1), attempts, missing, skipped)
 
 
 def _known_mean(values: Floats) -> float:

@@ -166,6 +166,9 @@ def _data_warnings(study: Study) -> list[str]:
         if cost.finish["error"]:
             failed = _share(cost.finish["error"])
             said.append(f"{place}: {failed} of attempts failed, read as wrong")
+        if cost.skipped:
+            share = _share(cost.skipped / (cost.skipped + cost.attempts))
+            said.append(f"{place}: {share} of attempts skipped, not possible there, left out")
         if cost.missing:
             said.append(f"{place}: {cost.missing} attempts missing; sampling is not finished")
     return said

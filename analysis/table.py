@@ -1,7 +1,8 @@
 """Attempt records as arrays: one cell per (family, system, arm), shaped [problem, replicate, step].
 
 A failed or truncated attempt is wrong and has no answer, in every arm; an attempt that was not
-graded is NaN, never wrong; a missing attempt is NaN too and not ``present``.
+graded is NaN, never wrong; a missing attempt is NaN too and not ``present``, and so is a skipped
+one, which its problem does not allow.
 """
 
 from array import array
@@ -19,6 +20,7 @@ Integers = NDArray[np.int64]
 CellKey = tuple[str, str, str]
 
 FINISHES = ("stop", "length", "error")
+SKIPPED = len(FINISHES)
 NO_ANSWER = -1
 _COLUMNS = ("problem", "replicate", "step", "answer", "correct", "finish")
 TOKENS = ("prompt", "cached", "thinking", "answer")
@@ -32,8 +34,8 @@ class Cell:
     correct: 1, 0, or NaN (not graded, or missing).
     answer: code of the canonical answer, comparable between the cells of a family within one
         problem; -1 = no answer.
-    present: there is a record.
-    finish: index into FINISHES, -1 = missing.
+    present: there is a record of an attempt that was made.
+    finish: index into FINISHES, SKIPPED or -1 = missing.
     tokens: kind -> counts, NaN where the engine could not say.
     """
 
@@ -74,6 +76,7 @@ class _Reader:
         known = self.problems.setdefault(attempt.family, {})
         problem = known.setdefault(attempt.problem, len(known))
         usable = attempt.finish == "stop"
+        skipped = attempt.finish == "skipped"
         answer = NO_ANSWER
         if usable and attempt.canonical is not None:
             codes = self.answers.setdefault((attempt.family, attempt.problem), {})
@@ -85,7 +88,7 @@ class _Reader:
             attempt.replicate,
             attempt.step,
             answer,
-            graded if usable else 0,
+            graded if usable or skipped else 0,
             _finish_code(attempt.finish),
             ledger.prompt,
             np.nan if ledger.cached is None else ledger.cached,
@@ -98,6 +101,8 @@ class _Reader:
 
 
 def _finish_code(finish: str) -> int:
+    if finish == "skipped":
+        return SKIPPED
     if finish not in FINISHES:
         raise UsageError(
             f"records: unknown finish {finish!r}; expected {', '.join(FINISHES)}; "
@@ -128,7 +133,7 @@ def build_table(attempts: Iterable[Attempt], steps: int | None = None) -> Table:
     cells = {key: _cell(rows, places[key[0]], length) for key, rows in flat.items()}
     beyond = sum(int((rows[:, 2] > length).sum()) for rows in flat.values())
     records = sum(len(rows) for rows in flat.values())
-    kept = sum(int(cell.present.sum()) for cell in cells.values())
+    kept = sum(int((cell.finish >= 0).sum()) for cell in cells.values())
     return Table(
         cells,
         {family: tuple(ids) for family, ids in order.items()},
@@ -163,4 +168,5 @@ def _cell(rows: Floats, places: Integers, steps: int) -> Cell:
     finish = spread(5, -1).astype(np.int64)
     tokens = {kind: spread(len(_COLUMNS) + i, np.nan) for i, kind in enumerate(TOKENS)}
     answer = spread(3, NO_ANSWER).astype(np.int64)
-    return Cell(spread(4, np.nan), answer, finish >= 0, finish, tokens)
+    present = (finish >= 0) & (finish != SKIPPED)
+    return Cell(spread(4, np.nan), answer, present, finish, tokens)

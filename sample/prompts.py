@@ -4,7 +4,7 @@ Protocol of arXiv 2604.05868: the first user turn is the bare question; each lat
 every earlier final answer as an assistant turn (thinking removed), followed by a re-answer prompt.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sample.engines.base import Message
 
@@ -22,8 +22,17 @@ def conversation(
     question: str, answers: Sequence[str], reanswer: str = REANSWER[0]
 ) -> list[Message]:
     """The messages that ask for attempt len(answers) + 1."""
-    messages = [{"role": "user", "content": question}]
-    for answer in answers:
-        messages.append({"role": "assistant", "content": answer})
-        messages.append({"role": "user", "content": reanswer})
+    return dialogue(question, [(answer, reanswer) for answer in answers])
+
+
+def dialogue(question: str, turns: Iterable[tuple[str, str]]) -> list[Message]:
+    """The question, then each (assistant, user) pair of turns."""
+    messages = user(question)
+    for answer, reply in turns:
+        messages += [{"role": "assistant", "content": answer}, *user(reply)]
     return messages
+
+
+def user(text: str) -> list[Message]:
+    """One user turn."""
+    return [{"role": "user", "content": text}]

@@ -19,13 +19,36 @@ class Ledger:
     def generated(self) -> int:
         return self.thinking + self.answer
 
+    def __add__(self, other: "Ledger") -> "Ledger":
+        known = self.cached is not None and other.cached is not None
+        return Ledger(
+            self.prompt + other.prompt,
+            (self.cached or 0) + (other.cached or 0) if known else None,
+            self.thinking + other.thinking,
+            self.answer + other.answer,
+            self.seconds + other.seconds,
+        )
+
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a call gave no text. A failed call is a record, not a missing line."""
+    """Why a call gave no text, or why none was made. A failed call is a record, not a missing
+    line."""
 
     type: str
     message: str
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A generation that its strategy drew again; the fields are those of an attempt."""
+
+    seed: int
+    thinking: str
+    text: str
+    canonical: str | None
+    finish: str
+    ledger: Ledger
 
 
 @dataclass(frozen=True)
@@ -38,7 +61,9 @@ class Attempt:
     thinking, text: the generation before and after ``</think>``; text is what enters a history.
     answer: extracted from text, None if nothing could be extracted; canonical: equal for
     equivalent answers. correct: None = not graded, never read as wrong.
-    finish: "stop", "length" (truncated) or "error" (then failure says why).
+    finish: "stop", "length" (truncated), "error" (then failure says why) or "skipped" (a control
+    that this problem does not allow; failure says why, no call was made, nothing was paid).
+    rejected: what was drawn for this step before; ``ledger`` is the sum over all draws.
     """
 
     family: str
@@ -57,6 +82,7 @@ class Attempt:
     ledger: Ledger
     failure: Failure | None = None
     config: str = ""
+    rejected: tuple[Draw, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
     @property

@@ -1,26 +1,28 @@
 """Runs all chains of one system on one engine, each at its own pace.
 
 A *group* is everything on one problem and replicate: one chain per arm. Groups start as others
-end, so that memory stays flat; within a group a chain that reads another arm awaits it, and no
-chain waits for anything else.
+end, so that memory stays flat; a chain that reads another arm, of its own group or of its partner's
+(see ``sample.bundles``), awaits it, and no chain waits for anything else.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from sample.bundles import Bundle, bundled, partner
 from sample.config import ArmConfig, SampleConfig
 from sample.engines.base import Decoding, Engine, Generation, Message, Request
-from sample.errors import ForageError
+from sample.errors import ForageError, UsageError
 from sample.grading import Grade, grade
 from sample.problems import Problem
-from sample.records import Attempt, Failure, Ledger
+from sample.public_tests import public_tests
+from sample.records import Attempt, Draw, Failure, Ledger
 from sample.seeds import derive_seed
-from sample.strategies import arm_options, find_strategy
-from sample.strategies.base import Chain
+from sample.strategies import arm_options, check_sizes, find_strategy, needed_arms
+from sample.strategies.base import Arm, Chain, PartnerArm, Strategy
 
 Emit = Callable[[Attempt], None]
 
@@ -45,6 +47,12 @@ class Plan:
     def total(self) -> int:
         """Attempts in the plan, finished ones included."""
         return len(self.groups) * len(self.arms) * self.attempts
+
+    @cached_property
+    def bundles(self) -> tuple[Bundle, ...]:
+        """The groups by what must run together."""
+        paired = any(needed_arms(name, arm, PartnerArm) for name, arm in self.arms.items())
+        return tuple(bundled(self.groups, paired))
 
     @cached_property
     def _group_keys(self) -> frozenset[tuple[str, int]]:
@@ -78,76 +86,162 @@ async def run_system(
 
     Raises:
         ForageError: the engine cannot go on. A single failed call is a record, not an error.
+        UsageError: a strategy that this problem or this number of attempts does not suit.
     """
     held: dict[tuple[str, int], list[Attempt]] = {}
     for attempt in finished:
         if plan.asks_for(attempt):
             held.setdefault((attempt.problem, attempt.replicate), []).append(attempt)
-    options = {name: arm_options(name, arm) for name, arm in plan.arms.items()}
-    waiting = iter(plan.groups)
+    check_sizes(plan.arms, plan.attempts, {})
+    walks = {name: _Walk.of(name, arm) for name, arm in plan.arms.items()}
+    waiting = iter(plan.bundles)
 
     async def lane() -> None:
-        for problem, replicate in waiting:
-            group = _Group(engine, plan, options, problem, replicate, emit)
-            await group.run(held.get((problem.id, replicate), ()))
+        for bundle in waiting:
+            await _run_bundle(bundle)
 
-    lanes = max(1, in_flight // max(1, len(plan.arms)))
-    await asyncio.gather(*(lane() for _ in range(min(lanes, len(plan.groups)))))
+    async def _run_bundle(bundle: Bundle) -> None:
+        groups = [_Group(engine, plan, walks, *group, emit) for group in bundle]
+        for group, place in zip(groups, bundle, strict=True):
+            group.partner = groups[bundle.index(partner(bundle, place))]
+            group.start(held.get((group.problem.id, group.replicate), ()))
+        await asyncio.gather(*(chain for group in groups for chain in group.chains.values()))
+
+    chains = len(plan.arms) * max((len(bundle) for bundle in plan.bundles), default=1)
+    lanes = max(1, in_flight // max(1, chains))
+    await asyncio.gather(*(lane() for _ in range(min(lanes, len(plan.bundles)))))
+
+
+@dataclass(frozen=True)
+class _Walk:
+    """An arm ready to walk. others, partners: the arms it may read."""
+
+    arm: str
+    strategy: Strategy
+    options: Any
+    others: tuple[str, ...]
+    partners: tuple[str, ...]
+
+    @classmethod
+    def of(cls, name: str, arm: ArmConfig) -> "_Walk":
+        strategy, options = find_strategy(arm.strategy), arm_options(name, arm)
+        others, partners = needed_arms(name, arm, Arm), needed_arms(name, arm, PartnerArm)
+        return cls(name, strategy, options, others, partners)
+
+    def check_reads(self, arm: str, allowed: tuple[str, ...], kind: str) -> None:
+        if arm not in allowed:
+            raise UsageError(
+                f"strategy of arm {self.arm!r} reads arm {arm!r}, which none of its options "
+                f"names; give its Options a field of type {kind} (sample.strategies.base)"
+            )
 
 
 @dataclass
 class _Group:
     engine: Engine
     plan: Plan
-    options: Mapping[str, Any]
+    walks: Mapping[str, _Walk]
     problem: Problem
     replicate: int
     emit: Emit
     attempts: dict[tuple[str, int], Attempt] = field(default_factory=dict)
     chains: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    partner: "_Group | None" = None
 
-    async def run(self, finished: Iterable[Attempt]) -> None:
+    def start(self, finished: Iterable[Attempt]) -> None:
+        """Begin every chain; no chain runs before the caller next awaits."""
         self.attempts.update({(attempt.arm, attempt.step): attempt for attempt in finished})
-        for arm in self.plan.arms:
-            self.chains[arm] = asyncio.create_task(self._walk(arm))
-        await asyncio.gather(*self.chains.values())
+        for arm, walk in self.walks.items():
+            self.chains[arm] = asyncio.create_task(self._walk(arm, walk))
 
-    async def _walk(self, arm: str) -> None:
-        if len(list(self._chain(arm))) == self.plan.attempts:
-            return
+    async def _walk(self, arm: str, walk: _Walk) -> None:
+        if self._missing(arm):
+            await walk.strategy.walk(self._open(arm, walk))
+        if missing := self._missing(arm):
+            raise UsageError(
+                f"strategy of arm {arm!r} left out attempt {missing[0]} of {self.plan.attempts}; "
+                "it must make or skip every step of chain.steps"
+            )
 
-        async def attempt(step: int, messages: list[Message]) -> Attempt:
-            return await self._attempt(arm, step, messages)
+    def _missing(self, arm: str) -> list[int]:
+        return [s for s in range(1, self.plan.attempts + 1) if (arm, s) not in self.attempts]
 
-        chain = Chain(
+    def _open(self, arm: str, walk: _Walk) -> Chain:
+        async def attempt(step: int, messages: list[Message], **how: Any) -> Attempt:
+            return await self._attempt(arm, step, messages, **how)
+
+        async def others(other: str) -> list[Attempt]:
+            walk.check_reads(other, walk.others, "Arm")
+            return await self.finished(other)
+
+        async def partners(other: str) -> list[Attempt]:
+            walk.check_reads(other, walk.partners, "PartnerArm")
+            assert self.partner is not None
+            return await self.partner.finished(other)
+
+        return Chain(
             problem=self.problem,
             attempts=self.plan.attempts,
-            options=self.options[arm],
+            options=walk.options,
             attempt=attempt,
-            others=self._others,
+            skip=lambda step, reason: self._skip(arm, step, reason),
+            others=others,
+            partners=partners,
             count_tokens=self.engine.count_prompt_tokens,
+            seed=lambda *key: self._seed(arm, *key),
+            public_tests=public_tests(self.problem),
         )
-        await find_strategy(self.plan.arms[arm].strategy).walk(chain)
 
-    async def _others(self, arm: str) -> list[Attempt]:
+    async def finished(self, arm: str) -> list[Attempt]:
+        """The attempts of an arm, once they are all there."""
         await asyncio.shield(self.chains[arm])
-        return list(self._chain(arm))
+        return [self.attempts[arm, step] for step in range(1, self.plan.attempts + 1)]
 
-    def _chain(self, arm: str) -> Iterator[Attempt]:
-        for step in range(1, self.plan.attempts + 1):
-            if (arm, step) in self.attempts:
-                yield self.attempts[arm, step]
+    def _seed(self, arm: str, *key: object) -> int:
+        place = (self.problem.id, self.plan.system, arm, self.replicate)
+        return derive_seed(self.plan.seed, *place, *key)
 
-    async def _attempt(self, arm: str, step: int, messages: list[Message]) -> Attempt:
+    async def _attempt(
+        self,
+        arm: str,
+        step: int,
+        messages: list[Message],
+        *,
+        prefill: str = "",
+        redraws: int = 0,
+        unwanted: Callable[[Attempt], bool] = lambda drawn: False,
+    ) -> Attempt:
         if (arm, step) not in self.attempts:
-            place = (self.plan.system, arm, self.replicate, step)
-            seed = derive_seed(self.plan.seed, self.problem.id, *place)
-            request = Request(messages, seed, self.plan.decoding)
-            generation = await _generate(self.engine, request, self.plan.system)
-            record = self._record(arm, step, seed, generation)
-            self.attempts[arm, step] = record
-            self.emit(record)
+            drawn = await self._draw(arm, step, messages, prefill, 0)
+            draws = [drawn]
+            while len(draws) <= redraws and unwanted(draws[-1]):
+                draws.append(await self._draw(arm, step, messages, prefill, len(draws)))
+            self._keep(_as_one(draws))
         return self.attempts[arm, step]
+
+    async def _draw(
+        self, arm: str, step: int, messages: list[Message], prefill: str, number: int
+    ) -> Attempt:
+        seed = self._seed(arm, step, "redraw", number) if number else self._seed(arm, step)
+        request = Request(messages, seed, self.plan.decoding, prefill)
+        generation = await _generate(self.engine, request, self.plan.system)
+        return self._record(arm, step, seed, generation)
+
+    def _skip(self, arm: str, step: int, reason: str) -> Attempt:
+        if (arm, step) not in self.attempts:
+            failure = Failure("not_applicable", reason)
+            skipped = Generation("", "", "skipped", Ledger(0, None, 0, 0, 0.0), failure)
+            self._keep(self._record(arm, step, self._seed(arm, step), skipped))
+        return self.attempts[arm, step]
+
+    def _keep(self, record: Attempt) -> None:
+        if record.step not in self._missing(record.arm):
+            raise UsageError(
+                f"strategy of arm {record.arm!r} asked for attempt {record.step} of "
+                f"{self.plan.attempts} twice at once or beyond the last; once for each step"
+            )
+        self.attempts[record.arm, record.step] = record
+        self.emit(record)
 
     def _record(self, arm: str, step: int, seed: int, generation: Generation) -> Attempt:
         result, failure = _grade(self.problem, generation)
@@ -171,6 +265,14 @@ class _Group:
         )
 
 
+def _as_one(draws: list[Attempt]) -> Attempt:
+    """The last draw, with those before it and what all of them cost."""
+    *before, last = draws
+    rejected = (Draw(d.seed, d.thinking, d.text, d.canonical, d.finish, d.ledger) for d in before)
+    ledger = sum((d.ledger for d in before), last.ledger)
+    return replace(last, ledger=ledger, rejected=tuple(rejected))
+
+
 async def _generate(engine: Engine, request: Request, system: str) -> Generation:
     start = time.perf_counter()
     try:
@@ -189,7 +291,7 @@ async def _generate(engine: Engine, request: Request, system: str) -> Generation
 
 def _grade(problem: Problem, generation: Generation) -> tuple[Grade | None, Failure | None]:
     """The grade, or why there is none: not graded is None, never wrong."""
-    if generation.finish == "error":
+    if generation.finish in ("error", "skipped"):
         return None, generation.failure
     try:
         return grade(problem, generation.text), generation.failure

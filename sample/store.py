@@ -1,8 +1,9 @@
 """The record store: ``attempts.jsonl``, one JSON line per finished attempt.
 
 A line holds the fields of ``sample.records.Attempt`` under their own names, in any order, with
-``ledger`` (and ``failure``, if any) as objects with the fields of their dataclasses. Every field is
-written. The file is append-only and has one writer; a line that a kill cut short is owed again.
+``ledger`` (and ``failure``, if any) as objects with the fields of their dataclasses, ``rejected``
+as a list of such objects. Every field is written; a line without ``rejected`` is read as one with
+none. The file is append-only and has one writer; a line that a kill cut short is owed again.
 """
 
 import json
@@ -13,9 +14,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from sample.errors import ForageError, UsageError
-from sample.records import SCHEMA_VERSION, Attempt, Failure, Ledger
+from sample.records import SCHEMA_VERSION, Attempt, Draw, Failure, Ledger
 
-_FINISHES = ("stop", "length", "error")
+_FINISHES = ("stop", "length", "error", "skipped")
 _INT, _TEXT, _BOOL, _NONE = frozenset((int,)), frozenset((str,)), frozenset((bool,)), type(None)
 _TYPES: dict[str, frozenset[type]] = {
     "family": _TEXT,
@@ -34,6 +35,7 @@ _TYPES: dict[str, frozenset[type]] = {
     "ledger": frozenset((dict,)),
     "failure": frozenset((dict, _NONE)),
     "config": _TEXT,
+    "rejected": frozenset((list,)),
     "schema_version": _INT,
 }
 _LEDGER_TYPES: dict[str, frozenset[type]] = {
@@ -44,12 +46,15 @@ _LEDGER_TYPES: dict[str, frozenset[type]] = {
     "seconds": frozenset((int, float)),
 }
 _FAILURE_TYPES: dict[str, frozenset[type]] = {"type": _TEXT, "message": _TEXT}
+_DRAW_TYPES = {name: _TYPES[name] for name in ("seed", "thinking", "text", "canonical", "finish")}
+_DRAW_TYPES["ledger"] = _TYPES["ledger"]
 _NAMES = {
     int: "a whole number",
     float: "a number",
     str: "text",
     bool: "true or false",
     dict: "an object",
+    list: "a list",
     _NONE: "null",
 }
 
@@ -182,6 +187,7 @@ def _attempt(data: Any) -> Attempt:
     if data.get("schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
         version = data["schema_version"]
         raise _Malformed(f"schema_version {version!r}, expected {SCHEMA_VERSION}")
+    data.setdefault("rejected", [])
     _check(data, _TYPES, "")
     if data["finish"] not in _FINISHES:
         raise _Malformed(f"field 'finish' is {data['finish']!r}, expected {' or '.join(_FINISHES)}")
@@ -191,7 +197,16 @@ def _attempt(data: Any) -> Attempt:
     if failure is not None:
         _check(failure, _FAILURE_TYPES, "failure.")
         failure = Failure(**failure)
-    return Attempt(**{**data, "ledger": _ledger(data["ledger"]), "failure": failure})
+    rejected = tuple(_draw(draw) for draw in data["rejected"])
+    ledger = _ledger(data["ledger"])
+    return Attempt(**{**data, "ledger": ledger, "failure": failure, "rejected": rejected})
+
+
+def _draw(data: Any) -> Draw:
+    if type(data) is not dict:
+        raise _Malformed("field 'rejected' holds no object")
+    _check(data, _DRAW_TYPES, "rejected.")
+    return Draw(**{**data, "ledger": _ledger(data["ledger"])})
 
 
 def _ledger(data: dict[str, Any]) -> Ledger:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sample.bundles import Bundle
 from sample.config import ModelConfig, SampleConfig, System
 from sample.engines.base import Engine
 from sample.errors import UsageError
@@ -110,26 +111,26 @@ def _whole_plan(
 
 
 def _unfinished(share: Share) -> Share:
-    """The share without the groups that are finished."""
+    """The share without the bundles that are finished."""
     plan = share.plan
     made = Counter((attempt.problem, attempt.replicate) for attempt in share.finished)
     whole = len(plan.arms) * plan.attempts
-    left = [group for group in plan.groups if made[group[0].id, group[1]] < whole]
-    return _with_groups(share, left)
+    left = [bundle for bundle in plan.bundles if any(made[p.id, r] < whole for p, r in bundle)]
+    return _with_bundles(share, left)
 
 
-def _with_groups(share: Share, groups: Iterable[tuple[Problem, int]]) -> Share:
-    plan = replace(share.plan, groups=tuple(groups))
+def _with_bundles(share: Share, bundles: Iterable[Bundle]) -> Share:
+    plan = replace(share.plan, groups=tuple(group for bundle in bundles for group in bundle))
     held = {(problem.id, replicate) for problem, replicate in plan.groups}
     finished = (a for a in share.finished if (a.problem, a.replicate) in held)
     return Share(share.system, plan, tuple(finished))
 
 
 def _jobs(shares: Sequence[Share], workers: int, folder: RunFolder, load: Load) -> list[Job]:
-    """One job per worker: every ``workers``-th unfinished group of each system."""
+    """One job per worker: every ``workers``-th unfinished bundle of each system."""
     jobs = []
     for worker in range(workers):
-        parts = [_with_groups(share, share.plan.groups[worker::workers]) for share in shares]
+        parts = [_with_bundles(share, share.plan.bundles[worker::workers]) for share in shares]
         parts = [part for part in parts if part.plan.groups]
         if parts:
             name = f"sampling worker {worker + 1}"

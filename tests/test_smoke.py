@@ -65,6 +65,14 @@ def test_run_does_everything_in_a_config(config, tmp_path):
     assert "diverse" in page and "no evidence" in page
 
 
+def test_every_arm_samples(tmp_path):
+    settings = ("sample.attempts=4", "sample.problems.countdown.count=3")
+    forage("sample", "configs/arms.yaml", *options(*settings), "-o", tmp_path / "run")
+    made = [json.loads(line) for line in records(tmp_path / "run")]
+    assert len(made) == 3 * 4 * len({line["arm"] for line in made}) and len(made) > 250
+    assert not [line for line in made if line["finish"] == "error"]
+
+
 def test_each_verb_alone_and_nothing_is_done_twice(tmp_path):
     run = tmp_path / "run"
     forage("sample", *tiny("demo"), "-o", run)

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from sample.engines.base import Generation, Message, Request
 from sample.engines.batch import Batch, Sequence
-from sample.engines.thinking import ThinkingTags, prompt_opens_thinking
+from sample.engines.thinking import OPEN, ThinkingTags, prompt_opens_thinking
 from sample.errors import UsageError
 from sample.records import Failure, Ledger
 
@@ -72,11 +72,15 @@ class TransformersEngine:
         """
         begin = time.perf_counter()
         text = self._render(request.messages)
-        sequence = Sequence(self._encode(text), request.seed, request.decoding)
+        opened = prompt_opens_thinking(text)
+        begun = self._begun(request.prefill, opened)
+        sequence = Sequence(self._encode(text) + begun, request.seed, request.decoding)
         failure = self._overflow(sequence)
-        if failure is None:
-            await self._finished(sequence)
-        return self._generation(sequence, prompt_opens_thinking(text), failure, begin)
+        if failure is not None:
+            ledger = Ledger(len(sequence.prompt), 0, 0, 0, time.perf_counter() - begin)
+            return Generation("", "", "error", ledger, failure)
+        await self._finished(sequence)
+        return self._generation(sequence, begun, opened, begin)
 
     def count_prompt_tokens(self, messages: list[Message]) -> int:
         """Tokens of the rendered conversation, generation prompt included."""
@@ -93,6 +97,12 @@ class TransformersEngine:
         # The template has written the special tokens already.
         return self._tokenizer(text, add_special_tokens=False)["input_ids"]  # type: ignore[return-value]
 
+    def _begun(self, prefill: str, opened: bool) -> list[int]:
+        """The tokens of a prefill, the opening tag included unless the prompt has it."""
+        if not prefill:
+            return []
+        return self._encode(prefill if opened else f"{OPEN}\n{prefill}")
+
     def _overflow(self, sequence: Sequence) -> Failure | None:
         prompt, room = len(sequence.prompt), sequence.decoding.max_new_tokens
         context = self._batch.context
@@ -102,15 +112,13 @@ class TransformersEngine:
         return Failure("context_overflow", message)
 
     def _generation(
-        self, sequence: Sequence, opened: bool, failure: Failure | None, begin: float
+        self, sequence: Sequence, begun: list[int], opened: bool, begin: float
     ) -> Generation:
         tokens, prompt = sequence.tokens, len(sequence.prompt)
-        if failure is not None:
-            ledger = Ledger(prompt, 0, 0, 0, time.perf_counter() - begin)
-            return Generation("", "", "error", ledger, failure)
         stopped = tokens[-1] in self._stops
-        split = self._tags.split(tokens[:-1] if stopped else tokens, opened)
-        thinking = len(tokens) if split.unfinished else split.thinking_tokens
+        written = tokens[:-1] if stopped else tokens
+        split = self._tags.split([*begun, *written], opened or bool(begun))
+        thinking = len(tokens) if split.unfinished else split.thinking_tokens - len(begun)
         seconds = time.perf_counter() - begin
         ledger = Ledger(prompt, 0, thinking, len(tokens) - thinking, seconds)
         return Generation(split.thinking, split.text, "stop" if stopped else "length", ledger)

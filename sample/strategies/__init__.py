@@ -7,33 +7,76 @@ from typing import Any
 
 from sample.config import ArmConfig, parse
 from sample.errors import UsageError
-from sample.strategies import irrelevant_context, parallel, sequential, swapped_history
-from sample.strategies.base import Strategy
+from sample.strategies import (
+    aggregate,
+    budget_forcing,
+    chains,
+    correct,
+    draft_distil_refine,
+    irrelevant_context,
+    masked,
+    other_problems,
+    parallel,
+    reject_repeats,
+    rsa,
+    sequential,
+    shuffled,
+    swapped_history,
+    wrong_only,
+)
+from sample.strategies.base import Arm, PartnerArm, Strategy
+from sample.strategies.reanswer import Reanswer
+from sample.strategies.user import is_user_strategy, load_user_strategy, source_hash
 
 STRATEGIES: Mapping[str, Strategy] = {
-    "parallel": Strategy(parallel.parallel, parallel.Options),
+    "parallel": Strategy(parallel.parallel),
     "sequential": Strategy(sequential.sequential, sequential.Options),
+    "reject_repeats": Strategy(reject_repeats.reject_repeats, reject_repeats.Options),
+    "budget_forcing": Strategy(budget_forcing.budget_forcing, budget_forcing.Options),
+    "chains": Strategy(chains.chains, chains.Options),
+    "rsa": Strategy(rsa.rsa, rsa.Options),
+    "draft_distil_refine": Strategy(
+        draft_distil_refine.draft_distil_refine, draft_distil_refine.Options
+    ),
+    "aggregate": Strategy(aggregate.aggregate, aggregate.Options),
     "irrelevant_context": Strategy(
-        irrelevant_context.irrelevant_context, irrelevant_context.Options, ("match",)
+        irrelevant_context.irrelevant_context, irrelevant_context.Options
     ),
-    "swapped_history": Strategy(
-        swapped_history.swapped_history, swapped_history.Options, ("pool",)
-    ),
+    "swapped_history": Strategy(swapped_history.swapped_history, swapped_history.Options),
+    "other_problems": Strategy(other_problems.other_problems, other_problems.Options),
+    "wrong_only": Strategy(wrong_only.wrong_only, wrong_only.Options),
+    "correct": Strategy(correct.correct, Reanswer),
+    "shuffled": Strategy(shuffled.shuffled, Reanswer),
+    "masked": Strategy(masked.masked, Reanswer),
 }
 
 
 def find_strategy(name: str) -> Strategy:
-    """The strategy of that name.
+    """The strategy of that name, or the user's own of FILE.py:FUNCTION.
 
     Raises:
-        UsageError: no such strategy; the text lists all with their rules.
+        UsageError: no such strategy; the text lists all.
     """
+    if is_user_strategy(name):
+        return load_user_strategy(name)
     if name in STRATEGIES:
         return STRATEGIES[name]
     near = difflib.get_close_matches(name, STRATEGIES, 1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    rules = "; ".join(f"{key}: {strategy.rule}" for key, strategy in STRATEGIES.items())
-    raise UsageError(f"config: no strategy {name!r}; {hint}strategies: {rules}")
+    raise UsageError(
+        f"config: no strategy {name!r}; {hint}strategies: {', '.join(STRATEGIES)}, "
+        "or FILE.py:FUNCTION for one of your own"
+    )
+
+
+def strategy_hashes(arms: Mapping[str, ArmConfig]) -> dict[str, str | None]:
+    """The content hashes of the users' own strategies, by the name the manifest gives them.
+
+    Raises:
+        UsageError: a file that is not there.
+    """
+    names = {arm.strategy for arm in arms.values() if is_user_strategy(arm.strategy)}
+    return {f"strategy {name}": source_hash(name) for name in sorted(names)}
 
 
 def arm_options(name: str, arm: ArmConfig) -> Any:
@@ -45,10 +88,15 @@ def arm_options(name: str, arm: ArmConfig) -> Any:
     return parse(find_strategy(arm.strategy).options, arm.options, f"sample.arms.{name}.options")
 
 
-def needed_arms(name: str, arm: ArmConfig) -> tuple[str, ...]:
-    """The arms whose finished attempts this arm reads."""
-    options = arm_options(name, arm)
-    return tuple(getattr(options, option) for option in find_strategy(arm.strategy).needs)
+def needed_arms(name: str, arm: ArmConfig, kind: Any = None) -> tuple[str, ...]:
+    """The arms whose finished attempts this arm reads; kind: ``Arm``, ``PartnerArm``, None = both.
+
+    Raises:
+        UsageError: as ``arm_options``.
+    """
+    strategy, options = find_strategy(arm.strategy), arm_options(name, arm)
+    kinds = (Arm, PartnerArm) if kind is None else (kind,)
+    return tuple(getattr(options, option) for kind in kinds for option in strategy.reads(kind))
 
 
 def check_arms(arms: Mapping[str, ArmConfig]) -> None:
@@ -83,3 +131,31 @@ def _check_need(name: str, other: str, arms: Mapping[str, ArmConfig]) -> None:
             f"config: arm {name!r} reads arm {other!r}, so sample.arms.{name}.systems must lie "
             f"within {list(there)} (given: {here and list(here)})"
         )
+
+
+def check_sizes(arms: Mapping[str, ArmConfig], attempts: int, problems: Mapping[str, int]) -> None:
+    """Refuse arms that the size of the run does not suit.
+
+    attempts: N. problems: family -> how many there are.
+
+    Raises:
+        UsageError: an N that the options of an arm do not divide, or a family of one problem, which
+            has no partner, where an arm reads partners.
+    """
+    for name, arm in arms.items():
+        _check_fit(name, arm, attempts)
+        alone = [family for family, count in problems.items() if count < 2]
+        if alone and needed_arms(name, arm, PartnerArm):
+            raise UsageError(
+                f"config: arm {name!r} shows answers to other problems of the family, so "
+                f"sample.problems.{alone[0]}.count must be 2 or more"
+            )
+
+
+def _check_fit(name: str, arm: ArmConfig, attempts: int) -> None:
+    fit = getattr(arm_options(name, arm), "fit", None)
+    try:
+        if fit is not None:
+            fit(attempts)
+    except UsageError as error:
+        raise UsageError(f"{error}, in sample.arms.{name}.options") from None

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from sample.engines.base import Message
 from sample.prompts import conversation
-from sample.strategies.base import Chain
+from sample.records import Attempt
+from sample.strategies.base import Arm, Chain
 from sample.strategies.filler import filler
 
 
@@ -15,13 +16,13 @@ from sample.strategies.filler import filler
 class Options:
     """match: the arm whose prompt length each attempt matches."""
 
-    match: str = "sequential"
+    match: Arm = "sequential"
 
 
 async def irrelevant_context(chain: Chain) -> None:
     """Parallel, behind filler as long as the history of the same attempt of the arm ``match``."""
     matched = await chain.others(chain.options.match)
-    await asyncio.gather(*(_attempt(chain, other.step, other.ledger.prompt) for other in matched))
+    await asyncio.gather(*(_attempt(chain, other.step, prompt_tokens(other)) for other in matched))
 
 
 async def _attempt(chain: Chain, step: int, tokens: int) -> None:
@@ -30,6 +31,11 @@ async def _attempt(chain: Chain, step: int, tokens: int) -> None:
 
     sentences = fewest(lambda count: chain.count_tokens(padded(count)) >= tokens)
     await chain.attempt(step, padded(sentences))
+
+
+def prompt_tokens(other: Attempt) -> int:
+    """Tokens of the prompt, which the ledger counts once for every draw."""
+    return other.ledger.prompt // (1 + len(other.rejected))
 
 
 def pad(question: str, sentences: int) -> str:

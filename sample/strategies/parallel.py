@@ -1,18 +1,19 @@
 """Parallel sampling: the arm that every other is compared with."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Iterable
 
-from sample.prompts import conversation
+from sample.engines.base import Message
+from sample.prompts import user
+from sample.records import Attempt
 from sample.strategies.base import Chain
-
-
-@dataclass(frozen=True)
-class Options:
-    """No options."""
 
 
 async def parallel(chain: Chain) -> None:
     """Every attempt is made from the bare question, at the same time."""
-    messages = conversation(chain.problem.question, ())
-    await asyncio.gather(*(chain.attempt(step, messages) for step in chain.steps))
+    await at_once(chain, chain.steps, user(chain.problem.question))
+
+
+async def at_once(chain: Chain, steps: Iterable[int], messages: list[Message]) -> list[Attempt]:
+    """The steps side by side, all from the same messages."""
+    return await asyncio.gather(*(chain.attempt(step, messages) for step in steps))

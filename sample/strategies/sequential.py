@@ -1,37 +1,74 @@
-"""Sequential sampling as in arXiv 2604.05868."""
+"""Sequential sampling as in arXiv 2604.05868, and its variants."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
-from sample.errors import UsageError
-from sample.prompts import REANSWER, conversation
+from sample.config import need
+from sample.records import Attempt
 from sample.strategies.base import Chain
+from sample.strategies.feedback import FEEDBACK
+from sample.strategies.history import FORMS, SKETCH, Render, Turn, sketches
+from sample.strategies.reanswer import Reanswer
 
 
 @dataclass(frozen=True)
-class Options:
-    """reanswer: the source paper's re-answer prompt 0 to 3, or a text of one's own."""
+class Options(Reanswer):
+    """
+    history: what is shown of earlier attempts: all final answers, the last one, thinking and
+        answers, a tally of distinct answers, sketches of the thinking, a list of tried answers
+        not to repeat, or none.
+    feedback: what precedes the re-answer prompt: none, unary (the answer may be wrong, said of
+        every attempt) or execution (what the problem's public tests say).
+    sketch: how much of each thinking history: sketches shows, e.g. "1 line" (which is its
+        default), "2 sentences" or "80 characters".
+    """
 
-    reanswer: int | str = 0
+    history: Literal["answers", "last", "thinking", "tally", "sketches", "tried", "none"] = (
+        "answers"
+    )
+    feedback: Literal["none", "unary", "execution"] = "none"
+    sketch: str | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.reanswer, int) and not 0 <= self.reanswer < len(REANSWER):
-            raise UsageError(
-                f"config: reanswer takes 0 to {len(REANSWER) - 1} or a text "
-                f"(given: {self.reanswer})"
-            )
+        super().__post_init__()
+        if self.sketch is not None:
+            need(self.history == "sketches", "sketch", "history: sketches beside it", self.sketch)
+            legal = SKETCH.fullmatch(self.sketch) is not None
+            need(legal, "sketch", "a count of lines, sentences or characters", self.sketch)
+        if self.history == "none":
+            unused = (self.reanswer, self.feedback)
+            need(unused == (0, "none"), "history: none", "no reanswer and no feedback", unused)
 
     @property
-    def prompt(self) -> str:
-        return REANSWER[self.reanswer] if isinstance(self.reanswer, int) else self.reanswer
+    def render(self) -> Render:
+        if self.history == "sketches":
+            return sketches(self.sketch or "1 line")
+        return FORMS[self.history]
 
 
 async def sequential(chain: Chain) -> None:
-    """Each attempt sees all earlier final answers of its chain, then the re-answer prompt.
+    """Each attempt sees the earlier ones of its chain, then the re-answer prompt.
 
-    An attempt that never finished thinking enters the history with an empty text, as in the paper,
-    so that the k-th attempt always sees k - 1 earlier turns.
+    By default it sees all earlier final answers. An attempt that never finished thinking enters
+    the history with an empty text, as in the paper, so that the k-th attempt always sees k - 1
+    earlier turns.
     """
-    answers: list[str] = []
-    for step in chain.steps:
-        messages = conversation(chain.problem.question, answers, chain.options.prompt)
-        answers.append((await chain.attempt(step, messages)).text)
+    await refine(chain, chain.steps)
+
+
+async def refine(chain: Chain, steps: Iterable[int]) -> list[Attempt]:
+    """Make the steps one after the other, each seeing those before it, by sequential's options."""
+    made: list[Attempt] = []
+    turns: list[Turn] = []
+    for step in steps:
+        turns += [await _turn(chain, last) for last in made[-1:]]
+        messages = chain.options.render(chain.problem.question, turns)
+        made.append(await chain.attempt(step, messages))
+    return made
+
+
+async def _turn(chain: Chain, made: Attempt) -> Turn:
+    said = await FEEDBACK[chain.options.feedback](chain, made)
+    separator = "\n\n" if "\n" in said else " "
+    return Turn(made, f"{said}{separator}{chain.options.prompt}" if said else chain.options.prompt)

@@ -53,6 +53,18 @@ def test_not_graded_is_never_wrong():
     assert costs(cell).ungraded == 0.5
 
 
+def test_skipped_attempts_are_left_out_and_counted_apart():
+    failure = Failure("not_applicable", "no wrong answer to show")
+    skipped = {"finish": "skipped", "correct": None, "failure": failure}
+    cell = build_table([attempt("a"), attempt("b", **skipped)]).cells[KEY]
+    assert np.isnan(cell.correct[1, 0, 0]) and not cell.present[1, 0, 0]
+    cost = costs(cell)
+    assert (cost.attempts, cost.missing, cost.skipped, cost.ungraded) == (1, 0, 1, 0)
+    assert cost.finish == {"stop": 1, "length": 0, "error": 0}
+    table = build_table([attempt("b", **skipped)])
+    assert costs(table.cells[KEY]).attempts == table.duplicates == 0
+
+
 def test_missing_attempts_are_counted_only_on_problems_that_were_started():
     records = [attempt("a"), attempt("a", step=2), attempt("b"), attempt("c", arm="sequential")]
     assert costs(build_table(records).cells[KEY]).missing == 1

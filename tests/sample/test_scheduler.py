@@ -1,14 +1,15 @@
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 from doubles import EchoEngine
 
 from sample.config import ArmConfig, ModelConfig, ProblemConfig, SampleConfig
 from sample.engines.base import Decoding
-from sample.errors import ForageError
+from sample.errors import ForageError, UsageError
 from sample.families import load_problems
 from sample.problems import Problem
+from sample.records import Failure
 from sample.scheduler import Plan, arms_on, run_system
 from sample.seeds import derive_seed
 
@@ -117,6 +118,63 @@ def test_an_answer_that_breaks_its_grader_is_not_graded():
     assert {attempt.correct for attempt in made} == {None}
     assert {attempt.failure.type for attempt in made if attempt.failure} == {"KeyError"}
     assert all(attempt.text and attempt.finish == "stop" for attempt in made)
+
+
+def test_every_draw_is_recorded_and_paid():
+    arms = {"reject_repeats": ArmConfig("reject_repeats", options={"redraws": 2})}
+    engine = EchoEngine()
+    made = by_key(sample(make_plan(arms=arms, attempts=8), engine=engine))
+    seeds = {request.seed for request in engine.requests}
+    assert len(seeds) == len(engine.requests) == sum(1 + len(a.rejected) for a in made.values())
+    assert seeds == {d.seed for a in made.values() for d in (a, *a.rejected)}
+    for attempt in made.values():
+        earlier = {a.canonical for a in made.values() if a.key[:4] == attempt.key[:4]
+                   and a.step < attempt.step}  # fmt: skip
+        assert all(draw.canonical in earlier for draw in attempt.rejected)
+        assert attempt.canonical not in earlier or len(attempt.rejected) == 2
+        assert attempt.ledger.generated == 3 * (1 + len(attempt.rejected))
+        assert attempt.ledger.prompt == attempt.ledger.prompt // (1 + len(attempt.rejected)) * (
+            1 + len(attempt.rejected)
+        )
+    assert max(len(attempt.rejected) for attempt in made.values()) == 2
+
+
+def test_a_control_that_the_problem_does_not_allow_is_skipped_without_a_call():
+    arms = {"correct": ArmConfig("correct")}
+    problems = [replace(problem, answer="") for problem in PROBLEMS]
+    engine = EchoEngine()
+    made = sample(make_plan(problems, arms=arms), engine=engine)
+    assert len(made) == 3 * 2 * 3 and not engine.requests
+    for attempt in made:
+        assert (attempt.finish, attempt.correct, attempt.ledger.generated) == ("skipped", None, 0)
+        assert attempt.failure == Failure("not_applicable", "the problem has no gold answer")
+    assert sample(make_plan(problems, arms=arms), made) == []
+
+
+def test_answers_to_other_problems_come_from_the_partner():
+    @dataclass
+    class Naming(EchoEngine):
+        async def generate(self, request):
+            made = await super().generate(request)
+            return replace(made, text=request.messages[0]["content"])
+
+    arms = {"other_problems": ArmConfig("other_problems"), "parallel": ArmConfig("parallel")}
+    engine = Naming()
+    sample(make_plan(arms=arms), engine=engine, in_flight=1)
+    shown = {
+        (request.messages[0]["content"], turn["content"])
+        for request in engine.requests
+        for turn in request.messages[1::2]
+    }
+    first, second, third = (problem.question for problem in PROBLEMS)
+    assert shown == {(first, second), (second, third), (third, first)}
+
+
+def test_arms_that_n_does_not_suit_stop_before_any_call():
+    engine = EchoEngine()
+    with pytest.raises(UsageError, match=r"width: expected a divisor of sample\.attempts \(3\)"):
+        sample(make_plan(arms={"chains": ArmConfig("chains")}), engine=engine)
+    assert not engine.requests
 
 
 def test_grades_come_from_the_problem():

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sample.errors import ForageError, UsageError
-from sample.records import Failure, Ledger
+from sample.records import Draw, Failure, Ledger
 from sample.store import AttemptStore, read_attempts, to_line
 
 RECORDS = [attempt(step=step) for step in range(1, 4)]
+DRAW = Draw(8, "so", "5", "5", "stop", Ledger(3, None, 2, 1, 0.5))
 
 
 @pytest.fixture
@@ -37,6 +38,10 @@ def test_what_is_appended_is_read_again(tmp_path):
             step=3, finish="error", correct=None, failure=Failure("Timeout", "60 s"),
             ledger=Ledger(0, 0, 0, 0, 1),
         ),
+        attempt(step=4, rejected=(DRAW, DRAW)),
+        attempt(
+            step=5, finish="skipped", correct=None, failure=Failure("not_applicable", "no gold")
+        ),
     ]  # fmt: skip
     with AttemptStore(path) as store:
         for record in records:
@@ -45,6 +50,11 @@ def test_what_is_appended_is_read_again(tmp_path):
     assert read_attempts(path) == records
     with AttemptStore(path) as store:
         assert store.attempts == records
+
+
+def test_a_line_without_rejected_draws_is_read_as_one_with_none(path):
+    change_line(path, 2, rejected="DROP")
+    assert read_attempts(path) == RECORDS
 
 
 @given(text=st.text(st.characters()), thinking=st.text())
@@ -86,6 +96,9 @@ def test_a_whole_last_line_without_newline_is_kept(path):
         ({"ledger": {"prompt": 1}}, "no field 'ledger.cached'"),
         ({"ledger": None}, "field 'ledger' is None"),
         ({"failure": {"type": "x"}}, "no field 'failure.message'"),
+        ({"rejected": None}, "field 'rejected' is None, expected a list"),
+        ({"rejected": [1]}, "field 'rejected' holds no object"),
+        ({"rejected": [{"seed": 1}]}, "no field 'rejected.thinking'"),
         ({"schema_version": 2}, "schema_version 2, expected 1"),
         ({"problem": "DROP"}, "no field 'problem'"),
         ({"corect": True}, "unknown field 'corect'"),

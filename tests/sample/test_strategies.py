@@ -1,70 +1,208 @@
-import asyncio
 from dataclasses import replace
 
 import pytest
-from doubles import EchoEngine, attempt, count_words
+from doubles import PROBLEM, attempt, count_words, walk
 
 from sample.config import ArmConfig
 from sample.errors import UsageError
-from sample.problems import Problem
 from sample.prompts import REANSWER
-from sample.records import Ledger
-from sample.strategies import STRATEGIES, arm_options, check_arms, find_strategy
-from sample.strategies.base import Chain
+from sample.records import Draw, Ledger
+from sample.strategies import STRATEGIES, check_arms, check_sizes, find_strategy
+from sample.strategies.catalogue import catalogue
 from sample.strategies.filler import SENTENCES, filler
 from sample.strategies.irrelevant_context import fewest
 
-PROBLEM = Problem("sums", "1 + 1 = ?", "2", "reasoning_gym", "1+1")
+Q = PROBLEM.question
+AGAIN = REANSWER[0]
+POOL = [attempt(step=k, text=f"p{k}") for k in (1, 2, 3, 4)]
 
 
-def walk(strategy, others=(), attempts=4, **options):
-    """The messages of each step, asked for by a strategy on a fresh chain."""
-    asked = {}
-
-    async def make(step, messages):
-        asked[step] = messages
-        await asyncio.sleep(0)
-        return attempt(step=step, text="" if step == 2 else f"t{step}")
-
-    async def finished(arm):
-        return others[arm]
-
-    arm = ArmConfig(strategy, options=options)
-    engine = EchoEngine()
-    chain = Chain(
-        PROBLEM, attempts, arm_options("x", arm), make, finished, engine.count_prompt_tokens
-    )
-    asyncio.run(find_strategy(strategy).walk(chain))
-    return [asked[step] for step in range(1, attempts + 1)]
+def roles(messages):
+    return [message["role"] for message in messages]
 
 
-def contents(messages):
-    return [message["content"] for message in messages]
+# --- sampling, and what it is compared with
 
 
 def test_parallel_attempts_see_the_bare_question():
-    assert walk("parallel") == [[{"role": "user", "content": PROBLEM.question}]] * 4
+    assert [walk("parallel").asked[k] for k in (1, 2, 3, 4)] == [
+        [{"role": "user", "content": Q}]
+    ] * 4
 
 
 def test_sequential_attempts_see_all_earlier_answers_unfinished_ones_as_empty():
-    turns = walk("sequential", reanswer=3)
-    assert contents(turns[0]) == [PROBLEM.question]
-    again = REANSWER[3]
-    assert contents(turns[3]) == [PROBLEM.question, "t1", again, "", again, "t3", again]
-    assert [m["role"] for m in turns[2]] == ["user", "assistant", "user", "assistant", "user"]
+    seen = walk("sequential", {2: {"text": "", "answer": None}}, reanswer=3)
+    assert seen.said(1) == [Q]
+    assert seen.said(4) == [Q, "t1", REANSWER[3], "", REANSWER[3], "t3", REANSWER[3]]
+    assert roles(seen.asked[3]) == ["user", "assistant", "user", "assistant", "user"]
 
 
 def test_the_reanswer_prompt_may_be_a_text():
-    assert contents(walk("sequential", reanswer="Again!")[1])[-1] == "Again!"
+    assert walk("sequential", reanswer="Again!").said(2)[-1] == "Again!"
+
+
+SCRIPT = {
+    1: {"thinking": "Try 4.\n\nNo. Take 5!\nDone.", "text": "It is 5.", "answer": "5"},
+    2: {"thinking": "", "text": "", "answer": None, "canonical": None},
+    3: {"thinking": "a</think>b", "text": "five", "answer": "5.0"},
+    4: {"thinking": "c", "text": "7", "answer": "7", "canonical": "7"},
+    5: {"thinking": "d", "text": "x", "answer": "x", "canonical": None},
+}
+
+
+def told(history, step=6, **options):
+    """What attempt ``step`` sees of the script under a form of history."""
+    seen = walk("sequential", SCRIPT, attempts=6, history=history, **options)
+    assert seen.said(1) == [Q]
+    return seen.said(step)
+
+
+def test_last_shows_the_last_answer_alone():
+    assert told("last") == [Q, "x", AGAIN]
+
+
+def test_thinking_stands_before_the_answer_where_no_template_cuts_it():
+    assert told("thinking", 4) == [
+        Q, "Try 4.\n\nNo. Take 5!\nDone.\n\nIt is 5.", AGAIN, "", AGAIN, "ab\n\nfive", AGAIN
+    ]  # fmt: skip
+
+
+def test_tally_counts_equivalent_answers_together():
+    lines = "Answers so far:\n- 5 (2 times)\n- 7 (once)\n- x (once)\n- no answer (once)"
+    assert told("tally") == [f"{Q}\n\n{lines}\n\n{AGAIN}"]
+
+
+def test_tried_lists_each_answer_once_and_nothing_where_there_is_none():
+    assert told("tried") == [f"{Q}\n\nAlready tried, do not repeat:\n- 5\n- 7\n- x\n\n{AGAIN}"]
+    seen = walk("sequential", {1: SCRIPT[2]}, history="tried")
+    assert seen.said(2) == [f"{Q}\n\n{AGAIN}"]
+
+
+@pytest.mark.parametrize(
+    ("options", "first"),
+    [
+        ({}, "Try 4."),
+        ({"sketch": "2 lines"}, "Try 4.\nNo. Take 5!"),
+        ({"sketch": "3 sentences"}, "Try 4. No. Take 5!"),
+        ({"sketch": "5 characters"}, "Try 4"),
+    ],
+)
+def test_sketches_show_how_each_thinking_began(options, first):
+    begun = f"How earlier attempts began:\n1. {first}\n2. (no thinking)\n3. ab"
+    assert told("sketches", 4, **options) == [f"{Q}\n\n{begun}\n\n{AGAIN}"]
+
+
+def test_no_history_is_the_bare_question():
+    assert told("none") == [Q]
+
+
+def test_unary_feedback_follows_every_answer_right_or_wrong():
+    seen = walk("sequential", {1: {"correct": False}}, feedback="unary", attempts=3)
+    cue = f"Your previous answer may be wrong. {AGAIN}"
+    assert seen.said(3) == [Q, "5", cue, "t2", cue]
+
+
+def test_execution_feedback_is_what_the_public_tests_say():
+    async def tests(text):
+        return f"Test 1 failed.\nOutput: {text}"
+
+    seen = walk("sequential", attempts=3, feedback="execution", tests=tests)
+    said = [f"Test 1 failed.\nOutput: t{k}\n\n{AGAIN}" for k in (1, 2)]
+    assert seen.said(3) == [Q, "t1", said[0], "t2", said[1]]
+    seen = walk("sequential", attempts=3, feedback="execution", history="tally", tests=tests)
+    assert seen.said(3) == [f"{Q}\n\nAnswers so far:\n- 5 (2 times)\n\n{said[1]}"]
+
+
+def test_execution_feedback_needs_public_tests():
+    with pytest.raises(UsageError, match="those of 'sums' have none"):
+        walk("sequential", feedback="execution")
+
+
+def test_repeats_are_drawn_again_and_the_last_draw_stands():
+    five, seven, none = ({"canonical": c, "text": f"say {c}"} for c in ("5", "7", None))
+    script = {1: five, 2: [five, five, seven, five], 3: [five, seven, seven, five], 4: [none, five]}
+    seen = walk("reject_repeats", script, redraws=2)
+    assert seen.draws == {1: 1, 2: 3, 3: 3, 4: 1}
+    assert seen.said(4) == [Q, "say 5", AGAIN, "say 7", AGAIN, "say 7", AGAIN]
+
+
+def test_budget_forcing_goes_on_from_the_trace():
+    script = {
+        1: {"thinking": "one"},
+        2: {"thinking": "one\nHm two</think>x"},
+        3: {"thinking": "", "finish": "error"},
+    }
+    seen = walk("budget_forcing", script, wait="Hm")
+    assert list(seen.prefills.values()) == ["", "one\nHm", *["one\nHm twox\nHm"] * 2]
+    assert all(seen.said(k) == [Q] for k in (1, 2, 3, 4))
+
+
+# --- hybrids
+
+
+def test_chains_see_their_own_answers_only():
+    seen = walk("chains", attempts=6, width=2, reanswer="Again!")
+    assert seen.said(1) == seen.said(2) == [Q]
+    assert seen.said(5) == [Q, "t1", "Again!", "t3", "Again!"]
+    assert seen.said(6) == [Q, "t2", "Again!", "t4", "Again!"]
+
+
+def test_rsa_combines_a_subset_of_the_round_before():
+    seen = walk("rsa", {2: {"text": ""}}, attempts=9, population=3, subset=2)
+    shown = {}
+    for step in range(1, 10):
+        [text] = seen.said(step)
+        question, *candidates = text.split("\n\n")
+        assert question == Q
+        shown[step] = [c.split("\n")[1] for c in candidates[:-1]]
+    answers = {1: "t1", 2: "(unfinished)", **{k: f"t{k}" for k in range(3, 10)}}
+    assert shown[1] == shown[2] == shown[3] == []
+    for step in range(4, 10):
+        start = (step - 1) // 3 * 3 - 2
+        round_before = {answers[k] for k in range(start, start + 3)}
+        assert len(set(shown[step])) == 2 and set(shown[step]) <= round_before
+    assert len({tuple(shown[step]) for step in range(4, 10)}) > 2
+    again = walk("rsa", {2: {"text": ""}}, attempts=9, population=3, subset=2)
+    assert again.asked == seen.asked
+
+
+def test_drafts_are_distilled_and_the_notes_refined():
+    seen = walk("draft_distil_refine", attempts=7, rounds=2, words=9)
+    assert seen.said(1) == seen.said(2) == [Q]
+    [distil] = seen.said(3)
+    assert distil.startswith(f"{Q}\n\nCandidate 1:\nt1\n\nCandidate 2:\nt2\n\nWrite notes")
+    assert "at most 9 words" in distil
+    notes = "Notes from earlier attempts, which may be wrong:\n{}\n\nAnswer the question."
+    assert seen.said(4) == seen.said(5) == [f"{Q}\n\n{notes.format('t3')}"]
+    assert "t4" in seen.said(6)[0] and "t1" not in seen.said(6)[0]
+    assert seen.said(7) == [f"{Q}\n\n{notes.format('t6')}"]
+
+
+def test_unfinished_notes_leave_the_bare_question():
+    assert walk("draft_distil_refine", {3: {"text": ""}}).said(4) == [Q]
+
+
+def test_the_last_attempt_aggregates_all_others():
+    seen = walk("aggregate", {3: {"text": ""}})
+    assert [seen.said(k) for k in (1, 2, 3)] == [[Q]] * 3
+    [text] = seen.said(4)
+    listed = "Candidate 1:\nt1\n\nCandidate 2:\nt2\n\nCandidate 3:\n(unfinished)"
+    assert text.startswith(f"{Q}\n\n{listed}\n\nSome or all")
+    seen = walk("aggregate", drafts="sequential")
+    assert seen.said(3) == [Q, "t1", AGAIN, "t2", AGAIN]
+    assert "t3" in seen.said(4)[0]
+
+
+# --- controls
 
 
 @pytest.mark.parametrize("length", [0, 4, 5, 27, 28, 29, 400])
 def test_filler_is_the_shortest_that_reaches_the_matched_length(length):
     others = [attempt(step=1, ledger=Ledger(length, None, 0, 1, 0.0))]
-    [messages] = walk("irrelevant_context", {"sequential": others}, attempts=1)
-    [text] = contents(messages)
+    messages = walk("irrelevant_context", others={"sequential": others}, attempts=1).asked[1]
+    text = messages[0]["content"]
     padding, _, question = text.rpartition("\n\n") if "\n\n" in text else ("", "", text)
-    assert question == PROBLEM.question
+    assert question == Q
     assert count_words(messages) >= length
     sentences = padding.count(".")
     assert padding == filler(sentences)
@@ -74,9 +212,13 @@ def test_filler_is_the_shortest_that_reaches_the_matched_length(length):
 
 
 def test_each_attempt_matches_the_same_attempt_of_the_arm_named():
-    others = [attempt(step=k, ledger=Ledger(10 * k, None, 0, 1, 0.0)) for k in (1, 2, 3, 4)]
-    turns = walk("irrelevant_context", {"deep": others}, match="deep")
-    lengths = [count_words(messages) for messages in turns]
+    draw = Draw(1, "", "", None, "stop", Ledger(0, None, 0, 1, 0.0))
+    others = [
+        attempt(step=k, ledger=Ledger(10 * k * k, None, 0, 1, 0.0), rejected=(draw,) * (k - 1))
+        for k in (1, 2, 3, 4)
+    ]
+    seen = walk("irrelevant_context", others={"deep": others}, match="deep")
+    lengths = [count_words(seen.asked[k]) for k in (1, 2, 3, 4)]
     assert all(10 * k <= length < 10 * k + 6 for k, length in enumerate(lengths, 1))
 
 
@@ -91,16 +233,69 @@ def test_fewest_finds_the_least_count(count):
 
 
 def test_swapped_history_shows_the_pool_and_not_its_own_answers():
-    pool = [attempt(step=k, text=f"p{k}") for k in (1, 2, 3, 4)]
-    turns = walk("swapped_history", {"wide": pool}, pool="wide", reanswer="Again!")
-    assert contents(turns[0]) == [PROBLEM.question]
-    assert contents(turns[2]) == [PROBLEM.question, "p1", "Again!", "p2", "Again!"]
+    seen = walk("swapped_history", others={"wide": POOL}, pool="wide", reanswer="Again!")
+    assert seen.said(1) == [Q]
+    assert seen.said(3) == [Q, "p1", "Again!", "p2", "Again!"]
 
 
-def test_every_strategy_states_its_rule_in_one_line():
+def test_other_problems_shows_the_pool_of_the_partner():
+    seen = walk("other_problems", partners={"parallel": POOL}, reanswer=2)
+    assert seen.said(1) == [Q]
+    assert seen.said(3) == [Q, "p1", REANSWER[2], "p2", REANSWER[2]]
+
+
+def test_wrong_only_shows_wrong_answers_in_turn():
+    grades = (True, False, None, False)
+    pool = [replace(p, correct=grade) for p, grade in zip(POOL, grades, strict=True)]
+    pool.append(attempt(step=5, text="", correct=False))
+    seen = walk("wrong_only", others={"parallel": pool})
+    assert seen.said(4) == [Q, "p2", AGAIN, "p4", AGAIN, "p2", AGAIN]
+
+
+def test_wrong_only_is_skipped_where_nothing_is_wrong():
+    seen = walk("wrong_only", others={"parallel": POOL})
+    assert not seen.asked
+    assert seen.skipped == dict.fromkeys((1, 2, 3, 4), "arm parallel has no wrong answer to show")
+
+
+def test_correct_shows_the_gold_answer_at_every_turn():
+    assert walk("correct").said(3) == [Q, "2", AGAIN, "2", AGAIN]
+    assert len(walk("correct", problem=replace(PROBLEM, answer="")).skipped) == 4
+
+
+def test_shuffled_shows_its_own_answers_in_another_order():
+    seen = walk("shuffled", attempts=9)
+    orders = [seen.said(k)[1::2] for k in range(1, 10)]
+    for k, order in enumerate(orders, 1):
+        assert sorted(order) == [f"t{i}" for i in range(1, k)]
+    assert orders[8] != sorted(orders[8])
+    assert walk("shuffled", attempts=9).asked == seen.asked
+
+
+def test_masked_keeps_turns_and_length_but_not_the_text():
+    script = {1: {"text": "three words here"}, 2: {"text": ""}, 3: {"text": "one"}}
+    seen = walk("masked", script)
+    assert seen.said(4) == [Q, "- - -", AGAIN, "", AGAIN, "-", AGAIN]
+    assert roles(seen.asked[3]) == ["user", "assistant", "user", "assistant", "user"]
+
+
+# --- what the command shows and refuses
+
+
+def test_every_strategy_states_its_rule_and_the_meaning_of_its_options():
+    rows = {row.name: row for row in catalogue()}
+    assert list(rows) == list(STRATEGIES)
     for name, strategy in STRATEGIES.items():
         assert find_strategy(name) is strategy
         assert strategy.rule.endswith(".") and "\n" not in strategy.rule
+        assert rows[name].rule == strategy.rule
+        assert all(option.meaning.endswith(".") for option in rows[name].options), name
+    options = {option.name: option for option in rows["reject_repeats"].options}
+    assert list(options) == ["reanswer", "history", "feedback", "sketch", "redraws"]
+    assert options["redraws"].default == 3
+    assert options["redraws"].meaning == "most draws of an attempt beside its first."
+    assert options["feedback"].meaning.startswith("what precedes the re-answer prompt")
+    assert rows["parallel"].options == ()
 
 
 ARMS = {
@@ -119,11 +314,24 @@ def test_arms_that_can_run_pass():
     ("arms", "what"),
     [
         ({"x": ArmConfig("paralel")}, "did you mean 'parallel'"),
-        ({"x": ArmConfig("best_guess")}, "strategies: parallel: Every attempt"),
+        ({"x": ArmConfig("best_guess")}, "strategies: parallel, seq.*FILE.py:FUNCTION"),
         ({"x": ArmConfig("parallel", options={"reanswer": 1})}, "unknown key.*x.options.reanswer"),
         ({"x": ArmConfig("sequential", options={"renaswer": 1})}, "did you mean 'reanswer'"),
         ({"x": ArmConfig("sequential", options={"reanswer": 4})}, "reanswer takes 0 to 3"),
         ({"x": ArmConfig("sequential", options={"reanswer": []})}, "x.options.reanswer"),
+        ({"x": ArmConfig("sequential", options={"history": "all"})}, "x.options.history"),
+        ({"x": ArmConfig("sequential", options={"sketch": "1 line"})}, "history: sketches"),
+        (
+            {"x": ArmConfig("sequential", options={"history": "sketches", "sketch": "0 lines"})},
+            "a count of lines",
+        ),
+        (
+            {"x": ArmConfig("sequential", options={"history": "none", "feedback": "unary"})},
+            "no reanswer and no feedback",
+        ),
+        ({"x": ArmConfig("rsa", options={"subset": 5})}, "subset: expected 1 to population"),
+        ({"x": ArmConfig("other_problems", options={"pool": "no"})}, "not in sample.arms"),
+        ({"x": ArmConfig("other_problems", options={"pool": "x"})}, "each other"),
         ({"swapped": ArmConfig("swapped_history", options={"pool": "no"})}, "not in sample.arms"),
         ({"sequential": ArmConfig("sequential", systems=("other",))}, "must lie within"),
         ({"filler": replace(ARMS["filler"], options={"match": "swapped"})}, "each other"),
@@ -134,3 +342,25 @@ def test_arms_that_can_run_pass():
 def test_arms_that_cannot_run_are_refused(arms, what):
     with pytest.raises(UsageError, match=what):
         check_arms({**ARMS, **arms})
+
+
+@pytest.mark.parametrize(
+    ("strategy", "options", "what"),
+    [
+        ("chains", {"width": 3}, r"width: expected a divisor of sample.attempts \(8\).*arms\.x\."),
+        ("chains", {"width": 0}, "width"),
+        ("rsa", {"population": 3}, "population: expected a divisor"),
+        ("draft_distil_refine", {"rounds": 7}, "rounds of 2 or more"),
+        ("draft_distil_refine", {"rounds": 2}, "divisor"),
+        ("other_problems", {}, "sums.count must be 2 or more"),
+    ],
+)
+def test_arms_that_the_size_of_the_run_does_not_suit_are_refused(strategy, options, what):
+    arms = {"x": ArmConfig(strategy, options=options)}
+    with pytest.raises(UsageError, match=what):
+        check_sizes(arms, 8, {"sums": 1})
+
+
+def test_arms_that_fit_pass():
+    names = ("chains", "rsa", "draft_distil_refine", "aggregate", "other_problems", "parallel")
+    check_sizes({name: ArmConfig(name) for name in names}, 8, {"sums": 2})

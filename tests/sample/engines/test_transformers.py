@@ -203,6 +203,34 @@ def test_unfinished_thinking_that_the_template_opened_has_no_text(model, tokeniz
     assert (generation.ledger.thinking, generation.ledger.answer) == (3, 0)
 
 
+@pytest.mark.parametrize("opened", [True, False])
+def test_a_prefill_is_gone_on_from(model, tokenizer, opened):
+    greedy = Decoding(temperature=0, max_new_tokens=12)
+    request = Request([{"role": "user", "content": "w1 w2"}], 5, greedy)
+    whole = asyncio.run(engine_of(model, tokenizer, opened=True).generate(request))
+    assert len(whole.thinking.split()) == 12
+    begun = " ".join(whole.thinking.split()[:5])
+    request = replace(request, prefill=begun, decoding=replace(greedy, max_new_tokens=7))
+    rest = asyncio.run(engine_of(model, tokenizer, opened=opened).generate(request))
+    assert (rest.thinking, rest.text) == (whole.thinking, "")
+    assert (rest.ledger.thinking, rest.ledger.answer) == (7, 0)
+    assert rest.ledger.prompt == whole.ledger.prompt + 5
+
+
+def test_a_prefill_is_no_part_of_the_tokens_paid_for(model, tokenizer, monkeypatch):
+    monkeypatch.setattr("sample.engines.batch.draw", scripted(tokenizer, "w3 </think> w4 w5"))
+    request = Request([{"role": "user", "content": "w1"}], 5, SAMPLED, prefill="w1 w2")
+    made = asyncio.run(engine_of(model, tokenizer, opened=False).generate(request))
+    assert (made.thinking, made.text, made.finish) == ("w1 w2 w3", "w4 w5", "stop")
+    assert (made.ledger.thinking, made.ledger.answer) == (2, 3)
+
+
+def scripted(tokenizer, text):
+    """Draws these words, then the end."""
+    tokens = iter(tokenizer(f"{text} <|end|>")["input_ids"])
+    return lambda logits, uniform, decoding: torch.tensor([next(tokens)])
+
+
 def test_a_prompt_too_long_for_the_context_is_a_failure_not_an_exception(model, tokenizer):
     long = Request([{"role": "user", "content": "w1 " * 1000}], 0, Decoding(max_new_tokens=64))
     fits = make_requests(1)[0]

@@ -1,0 +1,32 @@
+"""Aggregation by the model itself instead of by a vote, as in arXiv 2509.00084."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from sample.config import need
+from sample.prompts import user
+from sample.strategies import sequential
+from sample.strategies.base import Chain
+from sample.strategies.candidates import candidates
+from sample.strategies.parallel import at_once
+
+
+@dataclass(frozen=True)
+class Options:
+    """drafts: how the attempts to aggregate are made: parallel, or sequential (with its default
+    options)."""
+
+    drafts: Literal["parallel", "sequential"] = "parallel"
+
+    def fit(self, attempts: int) -> None:
+        need(attempts >= 2, "sample.attempts", "2 or more for aggregate", attempts)
+
+
+async def aggregate(chain: Chain) -> None:
+    """Attempt N sees the answers of attempts 1..N-1, made before, and writes the final one."""
+    question, (*steps, final) = chain.problem.question, chain.steps
+    if chain.options.drafts == "sequential":
+        drafts = await sequential.refine(replace(chain, options=sequential.Options()), steps)
+    else:
+        drafts = await at_once(chain, steps, user(question))
+    await chain.attempt(final, candidates(question, drafts))

@@ -1,0 +1,23 @@
+"""Earlier answers put side by side in one user turn, for a model that combines them."""
+
+from collections.abc import Sequence
+
+from sample.engines.base import Message
+from sample.prompts import user
+from sample.records import Attempt
+
+COMBINE = (
+    "Some or all of these candidate answers may be wrong. Compare them, keep what is right, "
+    "correct what is not, and answer the question."
+)
+
+
+def candidates(
+    question: str, drafts: Sequence[Attempt], instruction: str = COMBINE
+) -> list[Message]:
+    """The question, the final answers of the drafts, numbered, and what to do with them."""
+    listed = [
+        f"Candidate {number}:\n{draft.text or '(unfinished)'}"
+        for number, draft in enumerate(drafts, 1)
+    ]
+    return user("\n\n".join([question, *listed, instruction]))

@@ -1,0 +1,67 @@
+"""Parallel drafts, distilled into a short workspace, then refined: arXiv 2510.01123."""
+
+from dataclasses import dataclass
+
+from sample.config import need
+from sample.prompts import user
+from sample.strategies.base import Chain
+from sample.strategies.candidates import candidates
+from sample.strategies.parallel import at_once
+
+DISTIL = (
+    "Write notes for the next attempt at this question, at most {words} words: on what the "
+    "candidates agree, where they differ, which steps are wrong, what was not tried. "
+    "End with the best final answer."
+)
+REFINE = "Notes from earlier attempts, which may be wrong:\n{notes}\n\nAnswer the question."
+
+
+@dataclass(frozen=True)
+class Options:
+    """
+    rounds: R, how often drafts are made and distilled; N - 1 is a multiple of R, and a round has
+        (N - 1) / R - 1 drafts.
+    words: how long the distilled notes may be, as the prompt says.
+    """
+
+    rounds: int = 1
+    words: int = 100
+
+    def __post_init__(self) -> None:
+        need(self.rounds >= 1, "rounds", "1 or more", self.rounds)
+        need(self.words >= 1, "words", "1 or more", self.words)
+
+    def fit(self, attempts: int) -> None:
+        size, rest = divmod(attempts - 1, self.rounds)
+        legal = rest == 0 and size >= 2
+        need(
+            legal,
+            "rounds",
+            f"a divisor of sample.attempts - 1 ({attempts - 1}) that leaves rounds of 2 or more",
+            self.rounds,
+        )
+
+
+async def draft_distil_refine(chain: Chain) -> None:
+    """In each round parallel drafts are distilled into notes; a last attempt answers from these.
+
+    The drafts of a later round see the notes of the one before. Every call is an attempt and paid
+    for, the distillation too, which is asked to end with the best answer. Where it did not finish
+    the next attempts see the bare question.
+    """
+    question = chain.problem.question
+    messages = user(question)
+    *steps, final = chain.steps
+    size = len(steps) // chain.options.rounds
+    for start in range(0, len(steps), size):
+        *drafting, distilling = steps[start : start + size]
+        drafts = await at_once(chain, drafting, messages)
+        instruction = DISTIL.format(words=chain.options.words)
+        notes = await chain.attempt(distilling, candidates(question, drafts, instruction))
+        messages = user(refinement(question, notes.text))
+    await chain.attempt(final, messages)
+
+
+def refinement(question: str, notes: str) -> str:
+    """The question, and the notes unless they are empty."""
+    return f"{question}\n\n{REFINE.format(notes=notes)}" if notes else question
