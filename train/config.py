@@ -50,6 +50,7 @@ class TrainConfig:
     steps: optimizer steps. groups: histories a step, split evenly over the families.
     group_size: attempts from the same history. batch: most attempts in one backward pass of a
     process; fewer need less memory.
+    learning_rate: at the first step; it falls linearly to 0 at the last.
     kl: weight of the KL divergence from the untouched model (TRL's beta).
     scale_rewards: what advantages are divided by: "none", the "group"'s or the "batch"'s deviation.
     loss: "dapo" (mean over the step's tokens) or "dr_grpo" (sum over a fixed length).

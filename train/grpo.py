@@ -206,7 +206,8 @@ def _arguments(
         top_k=decoding.top_k,
         shuffle_dataset=False,
         learning_rate=config.learning_rate,
-        lr_scheduler_type="constant",
+        # At a constant rate the noise of the last steps stays in the adapter and costs coverage.
+        lr_scheduler_type="linear",
         beta=config.kl,
         loss_type=config.loss,
         scale_rewards=config.scale_rewards,
