@@ -5,6 +5,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+import click
+
 PLAIN_EVERY = 15.0
 """Seconds between two plain lines of the same bar."""
 
@@ -16,6 +18,11 @@ class _Line:
     first: int
     began: float = 0.0
     shown: float = 0.0
+
+
+def say(text: str) -> None:
+    """One line to the user, on stderr so that piped results stay clean."""
+    click.secho(text, bold=True, err=True)
 
 
 class Progress:

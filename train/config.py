@@ -95,6 +95,11 @@ class TrainConfig:
         need(scale in scales, "train.scale_rewards", f"one of {', '.join(scales)}", scale)
         need(self.loss in losses, "train.loss", f"one of {', '.join(losses)}", self.loss)
 
+    @property
+    def adapters(self) -> dict[str, tuple[str, int]]:
+        """System name of each adapter to train -> its method and seed."""
+        return {f"{m}-s{seed}": (m, seed) for m in self.methods for seed in self.seeds}
+
 
 def rows_per_pass(config: TrainConfig, processes: int) -> int:
     """Attempts in one backward pass of a process: whole groups, at most ``config.batch``.

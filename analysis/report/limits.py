@@ -6,7 +6,7 @@ from typing import Any
 
 from scipy import stats
 
-from analysis.figures import families, number
+from analysis.figures.reading import families, number
 from analysis.report.reading import GAPS, base_gap, base_of, entries_of, settings_of
 from analysis.report.sentences import points
 from analysis.report.table import ENDS, Json, Missing, Table, family_columns, known

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from analysis.figures import PALETTE, Metrics, number, save_figures
+from analysis.figures import save_figures
+from analysis.figures.reading import number
+from analysis.figures.style import PALETTE
+from analysis.figures.training import Metrics
 from analysis.report.limits import limit_sentences
 from analysis.report.reading import RESULTS, entries_of, settings_of
 from analysis.report.sentences import answers, points, readings

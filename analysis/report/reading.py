@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from analysis.figures import families, number
+from analysis.figures.reading import families, number
 from analysis.report.table import Json, Missing
 
 PAIR = ("parallel", "sequential")

@@ -2,7 +2,7 @@
 
 import math
 
-from analysis.figures import families, number
+from analysis.figures.reading import families, number
 from analysis.report.reading import (
     HYPOTHESES,
     aggregator_label,

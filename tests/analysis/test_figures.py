@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from synthetic_summary import STEPS, synthetic_summary, training_log
 
-from analysis.figures import FORMATS, curve, groups, save_figures, smooth
+from analysis.figures import save_figures
+from analysis.figures.reading import curve, groups
+from analysis.figures.save import FORMATS
+from analysis.figures.training import smooth
 
 NAMES = {"gaps", "coverage", "accuracy_by_step", "repeat_rate", "training"}
 

@@ -1,0 +1,94 @@
+"""The last stages of a run: its summary and its report, from the records alone."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from analysis.config import AnalysisConfig, SystemInfo
+from analysis.report import page
+from analysis.summary import summarize
+from analysis.terminal import print_summary
+from sample.config import SampleConfig, plain, read_yaml
+from sample.errors import UsageError
+from sample.runfolder import RunFolder, read_json, refuse_other_config, write_json
+from sample.store import read_attempts
+
+
+def write_summary(
+    folder: RunFolder,
+    config: AnalysisConfig,
+    sample: SampleConfig | None,
+    systems: Mapping[str, SystemInfo],
+    *,
+    name: str,
+    asked: int,
+    registered: bool,
+) -> None:
+    """Write and print the summary.
+
+    sample: None where only records are there. asked: how many attempts the run shall have.
+    registered: the settings were fixed before sampling.
+
+    Raises:
+        UsageError: no records, damaged records, or settings that do not fit them.
+    """
+    attempts = read_attempts(folder.attempts)
+    summary = summarize(
+        attempts,
+        config,
+        systems,
+        steps=sample.attempts if sample else None,
+        name=name,
+        decoding=plain(sample.decoding) if sample else None,
+        registered=registered,
+    )
+    summary["run"]["embedded_model"] = _is_embedded(sample)
+    summary["warnings"] += _missing_attempts(asked, len(attempts))
+    write_json(folder.summary, summary)
+    print_summary(summary)
+
+
+def _is_embedded(sample: SampleConfig | None) -> bool:
+    models = sample.models.values() if sample else ()
+    configs = [Path(model.path) / "config.json" for model in models]
+    return any(read_json(path).get("forage_embedded", False) for path in configs if path.exists())
+
+
+def _missing_attempts(asked: int, made: int) -> list[str]:
+    missing = f"{asked - made} of {asked} attempts are not made yet; forage run goes on with them"
+    return [missing] if made < asked else []
+
+
+def is_registered(folder: RunFolder, now: dict[str, Any]) -> bool:
+    """Whether a resolved config has the ``analyze`` settings that the run was begun with.
+
+    Raises:
+        UsageError: anything else in the config differs from the run's.
+    """
+    if not folder.config.exists():
+        return False
+    before, now = read_yaml(folder.config), dict(now)
+    same = before.pop("analyze", None) == now.pop("analyze", None)
+    refuse_other_config(folder.path, before, now)
+    return same
+
+
+def write_report(folder: RunFolder) -> Path:
+    """Write report.html from summary.json and the training metrics; returns its path.
+
+    Raises:
+        UsageError: no summary, or one of another schema version.
+    """
+    if not folder.summary.exists():
+        raise UsageError(f"{folder.path} has no summary.json; first: forage analyze {folder.path}")
+    return page.write_report(read_json(folder.summary), folder.path, _metrics(folder))
+
+
+def _metrics(folder: RunFolder) -> dict[str, list[dict[str, Any]]]:
+    """Adapter -> one row per training step."""
+    rows = {}
+    for path in sorted(folder.path.glob("adapters/*/metrics.jsonl")):
+        lines = path.read_text().splitlines(keepends=True)
+        rows[path.parent.name] = [json.loads(line) for line in lines if line.endswith("\n")]
+    return rows

@@ -1,0 +1,187 @@
+"""The experiment config: one YAML file, a section for each program, checked as a whole.
+
+It stands beside the packages because it alone knows all their sections.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from analysis.config import AnalysisConfig, SystemInfo
+from sample.config import (
+    SampleConfig,
+    config_systems,
+    find_model,
+    need,
+    parse,
+    plain,
+    refuse_unknown_keys,
+)
+from sample.errors import UsageError
+from sample.run import Run, at_work, find_run
+from sample.strategies import check_arms
+from train.config import TrainConfig
+from train.pretrain.config import PretrainConfig
+
+SECTIONS: dict[str, type] = {
+    "sample": SampleConfig,
+    "train": TrainConfig,
+    "analyze": AnalysisConfig,
+    "pretrain": PretrainConfig,
+}
+
+
+@dataclass(frozen=True)
+class Header:
+    """name: of the default run folder. seed: every random number of sampling and training derives
+    from it. workers: processes at work at a time; no result depends on it."""
+
+    name: str
+    seed: int = 0
+    workers: int = 1
+
+    def __post_init__(self) -> None:
+        _need_name(self.name, "name")
+        need(self.workers >= 1, "workers", "1 or more", self.workers)
+
+
+@dataclass(frozen=True)
+class Experiment(Header):
+    """One YAML file; a section that is not there is None."""
+
+    sample: SampleConfig | None = None
+    train: TrainConfig | None = None
+    analyze: AnalysisConfig | None = None
+    pretrain: PretrainConfig | None = None
+
+    def section(self, name: str) -> Any:
+        """The section of that name.
+
+        Raises:
+            UsageError: it is not there.
+        """
+        section = getattr(self, name)
+        if section is None:
+            raise UsageError(
+                f"config: this verb needs a section '{name}:'; see configs/ for examples"
+            )
+        return section
+
+
+def experiment_from(data: Mapping[str, Any]) -> Experiment:
+    """The experiment of a YAML mapping, every section checked.
+
+    Raises:
+        UsageError: unknown keys, wrong types, or sections that do not fit each other.
+    """
+    refuse_unknown_keys(data, [f.name for f in fields(Experiment)], "")
+    header = parse(Header, {k: v for k, v in data.items() if k not in SECTIONS}, "")
+    given = {name: data[name] for name in SECTIONS if data.get(name) is not None}
+    sections: dict[str, Any] = {}
+    for name, kind in SECTIONS.items():
+        if name in given:
+            sections[name] = parse(kind, given[name], name)
+        if name == "sample" and name in given:
+            base = {"base": _default_base(sections[name])}
+            given["analyze"] = {**base, **_mapping(given, "analyze")}
+    experiment = Experiment(header.name, header.seed, header.workers, **sections)
+    _check(experiment)
+    return experiment
+
+
+def _mapping(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section = given.get(name, {})
+    if not isinstance(section, Mapping):
+        raise UsageError(f"config: {name}: expected keys and values (given: {section!r})")
+    return section
+
+
+def _default_base(sample: SampleConfig) -> str:
+    return "base" if "base" in sample.models else next(iter(sample.models))
+
+
+def _check(experiment: Experiment) -> None:
+    """What no section can check alone."""
+    sample = experiment.sample
+    if sample is None:
+        need(experiment.train is None, "train", "a section 'sample' beside it", "none")
+        return
+    check_arms(sample.arms)
+    if experiment.train is not None:
+        _check_train(experiment.train, sample)
+    _check_systems(sample, experiment.train)
+    if experiment.analyze is not None:
+        _check_analyze(experiment.analyze, sample)
+
+
+def _check_train(train: TrainConfig, sample: SampleConfig) -> None:
+    find_model(sample, train.model, "train.model")
+    for method in train.methods:
+        _need_name(method, "train.methods")
+
+
+def _check_systems(sample: SampleConfig, train: TrainConfig | None) -> None:
+    names = [system.name for system in config_systems(sample)]
+    for name in train.adapters if train else ():
+        need(name not in names, "sample", "systems not named as a trained adapter", name)
+        names.append(name)
+    for arm, config in sample.arms.items():
+        for name in config.systems or ():
+            need(name in names, f"sample.arms.{arm}.systems", f"some of {', '.join(names)}", name)
+
+
+def _check_analyze(analyze: AnalysisConfig, sample: SampleConfig) -> None:
+    find_model(sample, analyze.base, "analyze.base")
+    for family in analyze.primary:
+        known = f"one of {', '.join(sample.problems)}"
+        need(family in sample.problems, "analyze.primary", known, family)
+
+
+def _need_name(name: str, where: str) -> None:
+    legal = re.fullmatch(r"\w[\w.-]*", name)
+    need(legal is not None, where, "letters, digits, '.', '_' and '-'", name)
+
+
+def system_infos(experiment: Experiment) -> dict[str, SystemInfo]:
+    """What the analysis must know of each system of the config."""
+    sample, train = experiment.sample, experiment.train
+    if sample is None:
+        return {}
+    infos = {
+        system.name: SystemInfo(system.name, system.base, system.name)
+        if system.adapter
+        else SystemInfo(system.name)
+        for system in config_systems(sample)
+    }
+    if train is not None:
+        for name, (method, seed) in train.adapters.items():
+            infos[name] = SystemInfo(name, train.model, method, seed)
+    return infos
+
+
+def resolved(experiment: Experiment) -> dict[str, Any]:
+    """The experiment as YAML data: every default written out, absent sections left out."""
+    return {key: value for key, value in plain(experiment).items() if value is not None}
+
+
+@contextmanager
+def begun(
+    target: Path, out: Path | None, overrides: tuple[str, ...], *needs: str
+) -> Iterator[tuple[Experiment, Run]]:
+    """The experiment of CONFIG_OR_RUN and its run, begun or resumed.
+
+    needs: the sections the verb cannot do without.
+
+    Raises:
+        UsageError: no such config, one of no use here, or a run folder of something else.
+        ForageError: in place of an unexpected error, which is logged in the run folder.
+    """
+    data, folder = find_run(target, out, overrides)
+    experiment = experiment_from(data)
+    for name in needs:
+        experiment.section(name)
+    with at_work(folder, resolved(experiment)) as run:
+        yield experiment, run

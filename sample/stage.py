@@ -1,0 +1,56 @@
+"""The sampling stage of a run."""
+
+from collections.abc import Iterable, Sequence
+
+from sample.config import SampleConfig, System
+from sample.problems import Problem
+from sample.progress import say
+from sample.provenance import environment, files_hash, problems_hash
+from sample.run import Run
+from sample.scheduler import arms_on
+from sample.workers import load_all, sample_systems
+
+
+def make_attempts(run: Run, config: SampleConfig, systems: Iterable[System]) -> None:
+    """Make the missing attempts of the systems.
+
+    Raises:
+        UsageError: problems or a model that cannot be loaded or have changed since the run began.
+        ForageError: a worker was killed or the disk is full; the same call goes on from there.
+    """
+    systems = [system for system in systems if arms_on(config, system.name)]
+    if not systems:
+        return
+    say(f"sample: {', '.join(system.name for system in systems)}")
+    problems = load_all(config)
+    run.folder.record(environment(run.workers), _hashes(config, problems, systems))
+    sample_systems(
+        systems,
+        config,
+        problems,
+        run.folder,
+        seed=run.seed,
+        workers=run.workers,
+        hashed=run.hashed,
+    )
+
+
+def _hashes(
+    config: SampleConfig, problems: Sequence[Problem], systems: Iterable[System]
+) -> dict[str, str | None]:
+    hashes: dict[str, str | None] = {
+        f"problems {family}": problems_hash(p for p in problems if p.family == family)
+        for family in config.problems
+    }
+    for system in systems:
+        hashes[f"model {system.base}"] = files_hash(system.model.path)
+        if system.adapter is not None:
+            hashes[f"adapter {system.name}"] = files_hash(system.adapter)
+    return hashes
+
+
+def attempts_asked(config: SampleConfig, systems: Iterable[str]) -> int:
+    """How many attempts the config asks of the systems of these names."""
+    problems = sum(problems.count for problems in config.problems.values())
+    arms = sum(len(arms_on(config, system)) for system in systems)
+    return problems * config.replicates * config.attempts * arms

@@ -1,0 +1,84 @@
+"""The config as a whole: defaults, what sections ask of each other, and the way back to YAML."""
+
+import pytest
+
+from experiment import experiment_from, resolved, system_infos
+from sample.errors import UsageError
+
+MODELS = {"small": {"path": "a"}, "large": {"path": "b"}}
+SAMPLE = {
+    "models": MODELS,
+    "adapters": {"tuned": {"path": "c", "model": "small"}},
+    "problems": {"countdown": {"task": "countdown"}},
+    "arms": {"parallel": {"strategy": "parallel"}},
+}
+TRAIN = {"model": "large", "methods": {"diverse": {}, "history": {}}, "seeds": [0, 3]}
+WHOLE = {"name": "x", "sample": SAMPLE, "train": TRAIN}
+
+
+def changed(path, value):
+    """WHOLE with another value at a dotted path."""
+    *parents, last = path.split(".")
+    data = place = {**WHOLE}
+    for name in parents:
+        place[name] = {**place.get(name, {})}
+        place = place[name]
+    place[last] = value
+    return data
+
+
+def test_defaults_are_written_out_and_read_back_to_the_same_experiment():
+    experiment = experiment_from(WHOLE)
+    data = resolved(experiment)
+    assert data["seed"] == 0 and data["sample"]["attempts"] == 8 and "pretrain" not in data
+    assert experiment_from(data) == experiment
+
+
+def test_the_study_is_about_the_model_called_base_else_the_first():
+    assert experiment_from(WHOLE).section("analyze").base == "small"
+    named = {"base": {"path": "c"}}
+    with_base = changed("sample.models", {**MODELS, **named})
+    assert experiment_from(with_base).section("analyze").base == "base"
+    assert experiment_from({"name": "x"}).analyze is None
+
+
+def test_systems_are_the_models_the_adapters_and_those_to_train():
+    infos = system_infos(experiment_from(WHOLE))
+    assert {name: info.base for name, info in infos.items()} == {
+        "small": None, "large": None, "tuned": "small",
+        "diverse-s0": "large", "diverse-s3": "large", "history-s0": "large", "history-s3": "large",
+    }  # fmt: skip
+    assert (infos["history-s3"].method, infos["history-s3"].seed) == ("history", 3)
+    assert system_infos(experiment_from({"name": "x"})) == {}
+
+
+@pytest.mark.parametrize(
+    "path,value,says",
+    [
+        ("smaple", {}, "did you mean 'sample'?"),
+        ("name", "a/b", "config: name: expected letters"),
+        ("workers", 0, "config: workers: expected 1 or more"),
+        ("sample", None, "config: train: expected a section 'sample' beside it"),
+        ("train.model", "base", "config: train.model: expected one of small, large"),
+        ("train.methods", {"a b": {}}, "config: train.methods: expected letters"),
+        ("sample.models.diverse-s0", {"path": "d"}, "systems not named as a trained adapter"),
+        ("sample.arms.parallel.systems", ["diverse-s1"], "sample.arms.parallel.systems"),
+        ("sample.arms.parallel.strategy", "zigzag", "zigzag"),
+        ("analyze", 3, "config: analyze: expected keys and values"),
+        ("analyze.base", "tuned", "config: analyze.base: expected one of small, large"),
+        ("analyze.primary", {"chess": "last"}, "config: analyze.primary: expected one of count"),
+    ],
+)
+def test_sections_that_do_not_fit_are_named(path, value, says):
+    with pytest.raises(UsageError) as error:
+        experiment_from(changed(path, value))
+    assert says in str(error.value)
+
+
+def test_an_arm_may_run_on_an_adapter_that_is_still_to_be_trained():
+    experiment_from(changed("sample.arms.parallel.systems", ["small", "history-s3"]))
+
+
+def test_a_section_that_a_verb_needs_is_asked_for():
+    with pytest.raises(UsageError, match="this verb needs a section 'pretrain:'"):
+        experiment_from(WHOLE).section("pretrain")

@@ -1,0 +1,45 @@
+import importlib.util
+from dataclasses import replace
+
+import pytest
+
+from sample.config import ArmConfig, ModelConfig, ProblemConfig, SampleConfig, System
+from sample.errors import UsageError
+from sample.runfolder import RunFolder
+from train.config import MethodConfig, TrainConfig
+from train.stage import check_training, trained_systems, untrained
+
+MODEL = ModelConfig("models/anchored")
+SAMPLE = SampleConfig(
+    models={"small": MODEL, "large": ModelConfig("elsewhere")},
+    problems={"countdown": ProblemConfig("countdown")},
+    arms={"parallel": ArmConfig("parallel")},
+)
+TRAIN = TrainConfig({"diverse": MethodConfig()}, model="small", seeds=(0, 1))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A run of which the second adapter is finished."""
+    folder = RunFolder(tmp_path)
+    for name in TRAIN.adapters:
+        folder.adapter(name).mkdir(parents=True)
+    (folder.adapter("diverse-s1") / "done.json").write_text("{}")
+    return folder
+
+
+def test_an_adapter_is_a_system_once_it_is_finished(folder):
+    assert untrained(folder, TRAIN) == ["diverse-s0"]
+    path = str(folder.adapter("diverse-s1"))
+    assert trained_systems(folder, TRAIN, SAMPLE) == [System("diverse-s1", "small", MODEL, path)]
+
+
+def test_what_cannot_be_trained_is_refused_only_while_something_is_missing(folder, monkeypatch):
+    uneven = replace(SAMPLE, problems={name: ProblemConfig(name) for name in "abc"})
+    with pytest.raises(UsageError, match="a multiple of the 3 problem families"):
+        check_training(folder, TRAIN, uneven)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(UsageError, match=r"needs the package accelerate: pip install .*\[train\]"):
+        check_training(folder, TRAIN, SAMPLE)
+    (folder.adapter("diverse-s0") / "done.json").write_text("{}")
+    check_training(folder, TRAIN, SAMPLE)

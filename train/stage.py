@@ -1,0 +1,118 @@
+"""The training stages of a run: LoRA adapters, and the embedded model."""
+
+import importlib.util
+import warnings
+from typing import Any
+
+from sample.config import SampleConfig, System
+from sample.errors import UsageError
+from sample.processes import Job, Send, run_jobs
+from sample.progress import Progress, say
+from sample.provenance import environment, files_hash, threads_each
+from sample.run import Run
+from sample.runfolder import RunFolder
+from train.config import TrainConfig
+from train.pretrain.config import PretrainConfig
+
+
+def untrained(folder: RunFolder, config: TrainConfig) -> list[str]:
+    """The adapters that are not finished yet."""
+    return [name for name in config.adapters if not _is_trained(folder, name)]
+
+
+def _is_trained(folder: RunFolder, name: str) -> bool:
+    return (folder.adapter(name) / "done.json").exists()
+
+
+def trained_systems(folder: RunFolder, config: TrainConfig, sample: SampleConfig) -> list[System]:
+    """The finished adapters, each on its model."""
+    model = sample.models[config.model]
+    return [
+        System(name, config.model, model, str(folder.adapter(name)))
+        for name in config.adapters
+        if _is_trained(folder, name)
+    ]
+
+
+def check_training(folder: RunFolder, config: TrainConfig, sample: SampleConfig) -> None:
+    """Refuse what could not be trained before hours of sampling.
+
+    Raises:
+        UsageError: a package is missing, or settings that cannot be trained.
+    """
+    if not untrained(folder, config):
+        return
+    for package in ("accelerate", "datasets", "trl"):
+        if importlib.util.find_spec(package) is None:
+            raise UsageError(
+                f"training needs the package {package}: pip install 'forage-sampling[train]'"
+            )
+    from train.checks import check_settings
+
+    check_settings(config, list(sample.problems), sample.models[config.model], sample.decoding)
+
+
+def train_adapters(run: Run, config: TrainConfig, sample: SampleConfig) -> None:
+    """Train the missing adapters, each in its own process, ``run.workers`` at a time.
+
+    Raises:
+        UsageError: the model has changed since the run began.
+        ForageError: a training process failed; the same call goes on from its last checkpoint.
+    """
+    missing = untrained(run.folder, config)
+    if not missing:
+        return
+    say(f"train: {', '.join(missing)}")
+    path = sample.models[config.model].path
+    run.folder.record(environment(run.workers), {f"model {config.model}": files_hash(path)})
+    with Progress("steps") as bars:
+        for name in missing:
+            bars.add(name, config.steps, min(config.steps, _steps_done(run.folder, name)))
+
+        def show() -> None:
+            for name in missing:
+                bars.update(name, min(config.steps, _steps_done(run.folder, name)))
+
+        jobs = [_training_job(run, config, sample, name) for name in missing]
+        run_jobs(jobs, run.workers, say, show)
+        show()
+
+
+def _steps_done(folder: RunFolder, name: str) -> int:
+    metrics = folder.adapter(name) / "metrics.jsonl"
+    return metrics.read_bytes().count(b"\n") if metrics.exists() else 0
+
+
+def _training_job(run: Run, config: TrainConfig, sample: SampleConfig, name: str) -> Job:
+    method, seed = config.adapters[name]
+    arguments = {
+        "model": sample.models[config.model],
+        "problems": sample.problems,
+        "decoding": sample.decoding,
+        "attempts": sample.attempts,
+        "config": config,
+        "method": method,
+        "seed": seed,
+        "folder": run.folder.adapter(name),
+        "run_seed": run.seed,
+    }
+    log = run.folder.log(f"train-{name}")
+    return Job(f"training of {name}", _train, (arguments,), log, threads_each(run.workers))
+
+
+def _train(send: Send, arguments: dict[str, Any]) -> None:
+    """The training process; what it warns of goes to the user, all else to its log."""
+    from train.grpo import train_adapter
+
+    warnings.showwarning = lambda message, *_: send(str(message))
+    warnings.filterwarnings("ignore", message="(?!train: |model )")
+    train_adapter(**arguments)
+
+
+def pretrain_model(run: Run, config: PretrainConfig) -> None:
+    """Train the embedded model from scratch; the run folder becomes the model folder."""
+    from train.pretrain.run import run as train_model
+
+    run.folder.record(environment(1), {})
+    say(f"pretrain: {run.folder.path}")
+    train_model(config, run.folder.path)
