@@ -22,7 +22,7 @@ from sample.config import (
 )
 from sample.errors import UsageError
 from sample.run import Run, at_work, find_run
-from sample.strategies import check_arms
+from sample.strategies import check_arms, check_sizes
 from train.config import TrainConfig
 from train.pretrain.config import PretrainConfig
 
@@ -109,12 +109,18 @@ def _check(experiment: Experiment) -> None:
     if sample is None:
         need(experiment.train is None, "train", "a section 'sample' beside it", "none")
         return
-    check_arms(sample.arms)
     if experiment.train is not None:
         _check_train(experiment.train, sample)
     _check_systems(sample, experiment.train)
     if experiment.analyze is not None:
         _check_analyze(experiment.analyze, sample)
+
+
+def _check_strategies(sample: SampleConfig) -> None:
+    """Apart from ``_check``: records can be analyzed when a user's strategy file is gone."""
+    check_arms(sample.arms)
+    counts = {family: problems.count for family, problems in sample.problems.items()}
+    check_sizes(sample.arms, sample.attempts, counts)
 
 
 def _check_train(train: TrainConfig, sample: SampleConfig) -> None:
@@ -183,5 +189,7 @@ def begun(
     experiment = experiment_from(data)
     for name in needs:
         experiment.section(name)
+    if experiment.sample is not None:
+        _check_strategies(experiment.sample)
     with at_work(folder, resolved(experiment)) as run:
         yield experiment, run

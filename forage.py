@@ -82,7 +82,23 @@ def run(target: Path, out: Path | None, overrides: tuple[str, ...]) -> None:
         _report(work.folder)
 
 
+def _list_strategies(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from sample.strategies.catalogue import catalogue
+
+        click.echo("\n\n".join(str(row) for row in catalogue()))
+        context.exit()
+
+
 @_verb
+@click.option(
+    "--list-strategies",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_strategies,
+    help="Show every strategy with its rule and options, and exit.",
+)
 def sample(target: Path, out: Path | None, overrides: tuple[str, ...]) -> None:
     """Make the attempts of every model and finished adapter.
 

@@ -8,6 +8,7 @@ from sample.progress import say
 from sample.provenance import environment, files_hash, problems_hash
 from sample.run import Run
 from sample.scheduler import arms_on
+from sample.strategies import strategy_hashes
 from sample.workers import load_all, sample_systems
 
 
@@ -38,7 +39,7 @@ def make_attempts(run: Run, config: SampleConfig, systems: Iterable[System]) -> 
 def _hashes(
     config: SampleConfig, problems: Sequence[Problem], systems: Iterable[System]
 ) -> dict[str, str | None]:
-    hashes: dict[str, str | None] = {
+    hashes = strategy_hashes(config.arms) | {
         f"problems {family}": problems_hash(p for p in problems if p.family == family)
         for family in config.problems
     }

@@ -1,8 +1,10 @@
 """The config as a whole: defaults, what sections ask of each other, and the way back to YAML."""
 
+import json
+
 import pytest
 
-from experiment import experiment_from, resolved, system_infos
+from experiment import begun, experiment_from, resolved, system_infos
 from sample.errors import UsageError
 
 MODELS = {"small": {"path": "a"}, "large": {"path": "b"}}
@@ -63,7 +65,6 @@ def test_systems_are_the_models_the_adapters_and_those_to_train():
         ("train.methods", {"a b": {}}, "config: train.methods: expected letters"),
         ("sample.models.diverse-s0", {"path": "d"}, "systems not named as a trained adapter"),
         ("sample.arms.parallel.systems", ["diverse-s1"], "sample.arms.parallel.systems"),
-        ("sample.arms.parallel.strategy", "zigzag", "zigzag"),
         ("analyze", 3, "config: analyze: expected keys and values"),
         ("analyze.base", "tuned", "config: analyze.base: expected one of small, large"),
         ("analyze.primary", {"chess": "last"}, "config: analyze.primary: expected one of count"),
@@ -82,3 +83,23 @@ def test_an_arm_may_run_on_an_adapter_that_is_still_to_be_trained():
 def test_a_section_that_a_verb_needs_is_asked_for():
     with pytest.raises(UsageError, match="this verb needs a section 'pretrain:'"):
         experiment_from(WHOLE).section("pretrain")
+
+
+@pytest.mark.parametrize(
+    "arm,says",
+    [
+        ({"strategy": "zigzag"}, "no strategy 'zigzag'"),
+        ({"strategy": "gone.py:walk"}, "cannot read 'gone.py'"),
+        ({"strategy": "chains", "options": {"width": 3}}, "width"),
+    ],
+)
+def test_strategies_are_checked_before_a_run_begins_but_not_to_read_its_records(
+    tmp_path, arm, says
+):
+    data = changed("sample.arms.other", arm)
+    experiment_from(data)
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(data))
+    with pytest.raises(UsageError) as error, begun(config, tmp_path / "run", (), "sample"):
+        pass
+    assert says in str(error.value) and not (tmp_path / "run").exists()

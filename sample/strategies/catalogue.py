@@ -1,6 +1,7 @@
 """What ``--list-strategies`` shows: names, rules, options, read from the strategies themselves."""
 
 import re
+import textwrap
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any
@@ -15,6 +16,9 @@ class OptionRow:
     meaning: str
     default: Any
 
+    def __str__(self) -> str:
+        return _indented(f"{self.name} = {self.default!r}  {self.meaning}".rstrip(), 4)
+
 
 @dataclass(frozen=True)
 class StrategyRow:
@@ -23,6 +27,14 @@ class StrategyRow:
     name: str
     rule: str
     options: tuple[OptionRow, ...]
+
+    def __str__(self) -> str:
+        return "\n".join([self.name, _indented(self.rule, 2), *map(str, self.options)])
+
+
+def _indented(text: str, margin: int) -> str:
+    first, rest = " " * margin, " " * (margin + 2)
+    return textwrap.fill(text, 100, initial_indent=first, subsequent_indent=rest)
 
 
 def catalogue() -> list[StrategyRow]:
