@@ -142,7 +142,7 @@ class _Group:
         if (arm, step) not in self.attempts:
             place = (self.plan.system, arm, self.replicate, step)
             seed = derive_seed(self.plan.seed, self.problem.id, *place)
-            request = Request(messages, seed, self.plan.decoding)
+            request = Request(messages, seed, self.plan.decoding, problem=self.problem.id)
             generation = await _generate(self.engine, request, self.plan.system)
             record = self._record(arm, step, seed, generation)
             self.attempts[arm, step] = record

@@ -21,14 +21,25 @@ class Decoding:
 
 @dataclass(frozen=True)
 class Request:
+    """prefill: thinking that the assistant's turn begins with and the model goes on from, without
+    tags. An engine that cannot do this raises a UsageError if it is not empty.
+
+    problem: id of the problem, for an engine that answers without a model; no model sees it.
+    """
+
     messages: list[Message]
     seed: int
     decoding: Decoding
+    prefill: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True)
 class Generation:
-    """thinking, text: before and after ``</think>``; an unfinished trace has an empty text."""
+    """thinking, text: before and after ``</think>``; an unfinished trace has an empty text.
+
+    A prefill is the beginning of ``thinking``; the ledger counts it with the prompt.
+    """
 
     thinking: str
     text: str

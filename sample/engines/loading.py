@@ -8,9 +8,10 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
-from sample.config import ModelConfig
-from sample.engines.transformers import TransformersEngine, require_chat_template
+from sample.engines.chat import require_chat_template
+from sample.engines.transformers import TransformersEngine
 from sample.errors import UsageError
+from sample.models import TransformersModel
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 
-def load_engine(model: ModelConfig, adapter_path: Path | None = None) -> TransformersEngine:
+def load_engine(model: TransformersModel, adapter_path: Path | None = None) -> TransformersEngine:
     """The engine of a configured model, with the PEFT adapter of a folder on it if given.
 
     Raises:

@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 from doubles import EchoEngine
 
-from sample.config import ArmConfig, ModelConfig, ProblemConfig, SampleConfig, System
+from sample.config import ArmConfig, ProblemConfig, SampleConfig, System
 from sample.errors import ForageError, UsageError
+from sample.models import TransformersModel
 from sample.processes import Job, run_jobs
 from sample.runfolder import RunFolder
 from sample.store import read_attempts
 from sample.workers import load_all, sample_systems
 
-MODEL = ModelConfig("m", batch=2)
+MODEL = TransformersModel("m", batch=2)
 SYSTEMS = [System("base", "base", MODEL), System("other", "base", MODEL, "adapters/x")]
 CONFIG = SampleConfig(
     {"base": MODEL},
