@@ -86,7 +86,7 @@ def load_adapter(model: PreTrainedModel, path: Path) -> "PreTrainedModel | PeftM
     config = PeftConfig.from_pretrained(str(path))
     if config.is_prompt_learning:
         raise UsageError(f"adapter {path}: {config.peft_type} adds prompt tokens; use LoRA")
-    _require_same_base(path, config.base_model_name_or_path, model.name_or_path)
+    require_same_base(path, config.base_model_name_or_path, model.name_or_path)
     try:
         adapted = PeftModel.from_pretrained(model, str(path))
     except (RuntimeError, ValueError, KeyError) as error:
@@ -134,7 +134,7 @@ def _unreadable(path: str, error: Exception) -> UsageError:
     )
 
 
-def _require_same_base(path: Path, made_for: str | None, given: str | None) -> None:
+def require_same_base(path: Path, made_for: str | None, given: str | None) -> None:
     """Compare the last parts of the names; the hash that names a Hub snapshot says nothing."""
     names = [Path(name or "").name.lower() for name in (made_for, given)]
     unnamed = any(re.fullmatch(r"|[0-9a-f]{40}", name) for name in names)

@@ -31,8 +31,9 @@ CONFIG = SampleConfig(
 TOTAL = 5 * 3 * (3 + 2)
 
 
-def load_echo(model, adapter):
-    return EchoEngine()
+async def load_echo(systems, problems):
+    for _ in systems:
+        yield EchoEngine()
 
 
 class Dying(EchoEngine):
@@ -44,16 +45,19 @@ class Dying(EchoEngine):
         return await super().generate(request)
 
 
-def load_dying(model, adapter):
-    return Dying()
+async def load_dying(systems, problems):
+    for _ in systems:
+        yield Dying()
 
 
-def load_nothing(model, adapter):
-    raise UsageError(f"model {model.path!r}: no such folder")
+async def load_nothing(systems, problems):
+    raise UsageError(f"model {systems[0].model.path!r}: no such folder")
+    yield
 
 
-def load_broken(model, adapter):
+async def load_broken(systems, problems):
     raise ZeroDivisionError("oops")
+    yield
 
 
 def sample(path, load=load_echo, workers=2):
