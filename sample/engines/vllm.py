@@ -38,7 +38,7 @@ class VllmCore:
 
     def __init__(self, model: VllmModel, adapters: Sequence[str] = ()) -> None:
         self._loras = {path: read_lora(path) for path in adapters}
-        for path, lora in self._loras.items():
+        for lora in self._loras.values():
             require_same_base(lora.path, lora.base, model.path)
         self._chat = Chat(load_tokenizer(model.path), model.chat_template)
         self._llm = _start(model, list(self._loras.values()))
@@ -91,16 +91,14 @@ class VllmCore:
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
         prompt = TokensPrompt(prompt_token_ids=ids)
-        name, output = str(next(self._ids)), None
+        stream = self._llm.generate(prompt, parameters, str(next(self._ids)), lora_request=lora)
         try:
-            async for output in self._llm.generate(prompt, parameters, name, lora_request=lora):
-                pass
+            return [output async for output in stream][-1]
         except EngineDeadError as error:
             raise ForageError(
                 "vLLM died; the cause stands in the worker's log under logs/ in the run folder; "
                 "give the same command again to go on from here"
             ) from error
-        return output
 
 
 class VllmEngine:

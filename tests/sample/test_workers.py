@@ -120,6 +120,9 @@ def test_two_sets_with_the_same_problem_are_refused():
 
 
 def sleep_for_ever(send, path):
+    """With a process of its own, as vLLM has them."""
+    child = subprocess.Popen(["sleep", "1000"])
+    Path(path, str(child.pid)).touch()
     Path(path, str(os.getpid())).touch()
     time.sleep(1000)
 
@@ -155,17 +158,31 @@ def runs(process):
     return state != "Z"
 
 
+def sleeping(path):
+    wait_for(lambda: len([p for p in path.iterdir() if p.name.isdecimal()]) == 4)
+    processes = [int(p.name) for p in path.iterdir() if p.name.isdecimal()]
+    assert all(map(runs, processes))
+    return processes
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_no_worker_outlives_its_parent(tmp_path, how):
     parent = sleepers(tmp_path)
-    wait_for(lambda: len([p for p in tmp_path.iterdir() if p.name.isdecimal()]) == 2)
-    workers = [int(p.name) for p in tmp_path.iterdir() if p.name.isdecimal()]
-    assert all(map(runs, workers))
+    processes = sleeping(tmp_path)
     parent.send_signal(how)
     parent.communicate(timeout=60)
-    wait_for(lambda: not any(map(runs, workers)))
+    wait_for(lambda: not any(map(runs, processes)))
     assert (tmp_path / "logs" / "l").read_text() == ""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
+def test_nothing_outlives_a_killed_worker(tmp_path):
+    parent = sleepers(tmp_path)
+    processes = sleeping(tmp_path)
+    os.kill(next(p for p in processes if os.getpgid(p) == p), signal.SIGKILL)
+    assert "ForageError" in parent.communicate(timeout=60)[1]
+    wait_for(lambda: not any(map(runs, processes)))
 
 
 def send_threads(send):
