@@ -1,4 +1,9 @@
-"""What a config says of a model: one dataclass for each engine, told apart by ``engine``."""
+"""What a config says of a model: one dataclass for each engine, told apart by ``engine``.
+
+IDLE: the keys on which no result depends, so that they may change on resume. SHARED: whether
+several processes share the work, each with its own engine. DETERMINISM: what the manifest says of
+it. weights: where the weights are, None if not on this machine. at_once: most requests at once.
+"""
 
 import re
 from collections.abc import Mapping

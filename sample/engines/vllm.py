@@ -17,7 +17,7 @@ from sample.models import VllmModel
 from sample.records import Failure, Ledger
 
 if TYPE_CHECKING:
-    from vllm.lora.request import LoRARequest
+    from vllm.lora.request import LoRARequest  # pyright: ignore[reportMissingImports]
 
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """The values that vLLM takes for max_lora_rank."""
@@ -54,7 +54,7 @@ class VllmCore:
         """The engine of the model, or of one of the adapters that the core was made with."""
         if adapter is None:
             return VllmEngine(self, self._chat, None)
-        from vllm.lora.request import LoRARequest
+        from vllm.lora.request import LoRARequest  # pyright: ignore[reportMissingImports]
 
         lora = self._loras[adapter]
         request = LoRARequest(lora.name, lora.number, str(lora.path))
@@ -74,10 +74,10 @@ class VllmCore:
         Raises:
             ForageError: vLLM has died.
         """
-        from vllm import SamplingParams
-        from vllm.inputs import TokensPrompt
-        from vllm.sampling_params import RequestOutputKind
-        from vllm.v1.engine.exceptions import EngineDeadError
+        from vllm import SamplingParams  # pyright: ignore[reportMissingImports]
+        from vllm.inputs import TokensPrompt  # pyright: ignore[reportMissingImports]
+        from vllm.sampling_params import RequestOutputKind  # pyright: ignore[reportMissingImports]
+        from vllm.v1.engine.exceptions import EngineDeadError  # pyright: ignore[reportMissingImports]
 
         decoding = request.decoding
         # vLLM adds the stop tokens of the generation config and of the tokenizer by itself.
@@ -133,8 +133,8 @@ def _start(model: VllmModel, loras: list[LoraFolder]) -> Any:
     # vLLM sends usage statistics to its makers unless told not to.
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     try:
-        from vllm import AsyncEngineArgs
-        from vllm.v1.engine.async_llm import AsyncLLM
+        from vllm import AsyncEngineArgs  # pyright: ignore[reportMissingImports]
+        from vllm.v1.engine.async_llm import AsyncLLM  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise UsageError(f"engine vllm needs vLLM ({_line(error)}): {INSTALL}") from error
     known = {field.name for field in fields(AsyncEngineArgs)}
@@ -153,7 +153,7 @@ def _start(model: VllmModel, loras: list[LoraFolder]) -> Any:
 
 
 def _arguments(model: VllmModel, loras: list[LoraFolder]) -> dict[str, Any]:
-    from vllm.platforms import current_platform
+    from vllm.platforms import current_platform  # pyright: ignore[reportMissingImports]
 
     own = {"model": model.path, "dtype": model.dtype, "max_num_seqs": model.batch}
     if loras:
