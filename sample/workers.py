@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -20,7 +20,7 @@ from sample.runfolder import RunFolder
 from sample.scheduler import Plan, arms_on, run_system
 from sample.store import AttemptStore
 
-Load = Callable[[Sequence[System], Mapping[str, Problem]], AsyncIterator[Engine]]
+Load = Callable[[Sequence[System], Mapping[str, Problem]], AsyncGenerator[Engine, None]]
 """See ``load_engines``."""
 CHAINS_PER_SLOT = 4
 """Chains under way for each place in an engine's batch: enough that no place stays empty."""

@@ -1,6 +1,6 @@
 """The engines by name; each is imported when a model needs it."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 async def load_engines(
     systems: "Sequence[System]", problems: "Mapping[str, Problem]"
-) -> "AsyncIterator[Engine]":
+) -> "AsyncGenerator[Engine, None]":
     """One engine for each system, in order, each made when it is asked for.
 
     systems: of one model. Engines that share its weights live until the iterator is closed.

@@ -12,7 +12,7 @@ from typing import Any
 from sample.config import parse, plain, read_yaml
 from sample.engines.base import Decoding, Generation, Message, Request
 from sample.engines.wrong_answers import wrong_answers
-from sample.errors import ForageError
+from sample.errors import ForageError, UsageError
 from sample.models import ScriptedModel
 from sample.problems import Problem
 from sample.records import Failure, Ledger
@@ -56,8 +56,13 @@ class ScriptedEngine:
         """See ``Engine``. What is drawn depends on the request alone.
 
         Raises:
+            UsageError: a prefill.
             ForageError: a request for a problem the engine was not made with.
         """
+        if request.prefill:
+            raise UsageError(
+                "engine scripted has no thinking to go on from; drop arms with prefill"
+            )
         model, rng = self._model, Random(request.seed)
         prompt = self.count_prompt_tokens(request.messages)
         if rng.random() < model.failures:

@@ -1,4 +1,6 @@
 """Sampling from vLLM's asynchronous engine: continuous batching, prefix caching, LoRA."""
+# vLLM is an extra; where it is not installed, its imports cannot be checked.
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 
 import itertools
 import os
@@ -17,7 +19,7 @@ from sample.models import VllmModel
 from sample.records import Failure, Ledger
 
 if TYPE_CHECKING:
-    from vllm.lora.request import LoRARequest  # pyright: ignore[reportMissingImports]
+    from vllm.lora.request import LoRARequest
 
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """The values that vLLM takes for max_lora_rank."""
@@ -54,7 +56,7 @@ class VllmCore:
         """The engine of the model, or of one of the adapters that the core was made with."""
         if adapter is None:
             return VllmEngine(self, self._chat, None)
-        from vllm.lora.request import LoRARequest  # pyright: ignore[reportMissingImports]
+        from vllm.lora.request import LoRARequest
 
         lora = self._loras[adapter]
         request = LoRARequest(lora.name, lora.number, str(lora.path))
@@ -74,10 +76,10 @@ class VllmCore:
         Raises:
             ForageError: vLLM has died.
         """
-        from vllm import SamplingParams  # pyright: ignore[reportMissingImports]
-        from vllm.inputs import TokensPrompt  # pyright: ignore[reportMissingImports]
-        from vllm.sampling_params import RequestOutputKind  # pyright: ignore[reportMissingImports]
-        from vllm.v1.engine.exceptions import EngineDeadError  # pyright: ignore[reportMissingImports]
+        from vllm import SamplingParams
+        from vllm.inputs import TokensPrompt
+        from vllm.sampling_params import RequestOutputKind
+        from vllm.v1.engine.exceptions import EngineDeadError
 
         decoding = request.decoding
         # vLLM adds the stop tokens of the generation config and of the tokenizer by itself.
@@ -133,8 +135,8 @@ def _start(model: VllmModel, loras: list[LoraFolder]) -> Any:
     # vLLM sends usage statistics to its makers unless told not to.
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     try:
-        from vllm import AsyncEngineArgs  # pyright: ignore[reportMissingImports]
-        from vllm.v1.engine.async_llm import AsyncLLM  # pyright: ignore[reportMissingImports]
+        from vllm import AsyncEngineArgs
+        from vllm.v1.engine.async_llm import AsyncLLM
     except ImportError as error:
         raise UsageError(f"engine vllm needs vLLM ({_line(error)}): {INSTALL}") from error
     known = {field.name for field in fields(AsyncEngineArgs)}
@@ -153,7 +155,7 @@ def _start(model: VllmModel, loras: list[LoraFolder]) -> Any:
 
 
 def _arguments(model: VllmModel, loras: list[LoraFolder]) -> dict[str, Any]:
-    from vllm.platforms import current_platform  # pyright: ignore[reportMissingImports]
+    from vllm.platforms import current_platform
 
     own = {"model": model.path, "dtype": model.dtype, "max_num_seqs": model.batch}
     if loras:

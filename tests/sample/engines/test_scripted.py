@@ -138,6 +138,11 @@ def test_an_adapter_is_a_file_of_changed_options(tmp_path):
         load_scripted(model, str(path), SUMS)
 
 
+def test_begun_thinking_is_refused():
+    with pytest.raises(UsageError, match="no thinking to go on from"):
+        made(ScriptedModel(), [replace(requests_for(FIRST, 1)[0], prefill="so")])
+
+
 def test_a_problem_it_was_not_made_with_stops_the_run():
     with pytest.raises(ForageError, match="no problem 'elsewhere'"):
         made(ScriptedModel(), [replace(requests_for(FIRST, 1)[0], problem="elsewhere")])
