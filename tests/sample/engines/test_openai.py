@@ -1,8 +1,10 @@
 """Against a real HTTP server on loopback; the one that answers wrongly is as real."""
 
 import asyncio
+import importlib
 import json
 import socket
+import sys
 
 import pytest
 from misbehaving_server import completion, serving
@@ -17,6 +19,13 @@ from sample.problems import Problem
 from sample.scheduler import Plan, run_system
 
 DECODING = Decoding(temperature=0.7, top_p=0.9, max_new_tokens=20)
+
+
+def test_a_missing_client_is_told_with_what_to_type(monkeypatch):
+    monkeypatch.setitem(sys.modules, "openai", None)
+    monkeypatch.delitem(sys.modules, "sample.engines.endpoints")
+    with pytest.raises(UsageError, match=r"package openai .*pip install -e '\.\[openai\]'"):
+        importlib.import_module("sample.engines.endpoints")
 
 
 @pytest.fixture(scope="module")
