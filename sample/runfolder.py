@@ -21,6 +21,7 @@ from typing import Any
 
 from sample.config import config_hash, read_yaml
 from sample.errors import ForageError, UsageError
+from sample.models import without_idle_keys
 
 
 @dataclass(frozen=True)
@@ -127,20 +128,17 @@ def run_hash(config: Mapping[str, Any]) -> str:
 def what_matters(config: Mapping[str, Any]) -> dict[str, Any]:
     """The config without the keys on which no result depends, so that they may change on resume.
 
-    These are ``workers`` and ``sample.models.NAME.batch``.
+    These are ``workers`` and the idle keys of each model (``sample.models``), e.g. its batch.
     """
     kept = {key: value for key, value in config.items() if key != "workers"}
     sample = kept.get("sample")
     if isinstance(sample, Mapping) and isinstance(sample.get("models"), Mapping):
-        models = {name: _without_batch(model) for name, model in sample["models"].items()}
+        models = {
+            name: without_idle_keys(model) if isinstance(model, Mapping) else model
+            for name, model in sample["models"].items()
+        }
         kept["sample"] = {**sample, "models": models}
     return kept
-
-
-def _without_batch(model: Any) -> Any:
-    if not isinstance(model, Mapping):
-        return model
-    return {key: value for key, value in model.items() if key != "batch"}
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -223,7 +223,7 @@ class _Group:
         self, arm: str, step: int, messages: list[Message], prefill: str, number: int
     ) -> Attempt:
         seed = self._seed(arm, step, "redraw", number) if number else self._seed(arm, step)
-        request = Request(messages, seed, self.plan.decoding, prefill)
+        request = Request(messages, seed, self.plan.decoding, prefill, self.problem.id)
         generation = await _generate(self.engine, request, self.plan.system)
         return self._record(arm, step, seed, generation)
 

@@ -3,12 +3,13 @@
 import asyncio
 import gc
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from sample.bundles import Bundle
-from sample.config import ModelConfig, SampleConfig, System
+from sample.config import SampleConfig, System
+from sample.engines import load_engines
 from sample.engines.base import Engine
 from sample.errors import UsageError
 from sample.problems import Problem
@@ -20,8 +21,8 @@ from sample.runfolder import RunFolder
 from sample.scheduler import Plan, arms_on, run_system
 from sample.store import AttemptStore
 
-Load = Callable[[ModelConfig, str | None], Engine]
-
+Load = Callable[[Sequence[System], Mapping[str, Problem]], AsyncGenerator[Engine, None]]
+"""See ``load_engines``."""
 CHAINS_PER_SLOT = 4
 """Chains under way for each place in an engine's batch: enough that no place stays empty."""
 
@@ -33,13 +34,6 @@ class Share:
     system: System
     plan: Plan
     finished: tuple[Attempt, ...]
-
-
-def load_model(model: ModelConfig, adapter: str | None) -> Engine:
-    """The engine of a model; imports torch, so only workers call it."""
-    from sample.engines.loading import load_engine
-
-    return load_engine(model, Path(adapter) if adapter else None)
 
 
 def load_all(config: SampleConfig) -> list[Problem]:
@@ -71,11 +65,12 @@ def sample_systems(
     seed: int,
     workers: int,
     hashed: str,
-    load: Load = load_model,
+    load: Load = load_engines,
 ) -> None:
     """Make every missing attempt of the systems and append it to the run folder's records.
 
-    hashed: the config hash for the records. load: makes an engine; called in each worker.
+    workers: processes at most; a model whose engine batches over all it has is given one.
+    hashed: the config hash for the records. load: makes engines; called in each worker.
 
     Raises:
         UsageError: damaged records, a model that cannot be loaded.
@@ -130,7 +125,7 @@ def _jobs(shares: Sequence[Share], workers: int, folder: RunFolder, load: Load) 
     """One job per worker: every ``workers``-th unfinished bundle of each system."""
     jobs = []
     for worker in range(workers):
-        parts = [_with_bundles(share, share.plan.bundles[worker::workers]) for share in shares]
+        parts = [_part(share, worker, workers) for share in shares]
         parts = [part for part in parts if part.plan.groups]
         if parts:
             name = f"sampling worker {worker + 1}"
@@ -139,11 +134,27 @@ def _jobs(shares: Sequence[Share], workers: int, folder: RunFolder, load: Load) 
     return jobs
 
 
+def _part(share: Share, worker: int, workers: int) -> Share:
+    """A worker's part: all or nothing where one engine serves the whole model."""
+    if not share.system.model.SHARED:
+        return share if worker == 0 else _with_bundles(share, ())
+    return _with_bundles(share, share.plan.bundles[worker::workers])
+
+
 def _work(send: Send, load: Load, shares: Sequence[Share]) -> None:
-    for share in shares:
-        model = share.system.model
-        engine = load(model, share.system.adapter)
-        in_flight = CHAINS_PER_SLOT * model.batch
-        asyncio.run(run_system(engine, share.plan, share.finished, send, in_flight))
-        del engine
-        gc.collect()
+    for base in dict.fromkeys(share.system.base for share in shares):
+        asyncio.run(_sample(send, load, [s for s in shares if s.system.base == base]))
+
+
+async def _sample(send: Send, load: Load, shares: Sequence[Share]) -> None:
+    """Run the systems of one model, one after the other."""
+    systems = [share.system for share in shares]
+    problems = {problem.id: problem for share in shares for problem, _ in share.plan.groups}
+    async with aclosing(load(systems, problems)) as engines:
+        for share in shares:
+            engine = await anext(engines)
+            in_flight = CHAINS_PER_SLOT * share.system.model.at_once
+            await run_system(engine, share.plan, share.finished, send, in_flight)
+            # Before the next one is made: two models need not fit into memory.
+            del engine
+            gc.collect()

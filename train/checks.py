@@ -8,9 +8,10 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase, TrainerCallback
 
-from sample.config import ModelConfig, need
+from sample.config import need
 from sample.engines.base import Decoding
 from sample.errors import ForageError, UsageError
+from sample.models import TransformersModel
 from sample.problems import Problem
 from sample.prompts import conversation
 from train.config import TrainConfig
@@ -20,7 +21,7 @@ PATIENCE = 10
 
 
 def check_settings(
-    config: TrainConfig, families: Sequence[str], model: ModelConfig, decoding: Decoding
+    config: TrainConfig, families: Sequence[str], model: TransformersModel, decoding: Decoding
 ) -> None:
     """
     Raises:

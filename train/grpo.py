@@ -11,11 +11,12 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PrinterCallback
 
-from sample.config import ModelConfig, ProblemConfig, need, plain
+from sample.config import ProblemConfig, need, plain
 from sample.engines.base import Decoding
 from sample.engines.loading import load_model, load_tokenizer
 from sample.errors import UsageError
 from sample.families import load_problems
+from sample.models import TransformersModel
 from train.checks import Watch, check_problems, check_processes, check_settings, check_template
 from train.config import TrainConfig, rows_per_pass
 from train.dataset import Plan, dataset
@@ -29,7 +30,7 @@ CHECKPOINTS = "checkpoints"
 
 
 def train_adapter(
-    model: ModelConfig,
+    model: TransformersModel,
     problems: Mapping[str, ProblemConfig],
     decoding: Decoding,
     attempts: int,
@@ -65,7 +66,7 @@ def train_adapter(
 
 
 def _settings(
-    model: ModelConfig,
+    model: TransformersModel,
     problems: Mapping[str, ProblemConfig],
     decoding: Decoding,
     attempts: int,
@@ -132,7 +133,7 @@ def _plan(
 
 
 def _trainer(
-    model: ModelConfig,
+    model: TransformersModel,
     decoding: Decoding,
     config: TrainConfig,
     method: str,
@@ -182,7 +183,7 @@ def _lora(config: TrainConfig) -> Any:
 def _arguments(
     config: TrainConfig,
     decoding: Decoding,
-    model: ModelConfig,
+    model: TransformersModel,
     base: PreTrainedModel,
     plan: Plan,
     share: Share,

@@ -7,11 +7,11 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from sample.config import ModelConfig
 from sample.engines.base import Decoding, Engine, Message, Request
 from sample.engines.batch import context_length
 from sample.engines.transformers import TransformersEngine
 from sample.errors import UsageError
+from sample.models import TransformersModel
 from sample.problems import Problem
 from sample.prompts import conversation
 from train.dataset import Plan, Slot
@@ -116,7 +116,7 @@ class HistoryBank(TrainerCallback):
         self,
         plan: Plan,
         decoding: Decoding,
-        model: ModelConfig,
+        model: TransformersModel,
         refresh: int,
         steps: int,
         share: Share,

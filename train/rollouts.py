@@ -13,12 +13,12 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from sample.config import ModelConfig
 from sample.engines.base import Decoding
 from sample.engines.batch import Batch, Sequence
 from sample.engines.thinking import ThinkingTags, prompt_opens_thinking
 from sample.errors import ForageError
 from sample.grading import Grade, grade
+from sample.models import TransformersModel
 from sample.problems import Problem
 from train.dataset import Plan
 from train.histories import History, HistoryBank, Tokens
@@ -82,7 +82,7 @@ class Rollouts:
         plan: Plan,
         bank: HistoryBank,
         decoding: Decoding,
-        model: ModelConfig,
+        model: TransformersModel,
         group_size: int,
     ) -> None:
         self._plan, self._bank, self._decoding = plan, bank, decoding

@@ -22,12 +22,16 @@ class Decoding:
 @dataclass(frozen=True)
 class Request:
     """prefill: thinking that the assistant's turn begins with and the model goes on from, without
-    tags. An engine that cannot do this raises a UsageError if it is not empty."""
+    tags. An engine that cannot do this raises a UsageError if it is not empty.
+
+    problem: id of the problem, for an engine that answers without a model; no model sees it.
+    """
 
     messages: list[Message]
     seed: int
     decoding: Decoding
     prefill: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
-from sample.config import ModelConfig
-from sample.engines.transformers import TransformersEngine, require_chat_template
+from sample.engines.chat import require_chat_template
+from sample.engines.transformers import TransformersEngine
 from sample.errors import UsageError
+from sample.models import TransformersModel
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 
-def load_engine(model: ModelConfig, adapter_path: Path | None = None) -> TransformersEngine:
+def load_engine(model: TransformersModel, adapter_path: Path | None = None) -> TransformersEngine:
     """The engine of a configured model, with the PEFT adapter of a folder on it if given.
 
     Raises:
@@ -85,7 +86,7 @@ def load_adapter(model: PreTrainedModel, path: Path) -> "PreTrainedModel | PeftM
     config = PeftConfig.from_pretrained(str(path))
     if config.is_prompt_learning:
         raise UsageError(f"adapter {path}: {config.peft_type} adds prompt tokens; use LoRA")
-    _require_same_base(path, config.base_model_name_or_path, model.name_or_path)
+    require_same_base(path, config.base_model_name_or_path, model.name_or_path)
     try:
         adapted = PeftModel.from_pretrained(model, str(path))
     except (RuntimeError, ValueError, KeyError) as error:
@@ -133,7 +134,7 @@ def _unreadable(path: str, error: Exception) -> UsageError:
     )
 
 
-def _require_same_base(path: Path, made_for: str | None, given: str | None) -> None:
+def require_same_base(path: Path, made_for: str | None, given: str | None) -> None:
     """Compare the last parts of the names; the hash that names a Hub snapshot says nothing."""
     names = [Path(name or "").name.lower() for name in (made_for, given)]
     unnamed = any(re.fullmatch(r"|[0-9a-f]{40}", name) for name in names)

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from transformers import PreTrainedTokenizerBase
 
 OPEN, CLOSE = "<think>", "</think>"
+TEXT_TAGS = ((OPEN, CLOSE), ("<thought>", "</thought>"))
+"""Tags in the texts of servers; the second as Gemini's OpenAI-compatible endpoint writes them
+(web-infra-dev/midscene#2613)."""
 
 
 @dataclass(frozen=True)
@@ -72,5 +75,16 @@ class ThinkingTags:
         return text
 
 
-def _bare(thinking: str) -> str:
-    return thinking.strip().removeprefix(OPEN).strip()
+def split_text(written: str, opened: bool = False) -> tuple[str, str]:
+    """Thinking and answer of a text whose tokens are not at hand; see ``ThinkingTags.split``."""
+    for tag, close in TEXT_TAGS:
+        if close in written:
+            thinking, _, text = written.rpartition(close)
+            return _bare(thinking, tag), text.strip()
+        if written.lstrip().startswith(tag):
+            return _bare(written, tag), ""
+    return (written.strip(), "") if opened else ("", written.strip())
+
+
+def _bare(thinking: str, tag: str = OPEN) -> str:
+    return thinking.strip().removeprefix(tag).strip()

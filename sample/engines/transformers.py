@@ -12,9 +12,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from sample.engines.base import Generation, Message, Request
 from sample.engines.batch import Batch, Sequence
-from sample.engines.thinking import OPEN, ThinkingTags, prompt_opens_thinking
+from sample.engines.chat import Chat, overflow
 from sample.errors import UsageError
-from sample.records import Failure, Ledger
 
 if TYPE_CHECKING:
     from peft import PeftMixedModel, PeftModel
@@ -45,13 +44,10 @@ class TransformersEngine:
     ) -> None:
         if batch < 1:
             raise UsageError(f"batch must be at least 1 (given: {batch})")
-        require_chat_template(tokenizer)
         # Adapter layers live inside the base model, so it runs with the adapter.
         inner: Any = model if isinstance(model, PreTrainedModel) else model.get_base_model()
         _require_masked_attention(inner)
-        self._model, self._tokenizer = model, tokenizer
-        self._options = dict(chat_template or {})
-        self._tags = ThinkingTags(tokenizer)
+        self._model, self._chat = model, Chat(tokenizer, chat_template)
         self._stops = _stop_ids(inner, tokenizer)
         self._batch = Batch(inner, batch, sorted(self._stops))
         self._queue: deque[Sequence] = deque()
@@ -71,57 +67,18 @@ class TransformersEngine:
                 come through as they are.
         """
         begin = time.perf_counter()
-        text = self._render(request.messages)
-        opened = prompt_opens_thinking(text)
-        begun = self._begun(request.prefill, opened)
-        sequence = Sequence(self._encode(text) + begun, request.seed, request.decoding)
-        failure = self._overflow(sequence)
-        if failure is not None:
-            ledger = Ledger(len(sequence.prompt), 0, 0, 0, time.perf_counter() - begin)
-            return Generation("", "", "error", ledger, failure)
+        prompt = self._chat.prompt(request.messages, request.prefill)
+        failed = overflow(prompt, request.decoding, self._batch.context, begin)
+        if failed is not None:
+            return failed
+        sequence = Sequence(prompt.ids, request.seed, request.decoding)
         await self._finished(sequence)
-        return self._generation(sequence, begun, opened, begin)
+        stopped = sequence.tokens[-1] in self._stops
+        return self._chat.generation(prompt, sequence.tokens, stopped, 0, begin)
 
     def count_prompt_tokens(self, messages: list[Message]) -> int:
         """Tokens of the rendered conversation, generation prompt included."""
-        return len(self._encode(self._render(messages)))
-
-    def _render(self, messages: list[Message]) -> str:
-        text = self._tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True, **self._options
-        )
-        assert isinstance(text, str)
-        return text
-
-    def _encode(self, text: str) -> list[int]:
-        # The template has written the special tokens already.
-        return self._tokenizer(text, add_special_tokens=False)["input_ids"]  # type: ignore[return-value]
-
-    def _begun(self, prefill: str, opened: bool) -> list[int]:
-        """The tokens of a prefill, the opening tag included unless the prompt has it."""
-        if not prefill:
-            return []
-        return self._encode(prefill if opened else f"{OPEN}\n{prefill}")
-
-    def _overflow(self, sequence: Sequence) -> Failure | None:
-        prompt, room = len(sequence.prompt), sequence.decoding.max_new_tokens
-        context = self._batch.context
-        if context is None or prompt + room <= context:
-            return None
-        message = f"prompt of {prompt} + max_new_tokens {room} > context of {context} tokens"
-        return Failure("context_overflow", message)
-
-    def _generation(
-        self, sequence: Sequence, begun: list[int], opened: bool, begin: float
-    ) -> Generation:
-        tokens, prompt = sequence.tokens, len(sequence.prompt)
-        stopped = tokens[-1] in self._stops
-        written = tokens[:-1] if stopped else tokens
-        split = self._tags.split([*begun, *written], opened or bool(begun))
-        thinking = len(tokens) if split.unfinished else split.thinking_tokens - len(begun)
-        seconds = time.perf_counter() - begin
-        ledger = Ledger(prompt, 0, thinking, len(tokens) - thinking, seconds)
-        return Generation(split.thinking, split.text, "stop" if stopped else "length", ledger)
+        return len(self._chat.prompt(messages).ids)
 
     async def _finished(self, sequence: Sequence) -> None:
         """Queue the sequence, see that the loop runs, and wait until its tokens are there."""
@@ -213,18 +170,6 @@ def _stop_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> set
     ids = {given} if isinstance(given, int) else set(given or ())
     own = tokenizer.eos_token_id
     return ids | ({own} if isinstance(own, int) else set())
-
-
-def require_chat_template(tokenizer: PreTrainedTokenizerBase) -> None:
-    """
-    Raises:
-        UsageError: the tokenizer cannot render a conversation.
-    """
-    if tokenizer.chat_template is None:
-        raise UsageError(
-            f"model {tokenizer.name_or_path!r}: its tokenizer has no chat template; "
-            "choose an instruction-tuned model, or add chat_template.jinja to its folder"
-        )
 
 
 def _require_masked_attention(model: PreTrainedModel) -> None:

@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 from doubles import EchoEngine
 
-from sample.config import ArmConfig, ModelConfig, ProblemConfig, SampleConfig, System
+from sample.config import ArmConfig, ProblemConfig, SampleConfig, System
 from sample.errors import ForageError, UsageError
+from sample.models import TransformersModel
 from sample.processes import Job, run_jobs
 from sample.runfolder import RunFolder
 from sample.store import read_attempts
 from sample.workers import load_all, sample_systems
 
-MODEL = ModelConfig("m", batch=2)
+MODEL = TransformersModel("m", batch=2)
 SYSTEMS = [System("base", "base", MODEL), System("other", "base", MODEL, "adapters/x")]
 CONFIG = SampleConfig(
     {"base": MODEL},
@@ -30,8 +31,9 @@ CONFIG = SampleConfig(
 TOTAL = 5 * 3 * (3 + 2)
 
 
-def load_echo(model, adapter):
-    return EchoEngine()
+async def load_echo(systems, problems):
+    for _ in systems:
+        yield EchoEngine()
 
 
 class Dying(EchoEngine):
@@ -43,16 +45,19 @@ class Dying(EchoEngine):
         return await super().generate(request)
 
 
-def load_dying(model, adapter):
-    return Dying()
+async def load_dying(systems, problems):
+    for _ in systems:
+        yield Dying()
 
 
-def load_nothing(model, adapter):
-    raise UsageError(f"model {model.path!r}: no such folder")
+async def load_nothing(systems, problems):
+    raise UsageError(f"model {systems[0].model.path!r}: no such folder")
+    yield
 
 
-def load_broken(model, adapter):
+async def load_broken(systems, problems):
     raise ZeroDivisionError("oops")
+    yield
 
 
 def sample(path, load=load_echo, workers=2):
@@ -115,6 +120,9 @@ def test_two_sets_with_the_same_problem_are_refused():
 
 
 def sleep_for_ever(send, path):
+    """With a process of its own, as vLLM has them."""
+    child = subprocess.Popen(["sleep", "1000"])
+    Path(path, str(child.pid)).touch()
     Path(path, str(os.getpid())).touch()
     time.sleep(1000)
 
@@ -150,17 +158,31 @@ def runs(process):
     return state != "Z"
 
 
+def sleeping(path):
+    wait_for(lambda: len([p for p in path.iterdir() if p.name.isdecimal()]) == 4)
+    processes = [int(p.name) for p in path.iterdir() if p.name.isdecimal()]
+    assert all(map(runs, processes))
+    return processes
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_no_worker_outlives_its_parent(tmp_path, how):
     parent = sleepers(tmp_path)
-    wait_for(lambda: len([p for p in tmp_path.iterdir() if p.name.isdecimal()]) == 2)
-    workers = [int(p.name) for p in tmp_path.iterdir() if p.name.isdecimal()]
-    assert all(map(runs, workers))
+    processes = sleeping(tmp_path)
     parent.send_signal(how)
     parent.communicate(timeout=60)
-    wait_for(lambda: not any(map(runs, workers)))
+    wait_for(lambda: not any(map(runs, processes)))
     assert (tmp_path / "logs" / "l").read_text() == ""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
+def test_nothing_outlives_a_killed_worker(tmp_path):
+    parent = sleepers(tmp_path)
+    processes = sleeping(tmp_path)
+    os.kill(next(p for p in processes if os.getpgid(p) == p), signal.SIGKILL)
+    assert "ForageError" in parent.communicate(timeout=60)[1]
+    wait_for(lambda: not any(map(runs, processes)))
 
 
 def send_threads(send):

@@ -7,8 +7,9 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-from sample.config import ModelConfig, ProblemConfig
+from sample.config import ProblemConfig
 from sample.grading import Grade
+from sample.models import TransformersModel
 
 TEMPLATE = (
     "{% for m in messages %}{% if m.role == 'user' %}<|user|>{% else %}<|assistant|>{% endif %}"
@@ -64,8 +65,8 @@ def model_folder(tokenizer, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def model_config(model_folder) -> ModelConfig:
-    return ModelConfig(str(model_folder))
+def model_config(model_folder) -> TransformersModel:
+    return TransformersModel(str(model_folder))
 
 
 @pytest.fixture(scope="session")

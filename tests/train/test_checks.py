@@ -3,9 +3,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from sample.config import ModelConfig
 from sample.engines.base import Decoding
 from sample.errors import ForageError, UsageError
+from sample.models import TransformersModel
 from sample.problems import Problem
 from train.checks import (
     PATIENCE,
@@ -18,7 +18,7 @@ from train.checks import (
 from train.config import MethodConfig, TrainConfig
 
 CONFIG = TrainConfig(methods={"history": MethodConfig()})
-MODEL = ModelConfig("tiny")
+MODEL = TransformersModel("tiny")
 SOUND = {"reward": 0.1, "loss": 0.1, "grad_norm": 1.0, "frac_reward_zero_std": 0.2}
 FLAT = SOUND | {"frac_reward_zero_std": 1.0, "accuracy": 0.0, "valid": 0.9}
 
@@ -29,7 +29,7 @@ FLAT = SOUND | {"frac_reward_zero_std": 1.0, "accuracy": 0.0, "valid": 0.9}
         ([], MODEL, Decoding(), "sample.problems"),
         (["a", "b", "c"], MODEL, Decoding(), "multiple of the 3 problem families"),
         (["a"], MODEL, Decoding(temperature=0.0), "temperature"),
-        (["a"], ModelConfig("tiny", device="cuda:1"), Decoding(), "device"),
+        (["a"], TransformersModel("tiny", device="cuda:1"), Decoding(), "device"),
     ],
 )
 def test_settings_that_cannot_be_trained_are_refused(families, model, decoding, named):

@@ -5,11 +5,11 @@ import pytest
 import torch
 from peft import LoraConfig, PeftModel, PromptTuningConfig, get_peft_model
 
-from sample.config import ModelConfig
 from sample.engines.base import Decoding, Request
 from sample.engines.loading import load_adapter, load_engine, load_model, load_tokenizer
 from sample.engines.transformers import TransformersEngine
 from sample.errors import UsageError
+from sample.models import TransformersModel
 
 REQUEST = Request([{"role": "user", "content": "w1 w2 w3"}], 3, Decoding(max_new_tokens=12))
 
@@ -37,7 +37,7 @@ def generated(engine) -> str:
 
 
 def test_a_saved_model_samples_like_the_one_in_memory(folder, model, tokenizer):
-    engine = load_engine(ModelConfig(str(folder), batch=8), None)
+    engine = load_engine(TransformersModel(str(folder), batch=8), None)
     assert generated(engine) == generated(TransformersEngine(model, tokenizer, 8))
 
 
@@ -52,7 +52,7 @@ def test_an_adapter_is_merged_in_float32_and_kept_apart_in_bfloat16(folder, tmp_
     assert not torch.allclose(merged(ids).logits, plain(ids).logits, atol=1e-2)
     kept = load_adapter(load_model(str(folder), "bfloat16"), path)
     assert isinstance(kept, PeftModel) and not kept.training
-    config = ModelConfig(str(folder), dtype="bfloat16")
+    config = TransformersModel(str(folder), dtype="bfloat16")
     assert load_engine(config, path).count_prompt_tokens(REQUEST.messages) == 6
     assert generated(load_engine(config, path))
 
@@ -88,7 +88,7 @@ def test_a_model_of_unknown_type_is_refused(folder):
 def test_a_tokenizer_without_chat_template_is_refused(folder):
     (folder / "chat_template.jinja").unlink()
     with pytest.raises(UsageError, match="no chat template"):
-        load_engine(ModelConfig(str(folder)), None)
+        load_engine(TransformersModel(str(folder)), None)
 
 
 def test_a_folder_without_adapter_is_refused(model, tmp_path):

@@ -1,0 +1,47 @@
+"""LoRA adapter folders as servers of models see them: by content, not by path."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from sample.errors import UsageError
+from sample.provenance import files_hash
+
+
+@dataclass(frozen=True)
+class LoraFolder:
+    """name: from a hash of the content, so that a rewritten folder is another adapter: vLLM keys
+    loaded weights and cached prefixes by name and id (vllm-project/vllm#30931, #42125).
+
+    number: a positive 31-bit integer from the same hash. rank: the largest of its layers.
+    base: the model it was made for, if it says so.
+    """
+
+    path: Path
+    name: str
+    number: int
+    rank: int
+    base: str | None
+
+
+def read_lora(path: str) -> LoraFolder:
+    """
+    Raises:
+        UsageError: no folder with a LoRA adapter in PEFT's format.
+    """
+    folder = Path(path).resolve()
+    try:
+        config = json.loads((folder / "adapter_config.json").read_text())
+    except (OSError, ValueError):
+        raise UsageError(
+            f"adapter {path}: no readable adapter_config.json there; give a folder that "
+            "'forage train' or PEFT's save_pretrained wrote"
+        ) from None
+    if config.get("peft_type") != "LORA":
+        raise UsageError(f"adapter {path}: is {config.get('peft_type')}; this engine takes LoRA")
+    content = files_hash(str(folder))
+    assert content is not None
+    rank = max([config["r"], *config.get("rank_pattern", {}).values()])
+    number = int(content, 16) % (2**31 - 1) + 1
+    base = config.get("base_model_name_or_path")
+    return LoraFolder(folder, f"forage-{content}", number, rank, base)

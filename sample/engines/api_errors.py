@@ -1,0 +1,74 @@
+"""What an error of the ``openai`` client means: a failed attempt, or the end of the run."""
+
+import re
+
+import openai
+
+from sample.errors import ForageError, UsageError
+from sample.records import Failure
+
+_OVERFLOW = re.compile(
+    r"context (length|window)|context_length_exceeded|maximum (input )?(length|number of tokens)"
+    r"|(input|prompt|max_tokens).{0,40} (too (long|large)|exceeds)",
+    re.IGNORECASE,
+)
+_UNREACHABLE = ("ConnectError", "ConnectTimeout")
+"""Names of classes: the client stands on httpx or on httpx2, by its version."""
+
+
+def judge(error: openai.OpenAIError, url: str, answered: bool) -> Failure:
+    """The failure that the record of the attempt shows.
+
+    answered: whether the server has answered any request yet; a request that is refused before
+    is malformed as all others will be.
+
+    Raises:
+        UsageError: wrong key, model, address or parameters.
+        ForageError: the server cannot be reached, or the account is exhausted.
+    """
+    text = _text(error)
+    match error:
+        case openai.AuthenticationError() | openai.PermissionDeniedError():
+            raise UsageError(f"{url} refuses the key: {text}; set the variable that key names")
+        case openai.NotFoundError():
+            raise UsageError(f"{url} has no such model or address: {text}; check model and urls")
+        case openai.BadRequestError() | openai.UnprocessableEntityError():
+            return _refused(text, url, answered)
+        case openai.RateLimitError():
+            if error.code == "insufficient_quota":
+                raise ForageError(f"{url}: {text}; the same command goes on from here")
+            return Failure("rate_limit", text)
+        case openai.APIConnectionError():
+            return _lost(error, text, url)
+        case openai.APIStatusError():
+            return Failure("server_error", text)
+    return Failure("bad_reply", text)
+
+
+def _refused(text: str, url: str, answered: bool) -> Failure:
+    if _OVERFLOW.search(text):
+        return Failure("context_overflow", text)
+    if not answered:
+        raise UsageError(f"{url} refuses the request: {text}; see server and extra_body")
+    return Failure("bad_request", text)
+
+
+def _lost(error: openai.APIConnectionError, text: str, url: str) -> Failure:
+    if unreachable(error):
+        raise ForageError(
+            f"{url} cannot be reached ({type(error.__cause__).__name__}); start the server and "
+            "give the same command again to go on from here"
+        )
+    timed_out = isinstance(error, openai.APITimeoutError)
+    cause = error.__cause__
+    reason = f"{type(cause).__name__}: {cause}" if cause is not None else text
+    return Failure("timeout" if timed_out else "connection", f"{text} ({reason})"[:300])
+
+
+def unreachable(error: openai.APIConnectionError) -> bool:
+    """Whether not even a connection came about, so that nothing was generated."""
+    return type(error.__cause__).__name__ in _UNREACHABLE
+
+
+def _text(error: openai.OpenAIError) -> str:
+    return " ".join(str(error).split())[:300]

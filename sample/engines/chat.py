@@ -1,0 +1,99 @@
+"""Conversations as ids of a model, and its ids as a generation: the same for every engine."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from sample.engines.base import Decoding, Generation, Message
+from sample.engines.thinking import OPEN, ThinkingTags, prompt_opens_thinking
+from sample.errors import UsageError
+from sample.records import Failure, Ledger
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """ids: the whole prompt. begun: its last ids, those of a prefill with the opening tag.
+
+    opened: whether thinking is open where the model goes on.
+    """
+
+    ids: list[int]
+    begun: list[int]
+    opened: bool
+
+
+class Chat:
+    """The chat template, tokenizer and thinking tags of a model.
+
+    options: of the template, e.g. enable_thinking.
+
+    Raises:
+        UsageError: no chat template.
+    """
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, options: Mapping[str, Any] | None = None
+    ) -> None:
+        require_chat_template(tokenizer)
+        self._tokenizer, self._options = tokenizer, dict(options or {})
+        self._tags = ThinkingTags(tokenizer)
+
+    def prompt(self, messages: list[Message], prefill: str = "") -> Prompt:
+        """The rendered conversation, generation prompt and prefill included."""
+        text = self._tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True, **self._options
+        )
+        assert isinstance(text, str)
+        opened = prompt_opens_thinking(text)
+        begun = self.encode(prefill if opened else f"{OPEN}\n{prefill}") if prefill else []
+        return Prompt(self.encode(text) + begun, begun, opened or bool(begun))
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text as it stands; a template has written the special tokens already."""
+        return self._tokenizer(text, add_special_tokens=False)["input_ids"]  # type: ignore[return-value]
+
+    def generation(
+        self, prompt: Prompt, tokens: list[int], stopped: bool, cached: int | None, begin: float
+    ) -> Generation:
+        """What a model made of a prompt.
+
+        tokens: the generated ids. stopped: the last of them is a stop token, else it was cut off.
+        cached: prompt tokens that were in the prefix cache. begin: ``time.perf_counter()`` when
+        the call began.
+        """
+        written = tokens[:-1] if stopped else tokens
+        split = self._tags.split([*prompt.begun, *written], prompt.opened)
+        thinking = len(tokens) if split.unfinished else split.thinking_tokens - len(prompt.begun)
+        seconds = time.perf_counter() - begin
+        ledger = Ledger(len(prompt.ids), cached, thinking, len(tokens) - thinking, seconds)
+        return Generation(split.thinking, split.text, "stop" if stopped else "length", ledger)
+
+
+def overflow(
+    prompt: Prompt, decoding: Decoding, context: int | None, begin: float
+) -> Generation | None:
+    """The failed generation of a prompt that leaves too little of the context, else None.
+
+    context: tokens of prompt and generation together, None = no limit.
+    """
+    length, room = len(prompt.ids), decoding.max_new_tokens
+    if context is None or length + room <= context:
+        return None
+    message = f"prompt of {length} + max_new_tokens {room} > context of {context} tokens"
+    ledger = Ledger(length, 0, 0, 0, time.perf_counter() - begin)
+    return Generation("", "", "error", ledger, Failure("context_overflow", message))
+
+
+def require_chat_template(tokenizer: PreTrainedTokenizerBase) -> None:
+    """
+    Raises:
+        UsageError: the tokenizer cannot render a conversation.
+    """
+    if tokenizer.chat_template is None:
+        raise UsageError(
+            f"model {tokenizer.name_or_path!r}: its tokenizer has no chat template; "
+            "choose an instruction-tuned model, or add chat_template.jinja to its folder"
+        )

@@ -1,0 +1,175 @@
+"""The servers of one model behind OpenAI-compatible addresses.
+
+Retries with jitter, ``Retry-After`` and connection pools are those of the ``openai`` client.
+"""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sample.engines.base import Message
+from sample.engines.replies import Unanswered
+from sample.errors import ForageError, UsageError
+from sample.models import OpenAIModel
+
+try:
+    import openai
+
+    from sample.engines.api_errors import judge, unreachable
+except ImportError as error:
+    raise UsageError(
+        f"engine openai needs the package openai ({error}): pip install -e '.[openai]'"
+    ) from None
+
+LONGEST_WAIT = 120
+"""Seconds that the client waits at most before a retry, if the server asks for it."""
+
+
+@dataclass(eq=False)
+class _Server:
+    """live: requests under way there."""
+
+    url: str
+    client: openai.AsyncOpenAI
+    live: int = 0
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        self.live += 1
+        try:
+            yield
+        finally:
+            self.live -= 1
+
+
+class Endpoints:
+    """
+    Raises:
+        UsageError: the environment variable with the key is not set.
+    """
+
+    def __init__(self, model: OpenAIModel) -> None:
+        self._model, self._key = model, _key(model)
+        timeout = openai.Timeout(model.timeout, connect=min(10, model.timeout))
+        self._servers = [
+            _Server(url, openai.AsyncOpenAI(
+                api_key=self._key, base_url=url, timeout=timeout, max_retries=model.retries
+            ))
+            for url in model.urls
+        ]  # fmt: skip
+        self._homes: dict[str, _Server] = {}
+        self._answered = False
+
+    async def close(self) -> None:
+        for server in self._servers:
+            await server.client.close()
+
+    async def ask(self, name: str, messages: list[Message], body: dict[str, Any]) -> str:
+        """The body of the reply, from the question's own server or else one that can be reached.
+
+        Raises:
+            Unanswered: this call failed for good.
+            ForageError: all others will fail too.
+        """
+        servers = self._in_order(messages[0]["content"])
+        for server in servers:
+            try:
+                with server.busy():
+                    reply = await self._ask(server, name, messages, body)
+                self._answered = True
+                return reply
+            except openai.OpenAIError as error:
+                lost = isinstance(error, openai.APIConnectionError) and unreachable(error)
+                if not lost or server is servers[-1]:
+                    self._refuse(error, server.url)
+        raise AssertionError("a model has at least one server")
+
+    async def _ask(
+        self, server: _Server, name: str, messages: list[Message], body: dict[str, Any]
+    ) -> str:
+        # A reply that trickles never times out by itself.
+        patience = (self._model.timeout + LONGEST_WAIT) * (self._model.retries + 1)
+        try:
+            async with asyncio.timeout(patience):
+                raw = await server.client.chat.completions.with_raw_response.create(
+                    model=name,
+                    messages=messages,  # type: ignore[arg-type]
+                    extra_body=body,
+                )
+        except TimeoutError:
+            raise Unanswered("timeout", f"no whole reply in {patience:.0f} s") from None
+        return raw.http_response.text
+
+    def _in_order(self, question: str) -> list[_Server]:
+        """The server of a question first, the others after it, the idlest first."""
+        idlest = sorted(self._servers, key=lambda server: server.live)
+        home = self._homes.setdefault(question, idlest[0])
+        return [home, *(server for server in idlest if server is not home)]
+
+    def _refuse(self, error: openai.OpenAIError, url: str) -> None:
+        try:
+            failure = judge(error, url, self._answered)
+        except ForageError as fatal:
+            raise type(fatal)(self.without_key(str(fatal))) from error
+        raise Unanswered(failure.type, failure.message) from error
+
+    def without_key(self, message: str) -> str:
+        """The message of a server, which may repeat the key."""
+        return message.replace(self._key, "***") if self._model.key else message
+
+    async def load_adapter(self, name: str, path: str) -> None:
+        """Have every server, of vLLM, load a LoRA folder under a name.
+
+        Raises:
+            UsageError: one cannot.
+        """
+        body = {"lora_name": name, "lora_path": path}
+        for server in self._servers:
+            try:
+                await server.client.post("/load_lora_adapter", body=body, cast_to=object)
+            except openai.OpenAIError as error:
+                # Under the same name stands the same content: the name is a hash.
+                if "already been loaded" not in str(error):
+                    raise UsageError(
+                        f"adapter {path}: {server.url} does not load it ({_line(error)}); start "
+                        "vLLM with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True where "
+                        "it can read this folder, or serve it by --lora-modules NAME=PATH and "
+                        "give NAME as path"
+                    ) from error
+
+    def count_tokens(self, name: str, messages: list[Message], options: dict[str, Any]) -> int:
+        """Tokens of a prompt, as a vLLM server renders it with these options of its template.
+
+        Raises:
+            ForageError: it does not say.
+        """
+        root = self._servers[0].url.rstrip("/").removesuffix("/v1")
+        body = {"model": name, "messages": messages, "chat_template_kwargs": options}
+        with openai.OpenAI(api_key=self._key, base_url=root, timeout=60) as client:
+            try:
+                counted: Any = client.post("/tokenize", body=body, cast_to=object)
+                return int(counted["count"])
+            except (openai.OpenAIError, KeyError, TypeError, ValueError) as error:
+                raise ForageError(
+                    f"{root}/tokenize does not count prompts ({self.without_key(_line(error))}); "
+                    "give tokenizer: a folder or Hub id with the same template"
+                ) from None
+
+
+def _key(model: OpenAIModel) -> str:
+    if model.key is None:
+        return "none"
+    key = os.environ.get(model.key, "").strip()
+    if not key:
+        raise UsageError(
+            f"model {model.model!r}: the environment variable {model.key} is not set; "
+            f"export {model.key}=... with the API key"
+        )
+    return key
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

