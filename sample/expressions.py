@@ -96,8 +96,19 @@ def _is_formula(node: ast.expr) -> bool:
             return True
         case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=operand):
             return _is_formula(operand)
-        case ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div() | ast.Pow()):
-            return _is_formula(node.left) and _is_formula(node.right)
+        case ast.BinOp(op=ast.Pow(), left=base, right=exponent):
+            return _is_formula(base) and _is_formula(exponent) and _is_small(exponent)
+        case ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div(), left=left, right=right):
+            return _is_formula(left) and _is_formula(right)
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS:
             return all(map(_is_formula, args))
     return False
+
+
+def _is_small(exponent: ast.expr) -> bool:
+    """Towers of powers and powers of thousands are never computed to an end."""
+    nodes = list(ast.walk(exponent))
+    numbers = [n.value for n in nodes if isinstance(n, ast.Constant)]
+    return not any(isinstance(n, ast.Pow) for n in nodes) and all(
+        isinstance(number, int | float) and abs(number) <= 1000 for number in numbers
+    )

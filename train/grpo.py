@@ -51,15 +51,14 @@ def train_adapter(
         ForageError: the loss is not finite any more.
     """
     need(method in config.methods, "train.methods", f"one of {', '.join(config.methods)}", method)
-    trained = {name: family for name, family in problems.items() if not is_held_out(family)}
+    trained = _trained(problems)
     check_settings(config, list(trained), model, decoding)
     settings = _settings(model, trained, decoding, attempts, config, method, seed, run_seed)
     _claim(folder, settings)
     if (folder / DONE).exists():
         return
     check_processes()
-    without = held_out_keys(problems)
-    plan = _plan(trained, without, attempts, config, method, seed, run_seed)
+    plan = training_plan(problems, attempts, config, method, seed, run_seed)
     trainer = _trainer(model, decoding, config, method, plan, folder)
     resume = last_checkpoint(folder / CHECKPOINTS)
     _add_tensorboard(trainer, folder / "tensorboard", resume)
@@ -113,22 +112,31 @@ def _claim(folder: Path, settings: dict[str, Any]) -> None:
     _write_json(path, settings)
 
 
-def _plan(
+def _trained(problems: Mapping[str, ProblemConfig]) -> dict[str, ProblemConfig]:
+    return {name: family for name, family in problems.items() if not is_held_out(family)}
+
+
+def training_plan(
     problems: Mapping[str, ProblemConfig],
-    without: frozenset[str],
     attempts: int,
     config: TrainConfig,
     method: str,
     seed: int,
     run_seed: int,
 ) -> Plan:
-    used = -(-config.steps * config.groups // len(problems))
+    """The plan over the train splits of ``problems``, without anything in an evaluation set.
+
+    Raises:
+        UsageError: a family has too few problems.
+    """
+    trained, without = _trained(problems), held_out_keys(problems)
+    used = -(-config.steps * config.groups // len(trained))
     count = min(config.problem_count, used)
     families = {
         name: load_problems(
             name, replace(family, split="train", count=count, seed=config.problem_seed), without
         )
-        for name, family in problems.items()
+        for name, family in trained.items()
     }
     check_problems(families)
     depths = attempts if config.methods[method].histories else 1

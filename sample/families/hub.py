@@ -45,7 +45,7 @@ def _table_rows(family: str, dataset: str, options: HubOptions) -> Iterator[Row]
         raise _cannot_load(family, dataset, error) from None
     if isinstance(table, dict):
         raise UsageError(
-            f"problems.{family}: {dataset} has the splits {', '.join(table)}; "
+            f"problems.{family}: {dataset} has the splits {', '.join(map(str, table))}; "
             "set options: {split: NAME}"
         )
     for number, row in enumerate(table, 1):

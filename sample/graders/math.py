@@ -69,7 +69,7 @@ def _parse(text: str) -> list[Any]:
     # It warns at every start that its own time limit is off; the guard has one.
     logging.getLogger("math_verify").setLevel(logging.ERROR)
     targets = (LatexExtractionConfig(boxed_match_priority=0), ExprExtractionConfig())
-    return parse(text, targets, parsing_timeout=None, raise_on_error=True)
+    return parse(text, targets, parsing_timeout=0, raise_on_error=True)
 
 
 def canonical(value: Any) -> str:

@@ -2,7 +2,7 @@ import gzip
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sample.config import ProblemConfig, parse, plain
@@ -99,6 +99,7 @@ def test_problems_of_an_evaluation_set_can_be_kept_out_of_training(tmp_path):
     assert not {p.key for p in load_problems("t", trained, without)} & without
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1))
 def test_spacing_and_case_do_not_make_another_question(text):
     assert question_key(f"  {text}\n") == question_key(text)
