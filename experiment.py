@@ -119,7 +119,7 @@ def _check(experiment: Experiment) -> None:
 def _check_strategies(sample: SampleConfig) -> None:
     """Apart from ``_check``: records can be analyzed when a user's strategy file is gone."""
     check_arms(sample.arms)
-    counts = {family: problems.count for family, problems in sample.problems.items()}
+    counts = {name: given.count for name, given in sample.problems.items() if given.count}
     check_sizes(sample.arms, sample.attempts, counts)
 
 

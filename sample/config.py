@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from sample.engines.base import Decoding
 from sample.errors import UsageError, need
 from sample.models import ModelConfig, TransformersModel, model_class
+from sample.problems import SPLITS
 
 T = TypeVar("T")
 
@@ -32,17 +33,38 @@ class AdapterConfig:
 
 @dataclass(frozen=True)
 class ProblemConfig:
-    """source: "reasoning_gym". task, options: its name there and what is passed to it.
+    """Where a problem set comes from, and how its questions are put.
 
-    split: "train", "dev" or "test", by content hash. count: how many different problems.
+    source, task: "reasoning_gym" and one of its tasks; "hub" and a benchmark of
+        ``sample.benchmarks`` or a dataset id of the Hugging Face Hub; "file" and a path.
+    options: what the task takes, or the fields of ``sample.families.options``.
+    prompt: the question as the model gets it, "{question}" standing for the bare one. Default: what
+        the benchmark asks for, else "{question}".
+    split: "train", "dev" or "test", by content hash; an evaluation set is "test" as a whole.
+    count: how many different problems, drawn by ``seed``. Default: 300 of reasoning_gym, else all.
     """
 
     task: str
     source: str = "reasoning_gym"
     options: Mapping[str, Any] = field(default_factory=dict)
+    prompt: str = ""
     split: str = "test"
-    count: int = 300
+    count: int | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        from sample.families.defaults import options_of, prompt_of
+
+        known = ("reasoning_gym", "hub", "file")
+        need(self.source in known, "problems: source", f"one of {', '.join(known)}", self.source)
+        need(self.split in SPLITS, "problems: split", f"one of {', '.join(SPLITS)}", self.split)
+        # Written into the config, so that a run shows and repeats what it was run with.
+        object.__setattr__(self, "options", options_of(self))
+        object.__setattr__(self, "prompt", self.prompt or prompt_of(self))
+        if self.source == "reasoning_gym" and self.count is None:
+            object.__setattr__(self, "count", 300)
+        asked = self.prompt.count("{question}")
+        need(asked == 1, f"problems: {self.task}: prompt", "{question} in it, once", self.prompt)
 
 
 @dataclass(frozen=True)
@@ -74,7 +96,8 @@ class SampleConfig:
         need(self.replicates >= 1, "sample.replicates", "1 or more", self.replicates)
         self._check_decoding()
         for name, problems in self.problems.items():
-            need(problems.count >= 1, f"sample.problems.{name}.count", "1 or more", problems.count)
+            enough = problems.count is None or problems.count >= 1
+            need(enough, f"sample.problems.{name}.count", "1 or more", problems.count)
         for name, model in self.models.items():
             model.check(f"sample.models.{name}", self.decoding)
 

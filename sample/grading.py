@@ -1,60 +1,23 @@
 """Answer text in, grade out. Only the answer is graded, never the thinking trace."""
 
-from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable, Mapping
 
-from sample.expressions import canonical_form, numbers_in, parse_arithmetic
+from sample.graders import math, reasoning_gym
+from sample.graders.base import Grade, GradingError
 from sample.problems import Problem
 
+__all__ = ["GRADERS", "Grade", "GradingError", "grade"]
 
-@dataclass(frozen=True)
-class Grade:
-    """answer: what was extracted, None if nothing was. canonical: equal for equivalent answers,
-    None if the answer is malformed (then it is also wrong)."""
-
-    answer: str | None
-    canonical: str | None
-    correct: bool
+GRADERS: Mapping[str, Callable[[Problem, str], Grade]] = {
+    "math": math.grade,
+    "reasoning_gym": reasoning_gym.grade,
+}
 
 
 def grade(problem: Problem, text: str) -> Grade:
-    """Grade the final answer text of an attempt with the problem's own scorer."""
-    answer = text.strip()
-    if not answer:
-        return Grade(None, None, False)
-    canonical = canonical_answer(problem, answer)
-    if canonical is None:
-        return Grade(answer, None, False)
-    return Grade(answer, canonical, _score(problem, answer) >= 1.0)
+    """Grade the final answer text of an attempt with the grader that the problem names.
 
-
-def canonical_answer(problem: Problem, answer: str) -> str | None:
-    """The equivalence class of an answer, or None if it has not the form the problem asks for."""
-    if problem.metadata.get("task") == "countdown":
-        tree = parse_arithmetic(answer)
-        if tree is None or numbers_in(tree) != sorted(problem.metadata["entry"]["numbers"]):
-            return None
-        return canonical_form(tree)
-    return _canonical_number(answer)
-
-
-def _canonical_number(answer: str) -> str | None:
-    try:
-        value = Decimal(answer.replace(",", ""))
-    except InvalidOperation:
-        return None
-    return str(value.normalize() + 0) if value.is_finite() else None
-
-
-def _score(problem: Problem, answer: str) -> float:
-    entry = {"answer": problem.answer, "metadata": problem.metadata["entry"]}
-    return _scorer(problem.metadata["task"]).score_answer(answer, entry)
-
-
-@lru_cache
-def _scorer(task: str) -> Any:
-    import reasoning_gym
-
-    return reasoning_gym.create_dataset(task, seed=0, size=1)
+    Raises:
+        GradingError: the grader could not judge this answer; it is not graded, never wrong.
+    """
+    return GRADERS[problem.grader](problem, text)

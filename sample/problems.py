@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,11 +16,12 @@ class Problem:
     """One question with its grader.
 
     family: the name the config gives to the problem set, e.g. "countdown".
-    grader: which grader judges answers, e.g. "reasoning_gym".
-    answer: the gold answer, or one of them.
-    metadata: what the grader needs beside the gold answer (JSON values only).
+    grader: which grader judges answers, a key of ``sample.grading.GRADERS``.
+    answer: the gold answer, or one of them; empty if only a scorer or tests can tell.
+    metadata: what the grader needs beside the gold answer (plain data, no objects).
     key: what two problems share when they are the same up to wording; the train/dev/test split
         hashes it, so a reordered copy of an evaluation problem cannot enter training.
+    held_out: it belongs to an evaluation set, so that it is of the test split whatever its key.
     """
 
     family: str
@@ -28,6 +30,7 @@ class Problem:
     grader: str
     key: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    held_out: bool = False
 
     @cached_property
     def id(self) -> str:
@@ -38,5 +41,12 @@ class Problem:
     @cached_property
     def split(self) -> str:
         """ "train" (70 %), "dev" (10 %) or "test" (20 %), by the hash of ``key`` alone."""
+        if self.held_out:
+            return "test"
         bucket = hashlib.blake2b(self.key.encode(), digest_size=8).digest()[0] * 10 // 256
         return {0: "test", 1: "test", 2: "dev"}.get(bucket, "train")
+
+
+def question_key(question: str) -> str:
+    """The key of a problem that is text: equal for questions that differ in spacing and case."""
+    return "text " + "".join(unicodedata.normalize("NFKC", question).casefold().split())

@@ -51,7 +51,10 @@ def _hashes(
 
 
 def attempts_asked(config: SampleConfig, systems: Iterable[str]) -> int:
-    """How many attempts the config asks of the systems of these names."""
-    problems = sum(problems.count for problems in config.problems.values())
+    """How many attempts the config asks of the systems of these names, as far as it tells.
+
+    Sets that are taken whole count for nothing: only loading them would show their size.
+    """
+    problems = sum(problems.count or 0 for problems in config.problems.values())
     arms = sum(len(arms_on(config, system)) for system in systems)
     return problems * config.replicates * config.attempts * arms

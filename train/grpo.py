@@ -15,7 +15,7 @@ from sample.config import ProblemConfig, need, plain
 from sample.engines.base import Decoding
 from sample.engines.loading import load_model, load_tokenizer
 from sample.errors import UsageError
-from sample.families import load_problems
+from sample.families import held_out_keys, is_held_out, load_problems
 from sample.models import TransformersModel
 from train.checks import Watch, check_problems, check_processes, check_settings, check_template
 from train.config import TrainConfig, rows_per_pass
@@ -43,7 +43,8 @@ def train_adapter(
     """Train one LoRA adapter into ``folder``, a PEFT folder; nothing to do if it is done.
 
     A killed run goes on from its last checkpoint to the same adapter, on CPU bit for bit.
-    problems: the families, whose train splits are used; attempts: N, histories hold up to N - 1.
+    problems: the families, whose train splits are used, evaluation sets left out; attempts: N,
+    histories hold up to N - 1.
     Beside the adapter: metrics.jsonl, tensorboard/, training.json (the settings), done.json.
 
     Raises:
@@ -51,13 +52,14 @@ def train_adapter(
         ForageError: the loss is not finite any more.
     """
     need(method in config.methods, "train.methods", f"one of {', '.join(config.methods)}", method)
-    check_settings(config, list(problems), model, decoding)
-    settings = _settings(model, problems, decoding, attempts, config, method, seed, run_seed)
+    trained = _trained(problems)
+    check_settings(config, list(trained), model, decoding)
+    settings = _settings(model, trained, decoding, attempts, config, method, seed, run_seed)
     _claim(folder, settings)
     if (folder / DONE).exists():
         return
     check_processes()
-    plan = _plan(problems, attempts, config, method, seed, run_seed)
+    plan = training_plan(problems, attempts, config, method, seed, run_seed)
     trainer = _trainer(model, decoding, config, method, plan, folder)
     resume = last_checkpoint(folder / CHECKPOINTS)
     _add_tensorboard(trainer, folder / "tensorboard", resume)
@@ -111,7 +113,11 @@ def _claim(folder: Path, settings: dict[str, Any]) -> None:
     _write_json(path, settings)
 
 
-def _plan(
+def _trained(problems: Mapping[str, ProblemConfig]) -> dict[str, ProblemConfig]:
+    return {name: family for name, family in problems.items() if not is_held_out(family)}
+
+
+def training_plan(
     problems: Mapping[str, ProblemConfig],
     attempts: int,
     config: TrainConfig,
@@ -119,13 +125,19 @@ def _plan(
     seed: int,
     run_seed: int,
 ) -> Plan:
-    used = -(-config.steps * config.groups // len(problems))
+    """The plan over the train splits of ``problems``, without anything in an evaluation set.
+
+    Raises:
+        UsageError: a family has too few problems.
+    """
+    trained, without = _trained(problems), held_out_keys(problems)
+    used = -(-config.steps * config.groups // len(trained))
     count = min(config.problem_count, used)
     families = {
         name: load_problems(
-            name, replace(family, split="train", count=count, seed=config.problem_seed)
+            name, replace(family, split="train", count=count, seed=config.problem_seed), without
         )
-        for name, family in problems.items()
+        for name, family in trained.items()
     }
     check_problems(families)
     depths = attempts if config.methods[method].histories else 1

@@ -17,7 +17,8 @@ from sample.engines.base import Decoding
 from sample.engines.batch import Batch, Sequence
 from sample.engines.thinking import ThinkingTags, prompt_opens_thinking
 from sample.errors import ForageError
-from sample.grading import Grade, grade
+from sample.graders.base import NO_ANSWER
+from sample.grading import Grade, GradingError, grade
 from sample.models import TransformersModel
 from sample.problems import Problem
 from train.dataset import Plan
@@ -44,7 +45,11 @@ class Grader:
         return self._graded(problem.id, text)
 
     def _grade(self, problem: str, text: str) -> Grade:
-        return grade(self._problems[problem], text)
+        try:
+            return grade(self._problems[problem], text)
+        except GradingError:
+            # A reward must be a number: an answer that cannot be judged earns nothing.
+            return NO_ANSWER
 
 
 class Prompts:

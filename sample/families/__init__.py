@@ -1,13 +1,19 @@
 """Where problems come from: one module per source."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from sample.config import ProblemConfig
 from sample.errors import UsageError
-from sample.families import reasoning_gym
-from sample.problems import SPLITS, Problem
+from sample.families import file, hub, reasoning_gym
+from sample.problems import Problem
+from sample.seeds import derive_seed
 
-SOURCES = {"reasoning_gym": reasoning_gym.generate}
+SOURCES = {
+    "reasoning_gym": reasoning_gym.generate,
+    "hub": hub.generate,
+    "file": file.generate,
+}
 
 
 _BARREN = 20_000
@@ -17,20 +23,33 @@ def draw_problems(family: str, config: ProblemConfig) -> Iterator[Problem]:
     """Problems of the config's split in a fixed order; one can come again, in other words.
 
     Raises:
-        UsageError: unknown source or split, or options the source refuses.
+        UsageError: options the source refuses, or a split that an evaluation set has not.
     """
-    if config.source not in SOURCES:
+    if is_held_out(config) and config.split != "test":
         raise UsageError(
-            f"problems.{family}: source {config.source!r}; known: {', '.join(SOURCES)}"
+            f"problems.{family}: {config.task} is an evaluation set, all of it is of the split "
+            f"test (asked for: {config.split}); to split a set of your own, set options: "
+            "{held_out: false}"
         )
-    if config.split not in SPLITS:
-        raise UsageError(f"problems.{family}: split {config.split!r}; known: {', '.join(SPLITS)}")
     problems = SOURCES[config.source](family, config)
-    return (problem for problem in problems if problem.split == config.split)
+    if config.source != "reasoning_gym":
+        problems = iter(sorted(problems, key=lambda p: derive_seed("order", config.seed, p.key)))
+    return (_put(p, config.prompt) for p in problems if p.split == config.split)
 
 
-def load_problems(family: str, config: ProblemConfig) -> list[Problem]:
-    """The first ``config.count`` different problems of one split, in a fixed order.
+def _put(problem: Problem, prompt: str) -> Problem:
+    """The problem with its question as the prompt puts it; the key stays the bare question's."""
+    if prompt == "{question}":
+        return problem
+    return replace(problem, question=prompt.replace("{question}", problem.question))
+
+
+def load_problems(
+    family: str, config: ProblemConfig, without: frozenset[str] = frozenset()
+) -> list[Problem]:
+    """The first ``config.count`` different problems of one split, in a fixed order; all if None.
+
+    without: keys of problems that must not be among them.
 
     Raises:
         UsageError: as ``draw_problems``, or too few different problems exist.
@@ -39,12 +58,30 @@ def load_problems(family: str, config: ProblemConfig) -> list[Problem]:
     barren = 0
     for problem in draw_problems(family, config):
         barren = barren + 1 if problem.key in found else 0
-        found.setdefault(problem.key, problem)
+        if problem.key not in without:
+            found.setdefault(problem.key, problem)
         if len(found) == config.count:
             return list(found.values())
         if barren == _BARREN:
             break
+    if config.count is None and found:
+        return list(found.values())
     raise UsageError(
         f"problems.{family}: only {len(found)} different {config.split} problems were found with "
-        f"these options, {config.count} were asked for; lower count or widen options"
+        f"these options, {config.count or 'some'} were asked for; lower count or widen options"
     )
+
+
+def is_held_out(config: ProblemConfig) -> bool:
+    """Whether the whole set is for evaluation."""
+    return config.source != "reasoning_gym" and bool(config.options["held_out"])
+
+
+def held_out_keys(problems: Mapping[str, ProblemConfig]) -> frozenset[str]:
+    """The keys of every problem of the evaluation sets among ``problems``.
+
+    Raises:
+        UsageError: as ``load_problems``.
+    """
+    sets = {name: replace(c, count=None) for name, c in problems.items() if is_held_out(c)}
+    return frozenset(p.key for name, config in sets.items() for p in load_problems(name, config))

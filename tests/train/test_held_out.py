@@ -1,0 +1,51 @@
+"""No problem of an evaluation set of the same config is trained on."""
+
+import json
+
+import pytest
+
+from sample.config import ProblemConfig
+from sample.engines.base import Decoding
+from sample.errors import UsageError
+from sample.graders.base import NO_ANSWER
+from sample.grading import GradingError
+from sample.problems import Problem
+from train.config import MethodConfig, TrainConfig
+from train.grpo import train_adapter, training_plan
+from train.rollouts import Grader
+
+CONFIG = TrainConfig(
+    methods={"single": MethodConfig(histories=False)}, steps=2, groups=4, problem_count=8
+)
+
+
+def questions(path, numbers, **options):
+    rows = [{"question": f"{n} + 1?", "answer": str(n + 1)} for n in numbers]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return ProblemConfig(str(path), source="file", options=options)
+
+
+def test_shared_problems_are_left_out(tmp_path):
+    mine = questions(tmp_path / "mine.jsonl", range(60), held_out=False)
+    before = training_plan({"mine": mine}, 4, CONFIG, "single", 0, 1).families["mine"]
+    shared = [int(p.answer) - 1 for p in before]
+    problems = {"mine": mine, "exam": questions(tmp_path / "exam.jsonl", shared)}
+    after = training_plan(problems, 4, CONFIG, "single", 0, 1).families
+    assert list(after) == ["mine"] and len(after["mine"]) == len(before) == 8
+    assert not {p.key for p in before} & {p.key for p in after["mine"]}
+
+
+def test_evaluation_sets_alone_cannot_be_trained_on(tmp_path, model_config):
+    exam = questions(tmp_path / "exam.jsonl", range(9))
+    with pytest.raises(UsageError, match="at least one problem set to train on"):
+        train_adapter(model_config, {"exam": exam}, Decoding(), 4, CONFIG, "single", 0,
+                      tmp_path / "adapter", 1)  # fmt: skip
+
+
+def test_an_answer_that_cannot_be_judged_earns_nothing(monkeypatch):
+    def fails(*_):
+        raise GradingError("no judgement")
+
+    monkeypatch.setattr("train.rollouts.grade", fails)
+    problem = Problem("m", "?", "1", "math", "k")
+    assert Grader({problem.id: problem})(problem, "1") == NO_ANSWER
