@@ -1,26 +1,29 @@
 """Answer text in, grade out. Only the answer is graded, never the thinking trace."""
 
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 
 from sample.expressions import canonical_form, numbers_in, parse_arithmetic
+from sample.graders import code
+from sample.graders.base import Grade, GradingError
 from sample.problems import Problem
 
+__all__ = ["BLOCKING", "Grade", "GradingError", "grade"]
 
-@dataclass(frozen=True)
-class Grade:
-    """answer: what was extracted, None if nothing was. canonical: equal for equivalent answers,
-    None if the answer is malformed (then it is also wrong)."""
-
-    answer: str | None
-    canonical: str | None
-    correct: bool
+BLOCKING = frozenset({"code"})
+"""Graders that wait for other processes: to be called beside an event loop, not in it."""
 
 
 def grade(problem: Problem, text: str) -> Grade:
-    """Grade the final answer text of an attempt with the problem's own scorer."""
+    """Grade the final answer text of an attempt with the problem's own scorer.
+
+    Raises:
+        GradingError: the grader could not judge this answer; it is not graded, never wrong.
+        UsageError: the grader needs something that is not there.
+    """
+    if problem.grader == "code":
+        return code.grade(problem, text)
     answer = text.strip()
     if not answer:
         return Grade(None, None, False)

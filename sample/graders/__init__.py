@@ -1,0 +1,1 @@
+"""One module per grader; each judges answer texts by ``grade(problem, text)``."""
