@@ -40,7 +40,7 @@ class AdapterConfig:
 
 @dataclass(frozen=True)
 class ProblemConfig:
-    """source: "reasoning_gym". task, options: its name there and what is passed to it.
+    """source: "reasoning_gym" or "python_functions". task, options: its name there and what is passed to it.
 
     split: "train", "dev" or "test", by content hash. count: how many different problems.
     """

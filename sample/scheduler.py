@@ -8,14 +8,15 @@ chain waits for anything else.
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from sample.config import ArmConfig, SampleConfig
 from sample.engines.base import Decoding, Engine, Generation, Message, Request
-from sample.errors import ForageError
-from sample.grading import Grade, grade
+from sample.errors import ForageError, UsageError
+from sample.grading import BLOCKING, Grade, grade
 from sample.problems import Problem
 from sample.records import Attempt, Failure, Ledger
 from sample.seeds import derive_seed
@@ -23,6 +24,9 @@ from sample.strategies import arm_options, find_strategy
 from sample.strategies.base import Chain
 
 Emit = Callable[[Attempt], None]
+
+_graders = ThreadPoolExecutor(max_workers=4, thread_name_prefix="grader")
+"""Where graders that wait for other processes run, so that the engine goes on meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -144,13 +148,18 @@ class _Group:
             seed = derive_seed(self.plan.seed, self.problem.id, *place)
             request = Request(messages, seed, self.plan.decoding)
             generation = await _generate(self.engine, request, self.plan.system)
-            record = self._record(arm, step, seed, generation)
+            record = await self._record(arm, step, seed, generation)
             self.attempts[arm, step] = record
             self.emit(record)
         return self.attempts[arm, step]
 
-    def _record(self, arm: str, step: int, seed: int, generation: Generation) -> Attempt:
-        result, failure = _grade(self.problem, generation)
+    async def _record(self, arm: str, step: int, seed: int, generation: Generation) -> Attempt:
+        if self.problem.grader in BLOCKING:
+            loop = asyncio.get_running_loop()
+            graded = loop.run_in_executor(_graders, _grade, self.problem, generation)
+            result, failure = await graded
+        else:
+            result, failure = _grade(self.problem, generation)
         return Attempt(
             family=self.problem.family,
             problem=self.problem.id,
@@ -188,11 +197,17 @@ async def _generate(engine: Engine, request: Request, system: str) -> Generation
 
 
 def _grade(problem: Problem, generation: Generation) -> tuple[Grade | None, Failure | None]:
-    """The grade, or why there is none: not graded is None, never wrong."""
+    """The grade, or why there is none: not graded is None, never wrong.
+
+    Raises:
+        UsageError: the grader lacks something that the user can mend.
+    """
     if generation.finish == "error":
         return None, generation.failure
     try:
         return grade(problem, generation.text), generation.failure
+    except UsageError:
+        raise
     except Exception as error:
         return None, _failure(error)
 

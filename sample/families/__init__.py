@@ -4,10 +4,13 @@ from collections.abc import Iterator
 
 from sample.config import ProblemConfig
 from sample.errors import UsageError
-from sample.families import reasoning_gym
+from sample.families import python_functions, reasoning_gym
 from sample.problems import SPLITS, Problem
 
-SOURCES = {"reasoning_gym": reasoning_gym.generate}
+SOURCES = {
+    "reasoning_gym": reasoning_gym.generate,
+    "python_functions": python_functions.generate,
+}
 
 
 _BARREN = 20_000

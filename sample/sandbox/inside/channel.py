@@ -40,6 +40,7 @@ class Channel:
         self.output, output = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
+            os.setsid()  # a signal to its process group must not reach this process
             null = os.open("/dev/null", os.O_RDWR)
             main = job["entry"] is None
             stdin, stdout = (_file_with(job["stdin"]), output) if main else (null, null)
