@@ -40,7 +40,8 @@ class AdapterConfig:
 
 @dataclass(frozen=True)
 class ProblemConfig:
-    """source: "reasoning_gym" or "python_functions". task, options: its name there and what is passed to it.
+    """source: "reasoning_gym" or "python_functions". task, options: its name there ("compositions"
+    is the one of python_functions) and what is passed to it.
 
     split: "train", "dev" or "test", by content hash. count: how many different problems.
     """

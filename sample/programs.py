@@ -11,9 +11,16 @@ def find_code(text: str, entry: str | None) -> str | None:
     A block that a cut answer leaves open counts. None if there is nothing.
     """
     blocks = _BLOCK.findall(text) or [text]
-    defining = [b for b in blocks if entry and re.search(rf"\b{re.escape(entry)}\b\s*[(=:]", b)]
+    defining = [block for block in blocks if entry and _defines(block, entry)]
     code = (defining or blocks)[-1].strip("\n").rstrip()
     return code if code.strip() else None
+
+
+def _defines(block: str, entry: str) -> bool:
+    name = re.escape(entry)
+    return bool(
+        re.search(rf"\b(?:def|class)\s+{name}\b|^{name}\s*(?::|=[^=])", block, re.MULTILINE)
+    )
 
 
 def complete(code: str, given: str) -> str:

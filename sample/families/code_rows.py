@@ -29,14 +29,16 @@ def humaneval(family: str, row: Row) -> Problem:
         prompt + row["canonical_solution"],
         entry,
         given=prompt,
-        public={"asserts": _examples(prompt), "setup": prompt},
+        public={"asserts": _examples(prompt, entry), "setup": prompt},
         hidden={"asserts": [f"{row['test']}\n\ncheck(candidate)\n"], "setup": prompt},
     )
 
 
-def _examples(prompt: str) -> list[str]:
+def _examples(prompt: str, entry: str) -> list[str]:
+    functions = {n.name: n for n in ast.parse(prompt).body if isinstance(n, ast.FunctionDef)}
     try:
-        examples = doctest.DocTestParser().get_examples(prompt)
+        text = ast.get_docstring(functions[entry]) or ""
+        examples = doctest.DocTestParser().get_examples(text)
     except ValueError:
         return []
     pairs = [(example.source.strip(), example.want.strip()) for example in examples]
@@ -72,9 +74,9 @@ def mbpp(family: str, row: Row) -> Problem:
 def _called(statement: str) -> str:
     """The first function that a test calls and that Python does not have."""
     for node in ast.walk(ast.parse(statement)):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            if node.func.id not in dir(builtins):
-                return node.func.id
+        called = node.func if isinstance(node, ast.Call) else None
+        if isinstance(called, ast.Name) and called.id not in dir(builtins):
+            return called.id
     raise ValueError(f"no function is called in {statement!r}")
 
 

@@ -161,4 +161,3 @@ def random_program(problem: Problem, rng: Random) -> tuple[Step, ...]:
 @lru_cache(maxsize=4)
 def _all_programs(steps: int, constants: int) -> list[tuple[Step, ...]]:
     return [way for ways in program_space(steps, constants).values() for way in ways]
-

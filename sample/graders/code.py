@@ -141,9 +141,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _test_runs(
-    program: str, runs: Sequence[Any], limits: Limits
-) -> tuple[Run, list[_Checked]]:
+def _test_runs(program: str, runs: Sequence[Any], limits: Limits) -> tuple[Run, list[_Checked]]:
     """One sandboxed run an input, up to the first failure."""
     run, checked = Run(None, (), "no tests"), []
     for stdin, expected in runs:

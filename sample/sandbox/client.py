@@ -73,11 +73,11 @@ class Sandbox:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.wait()
     for stream in (process.stdin, process.stdout):
         if stream is not None:
             stream.close()
+    process.kill()
+    process.wait()
 
 
 def run_job(job: dict[str, Any], tests: dict[str, Any], count: int) -> dict[str, Any]:

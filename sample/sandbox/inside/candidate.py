@@ -1,5 +1,6 @@
 """The process that runs the program: limited, cut off, and never told what is expected of it."""
 
+import builtins
 import contextlib
 import ctypes
 import os
@@ -48,8 +49,8 @@ def _serve(job: dict[str, Any], requests: int, replies: int) -> None:
         return None
     if entry is None:
         return send(replies, {"error": _run_main(code)})
-    error, module = _load(code)
-    send(replies, {"error": error})
+    error, module = _load(code, "solution")
+    send(replies, {"error": error and _describe(error)})
     while error is None:
         request = receive(requests, _ENDLESS)
         for args, kwargs in request["calls"]:
@@ -88,13 +89,14 @@ def _drop_privileges() -> None:
         raise OSError(ctypes.get_errno(), "capset")
 
 
-def _load(code: types.CodeType, name: str = "solution") -> tuple[str | None, types.ModuleType]:
+def _load(code: types.CodeType, name: str) -> tuple[BaseException | None, types.ModuleType]:
     module = types.ModuleType(name)
     sys.modules[name] = module
+    builtins.__dict__.update(exit=sys.exit, quit=sys.exit)
     try:
         exec(code, module.__dict__)
     except BaseException as error:
-        return _describe(error), module
+        return error, module
     return None, module
 
 
@@ -106,7 +108,8 @@ def _run_main(code: types.CodeType) -> str | None:
             thread.join()
     with contextlib.suppress(Exception):
         sys.stdout.flush()
-    return None if error in ("SystemExit", "SystemExit: 0") else error
+    well = error is None or (isinstance(error, SystemExit) and error.code in (None, 0))
+    return None if well else _describe(error)
 
 
 def _call(module: types.ModuleType, name: str, args: Any, kwargs: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""JSON messages on a pipe, each after its length in eight bytes; both sides of the wall use this."""
+"""JSON messages on a pipe, each after its length in eight bytes; used on both sides of the wall."""
 
 import json
 import os

