@@ -68,6 +68,8 @@ def grade(problem: Problem, text: str) -> Grade:
         return NO_ANSWER
     run, checked = _test(problem, code, problem.metadata["hidden"])
     correct = run.error is None and all(test.passed for test in checked)
+    if correct and not checked:
+        raise GradingError("the problem has no hidden tests")
     return Grade(code, run.form, run.form is not None and correct)
 
 

@@ -6,30 +6,17 @@
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sample.sandbox.client import SandboxError, run_job
+from sample.sandbox.client import Limits, SandboxError, run_job
 from sample.sandbox.inside.values import decode, encode
 
 __all__ = [
     "Limits", "Outcome", "Run", "SandboxError", "require_sandbox", "run_asserts", "run_calls",
     "run_main",
 ]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Of one program. cpu: seconds in all, each process. wall: seconds for each test.
-    memory: MiB of address space, each process. processes: threads included.
-    output: bytes that it may print, return or write to a file."""
-
-    cpu: int = 5
-    wall: float = 10.0
-    memory: int = 512
-    processes: int = 16
-    output: int = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -90,10 +77,12 @@ def require_sandbox() -> None:
 
     Raises: as ``run_calls``.
     """
-    run_calls("def f():\n    pass\n", "f", [[]], Limits())
+    run_calls("def f():\n    pass\n", "f", [], Limits())
 
 
-def _run(job: dict[str, Any], tests: dict[str, Any], count: int, read: Any) -> Run:
+def _run(
+    job: dict[str, Any], tests: dict[str, Any], count: int, read: Callable[[Any], Outcome]
+) -> Run:
     result = run_job(job, tests, count)
     outcomes = tuple(
         Outcome(error=str(found["error"])) if "error" in found else read(found["value"])

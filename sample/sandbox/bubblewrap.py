@@ -33,8 +33,9 @@ def sandbox_command() -> list[str]:
     found = shutil.which("bwrap")
     if found is None:
         raise UsageError(
-            "model-written code runs only in bubblewrap (Linux), and there is no command 'bwrap'; "
-            "type: apt-get install bubblewrap (Debian, Ubuntu) or dnf install bubblewrap (Fedora)"
+            "model-written code runs only in bubblewrap (Linux, 0.7 or newer), and there is no "
+            "command 'bwrap'; type: apt-get install bubblewrap (Debian, Ubuntu) or dnf install "
+            "bubblewrap (Fedora)"
         )
     python = f"/python/bin/python{sys.version_info.major}.{sys.version_info.minor}"
     server = [python, "-s", "-S", "-B", "-P", f"{_PACKAGE}/server.py"]

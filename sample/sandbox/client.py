@@ -5,6 +5,7 @@ import tempfile
 import threading
 import time
 import weakref
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sample.errors import ForageError, UsageError
@@ -13,8 +14,20 @@ from sample.sandbox.inside.messages import BrokenChannel, receive, send
 
 _GRACE = 30.0
 _ANY_SIZE = 1 << 40
-_PROBE = {"source": "def f(x):\n    return x\n", "entry": "f"}
 _own = threading.local()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of one program. cpu: seconds in all, each process. wall: seconds for each test.
+    memory: MiB of address space, each process. processes: threads included.
+    output: bytes that it may print, return or write to a file."""
+
+    cpu: int = 5
+    wall: float = 10.0
+    memory: int = 512
+    processes: int = 16
+    output: int = 1 << 20
 
 
 class SandboxError(ForageError):
@@ -88,25 +101,26 @@ def run_job(job: dict[str, Any], tests: dict[str, Any], count: int) -> dict[str,
         SandboxError: it failed.
     """
     patience = _GRACE + (count + 2) * job["limits"]["wall"]
-    return _own_sandbox(job["limits"]).run(job, tests, patience)
+    return _own_sandbox().run(job, tests, patience)
 
 
-def _own_sandbox(limits: dict[str, Any]) -> Sandbox:
+def _own_sandbox() -> Sandbox:
     sandbox = getattr(_own, "sandbox", None)
     if sandbox is None or not sandbox.usable:
-        sandbox = _own.sandbox = _start(limits)
+        sandbox = _own.sandbox = _start()
     return sandbox
 
 
-def _start(limits: dict[str, Any]) -> Sandbox:
+def _start() -> Sandbox:
     """A sandbox that has run a program.
 
     Raises:
         UsageError: it could not.
     """
     sandbox = Sandbox()
+    probe = {"source": "def f(x):\n    return x\n", "entry": "f", "limits": asdict(Limits())}
     try:
-        result = sandbox.run({**_PROBE, "limits": limits}, {"calls": [[1]]}, _GRACE)
+        result = sandbox.run(probe, {"calls": [[1]]}, _GRACE)
     except SandboxError as error:
         raise UsageError(
             f"no isolation for model-written code on this machine: {error}; user namespaces must "

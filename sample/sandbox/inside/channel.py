@@ -56,7 +56,7 @@ class Channel:
         Raises:
             CandidateGone: it has passed.
         """
-        signal.setitimer(signal.ITIMER_REAL, self.limits["wall"], 0.1)
+        signal.setitimer(signal.ITIMER_REAL, self.limits["wall"], 1.0)
         try:
             yield
         except TimeUp:
