@@ -108,8 +108,9 @@ def _run_main(code: types.CodeType) -> str | None:
             thread.join()
     with contextlib.suppress(Exception):
         sys.stdout.flush()
-    well = error is None or (isinstance(error, SystemExit) and error.code in (None, 0))
-    return None if well else _describe(error)
+    if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
+        return None
+    return _describe(error)
 
 
 def _call(module: types.ModuleType, name: str, args: Any, kwargs: Any) -> dict[str, Any]:
