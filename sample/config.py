@@ -19,6 +19,9 @@ from sample.problems import SPLITS
 
 T = TypeVar("T")
 
+GENERATED = ("reasoning_gym", "python_functions")
+"""Sources that write their problems; the others read them."""
+
 
 @dataclass(frozen=True)
 class AdapterConfig:
@@ -35,13 +38,15 @@ class AdapterConfig:
 class ProblemConfig:
     """Where a problem set comes from, and how its questions are put.
 
-    source, task: "reasoning_gym" and one of its tasks; "hub" and a benchmark of
-        ``sample.benchmarks`` or a dataset id of the Hugging Face Hub; "file" and a path.
+    source, task: "reasoning_gym" and one of its tasks; "python_functions" and "compositions";
+        "hub" and a benchmark of ``sample.benchmarks`` or a dataset id of the Hugging Face Hub;
+        "file" and a path.
     options: what the task takes, or the fields of ``sample.families.options``.
     prompt: the question as the model gets it, "{question}" standing for the bare one. Default: what
         the benchmark asks for, else "{question}".
     split: "train", "dev" or "test", by content hash; an evaluation set is "test" as a whole.
-    count: how many different problems, drawn by ``seed``. Default: 300 of reasoning_gym, else all.
+    count: how many different problems, drawn by ``seed``. Default: 300 of what is generated, else
+        all.
     """
 
     task: str
@@ -55,13 +60,13 @@ class ProblemConfig:
     def __post_init__(self) -> None:
         from sample.families.defaults import options_of, prompt_of
 
-        known = ("reasoning_gym", "hub", "file")
+        known = (*GENERATED, "hub", "file")
         need(self.source in known, "problems: source", f"one of {', '.join(known)}", self.source)
         need(self.split in SPLITS, "problems: split", f"one of {', '.join(SPLITS)}", self.split)
         # Written into the config, so that a run shows and repeats what it was run with.
         object.__setattr__(self, "options", options_of(self))
         object.__setattr__(self, "prompt", self.prompt or prompt_of(self))
-        if self.source == "reasoning_gym" and self.count is None:
+        if self.source in GENERATED and self.count is None:
             object.__setattr__(self, "count", 300)
         asked = self.prompt.count("{question}")
         need(asked == 1, f"problems: {self.task}: prompt", "{question} in it, once", self.prompt)

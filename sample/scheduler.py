@@ -8,6 +8,7 @@ end, so that memory stays flat; a chain that reads another arm, of its own group
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -16,7 +17,7 @@ from sample.bundles import Bundle, bundled, partner
 from sample.config import ArmConfig, SampleConfig
 from sample.engines.base import Decoding, Engine, Generation, Message, Request
 from sample.errors import ForageError, UsageError
-from sample.grading import Grade, grade
+from sample.grading import BLOCKING, Grade, grade
 from sample.problems import Problem
 from sample.public_tests import public_tests
 from sample.records import Attempt, Draw, Failure, Ledger
@@ -25,6 +26,9 @@ from sample.strategies import arm_options, check_sizes, find_strategy, needed_ar
 from sample.strategies.base import Arm, Chain, PartnerArm, Strategy
 
 Emit = Callable[[Attempt], None]
+
+_graders = ThreadPoolExecutor(max_workers=4, thread_name_prefix="grader")
+"""Where graders that wait for other processes run, so that the engine goes on meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -225,13 +229,21 @@ class _Group:
         seed = self._seed(arm, step, "redraw", number) if number else self._seed(arm, step)
         request = Request(messages, seed, self.plan.decoding, prefill, self.problem.id)
         generation = await _generate(self.engine, request, self.plan.system)
-        return self._record(arm, step, seed, generation)
+        result, failure = await self._grade(generation)
+        return self._record(arm, step, seed, generation, result, failure)
+
+    async def _grade(self, generation: Generation) -> tuple[Grade | None, Failure | None]:
+        if self.problem.grader not in BLOCKING:
+            return _grade(self.problem, generation)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(_graders, _grade, self.problem, generation)
 
     def _skip(self, arm: str, step: int, reason: str) -> Attempt:
         if (arm, step) not in self.attempts:
             failure = Failure("not_applicable", reason)
             skipped = Generation("", "", "skipped", Ledger(0, None, 0, 0, 0.0), failure)
-            self._keep(self._record(arm, step, self._seed(arm, step), skipped))
+            seed = self._seed(arm, step)
+            self._keep(self._record(arm, step, seed, skipped, None, failure))
         return self.attempts[arm, step]
 
     def _keep(self, record: Attempt) -> None:
@@ -243,8 +255,15 @@ class _Group:
         self.attempts[record.arm, record.step] = record
         self.emit(record)
 
-    def _record(self, arm: str, step: int, seed: int, generation: Generation) -> Attempt:
-        result, failure = _grade(self.problem, generation)
+    def _record(
+        self,
+        arm: str,
+        step: int,
+        seed: int,
+        generation: Generation,
+        result: Grade | None,
+        failure: Failure | None,
+    ) -> Attempt:
         return Attempt(
             family=self.problem.family,
             problem=self.problem.id,
@@ -290,11 +309,17 @@ async def _generate(engine: Engine, request: Request, system: str) -> Generation
 
 
 def _grade(problem: Problem, generation: Generation) -> tuple[Grade | None, Failure | None]:
-    """The grade, or why there is none: not graded is None, never wrong."""
-    if generation.finish in ("error", "skipped"):
+    """The grade, or why there is none: not graded is None, never wrong.
+
+    Raises:
+        UsageError: the grader lacks something that the user can mend.
+    """
+    if generation.finish == "error":
         return None, generation.failure
     try:
         return grade(problem, generation.text), generation.failure
+    except UsageError:
+        raise
     except Exception as error:
         return None, _failure(error)
 

@@ -3,14 +3,15 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from sample.config import ProblemConfig
+from sample.config import GENERATED, ProblemConfig
 from sample.errors import UsageError
-from sample.families import file, hub, reasoning_gym
+from sample.families import file, hub, python_functions, reasoning_gym
 from sample.problems import Problem
 from sample.seeds import derive_seed
 
 SOURCES = {
     "reasoning_gym": reasoning_gym.generate,
+    "python_functions": python_functions.generate,
     "hub": hub.generate,
     "file": file.generate,
 }
@@ -32,7 +33,7 @@ def draw_problems(family: str, config: ProblemConfig) -> Iterator[Problem]:
             "{held_out: false}"
         )
     problems = SOURCES[config.source](family, config)
-    if config.source != "reasoning_gym":
+    if config.source not in GENERATED:
         problems = iter(sorted(problems, key=lambda p: derive_seed("order", config.seed, p.key)))
     return (_put(p, config.prompt) for p in problems if p.split == config.split)
 
@@ -74,7 +75,7 @@ def load_problems(
 
 def is_held_out(config: ProblemConfig) -> bool:
     """Whether the whole set is for evaluation."""
-    return config.source != "reasoning_gym" and bool(config.options["held_out"])
+    return config.source not in GENERATED and bool(config.options["held_out"])
 
 
 def held_out_keys(problems: Mapping[str, ProblemConfig]) -> frozenset[str]:

@@ -1,37 +1,31 @@
-"""Rows of code benchmarks: a question, and tests that the grader "code" can run.
-
-The metadata of a code problem:
-
-entry    the function to write, with its class if it is a method ("Solution.twoSum"); "" = a program
-         that reads standard input
-prompt   code that the program may rely on (imports, a signature to complete); often ""
-setup    code that the tests rely on; often ""
-public   tests that the model may be shown (also stand in its question)
-hidden   tests that decide the grade
-
-A test is {"assert": statement}, {"args": [...], "expected": value}, or {"input": text,
-"output": text}; those of one problem are of one kind.
+"""Rows of code benchmarks: a question, and what ``sample.graders.code`` needs to judge answers.
 
 A plain row has the columns question, tests (a list of assert statements, or of objects with args
-and expected, or input and output; also as JSON text), and if need be entry, prompt, setup and
-public_tests.
+and expected, or input and output; also as JSON text), and if need be entry (the function to write;
+without it the program reads input and prints), given (code above the answer), setup (code that
+assert statements use) and public_tests.
 """
 
 import ast
+import builtins
 import doctest
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sample.families import livecodebench
 from sample.families.options import RowOptions
 
-Test = dict[str, Any]
-_KINDS = ({"assert"}, {"args", "expected"}, {"input", "output"})
+Tests = dict[str, Any]
+_KINDS: Mapping[frozenset[str], tuple[str, str, str]] = {
+    frozenset({"args", "expected"}): ("calls", "args", "expected"),
+    frozenset({"input", "output"}): ("runs", "input", "output"),
+}
+_TYPING = "from typing import *\n"
 
 
 def read(row: Mapping[str, Any], options: RowOptions) -> tuple[str, dict[str, Any]]:
-    """The question, and the metadata described above.
+    """The question, and the metadata that ``sample.graders.code`` describes.
 
     Raises:
         ValueError: a column is missing or empty, or a test is not one.
@@ -57,94 +51,106 @@ class _Columns:
         return self._row.get(self._names.get(name, name))
 
 
-def _metadata(hidden: list[Test], public: list[Test], **code: str) -> dict[str, Any]:
-    texts = {name: code.get(name, "") for name in ("entry", "prompt", "setup")}
-    return {**texts, "public": public, "hidden": hidden}
-
-
 def _plain(row: _Columns) -> tuple[str, dict[str, Any]]:
-    code = {name: str(row.get(name) or "") for name in ("entry", "prompt", "setup")}
-    hidden, public = _tests(row.get("tests")), _tests(row.get("public_tests"))
-    return row["question"], _metadata(hidden, public, **code)
+    given, setup = (str(row.get(name) or "") for name in ("given", "setup"))
+    public, hidden = (_listed(row.get(name), setup) for name in ("public_tests", "tests"))
+    entry = str(row.get("entry") or "") or None
+    return row["question"], {"entry": entry, "given": given, "public": public, "hidden": hidden}
 
 
-def _tests(value: Any) -> list[Test]:
+def _listed(value: Any, setup: str) -> Tests:
     if isinstance(value, str):
         try:
             value = json.loads(value)
         except ValueError:
             raise ValueError(f"tests are not a JSON list: {value!r:.60}") from None
-    tests = [{"assert": test} if isinstance(test, str) else test for test in value or ()]
-    for test in tests:
-        if not isinstance(test, dict) or set(test) not in _KINDS or set(test) != set(tests[0]):
-            raise ValueError(
-                "a test is a statement, or has args and expected, or input and output, all of one "
-                f"kind: {test!r:.60}"
-            )
-    return tests
+    return _tests(list(value or ()), setup)
+
+
+def _tests(listed: Sequence[Any], setup: str = "") -> Tests:
+    """A list of tests of one kind, as the grader has them; nothing if it is empty."""
+    if not listed:
+        return {}
+    if all(isinstance(test, str) for test in listed):
+        return {"asserts": list(listed), "setup": setup}
+    kinds = {frozenset(test) if isinstance(test, Mapping) else None for test in listed}
+    kind = _KINDS.get(kinds.pop() or frozenset()) if len(kinds) == 1 else None
+    if kind is None:
+        raise ValueError(
+            "a test is a statement, or has args and expected, or input and output, all of one "
+            f"kind: {listed[0]!r:.60}"
+        )
+    name, given, expected = kind
+    return {name: [[test[given], test[expected]] for test in listed]}
 
 
 def _humaneval(row: _Columns) -> tuple[str, dict[str, Any]]:
-    """arXiv 2107.03374: ``check(candidate)`` is the hidden test, the docstring's examples the
-    public ones."""
-    prompt, entry = row["prompt"], row["entry_point"]
-    hidden = [{"assert": f"check({entry})"}]
-    code = {"entry": entry, "prompt": prompt, "setup": row["test"]}
-    return prompt, _metadata(hidden, _examples(prompt, entry), **code)
+    """HumanEval (arXiv 2107.03374): a function to complete.
+
+    Public tests are the examples of its docstring that can be compared, hidden ones its ``check``.
+    """
+    prompt, entry = str(row.get("prompt") or ""), row["entry_point"]
+    hidden = [f"{row['test']}\n\ncheck(candidate)\n"]
+    public, hidden = (_tests(tests, prompt) for tests in (_examples(prompt, entry), hidden))
+    return row["prompt"], {"entry": entry, "given": prompt, "public": public, "hidden": hidden}
 
 
-def _examples(prompt: str, entry: str) -> list[Test]:
+def _examples(prompt: str, entry: str) -> list[str]:
     try:
-        functions = [n for n in ast.parse(prompt).body if isinstance(n, ast.FunctionDef)]
-        texts = [ast.get_docstring(n) or "" for n in functions if n.name == entry]
-        examples = doctest.DocTestParser().get_examples("\n".join(texts))
-    except (SyntaxError, ValueError):
+        functions = {n.name: n for n in ast.parse(prompt).body if isinstance(n, ast.FunctionDef)}
+        text = ast.get_docstring(functions[entry]) or ""
+        examples = doctest.DocTestParser().get_examples(text)
+    except (SyntaxError, KeyError, ValueError):
         return []
-    tests = [f"assert ({e.source.strip()}) == ({e.want.strip()})" for e in examples if e.want]
-    return [{"assert": test} for test in tests if _is_code(test)]
+    pairs = [(example.source.strip(), example.want.strip()) for example in examples]
+    return [f"assert {call} == {value}" for call, value in pairs if _comparable(call, value)]
 
 
-def _is_code(text: str) -> bool:
+def _comparable(call: str, value: str) -> bool:
     try:
-        ast.parse(text)
+        ast.literal_eval(value)
+        ast.parse(call, mode="eval")
     except (SyntaxError, ValueError):
         return False
     return True
 
 
 def _mbpp(row: _Columns) -> tuple[str, dict[str, Any]]:
-    """arXiv 2108.07732. The first test stands in the question, which would not name the function
-    otherwise."""
-    tests = [{"assert": test} for test in row.get("test_list") or ()]
+    """MBPP (arXiv 2108.07732), full or sanitized: a task in words, with assert statements.
+
+    The question tells the first one, which is public; all of them are hidden tests.
+    """
+    tests = list(row.get("test_list") or ())
     if not tests:
         raise ValueError("the column 'test_list' is missing or empty")
     text = row["prompt"] if row.get("prompt") else row["text"]
-    imports, entry = row.get("test_imports") or (), _called(tests[0]["assert"])
-    setup = "\n".join([*imports, str(row.get("test_setup_code") or "")]).strip()
-    question = f"{text}\n\nYour program must pass this test:\n\n{tests[0]['assert']}"
-    return question, _metadata(tests, tests[:1], setup=setup, entry=entry)
+    setup = "\n".join([*(row.get("test_imports") or ()), str(row.get("test_setup_code") or "")])
+    question = f"{text}\n\nYour program must pass this test:\n\n{tests[0]}"
+    public, hidden = (_tests(part, setup.strip()) for part in (tests[:1], tests))
+    return question, {"entry": _called(tests[0]), "public": public, "hidden": hidden}
 
 
 def _called(statement: str) -> str:
-    """The innermost function called by name in the left side of an assertion."""
-    builtin = dir(__builtins__) if not isinstance(__builtins__, dict) else list(__builtins__)
-    calls = [n for n in ast.walk(ast.parse(statement)) if isinstance(n, ast.Call)]
-    names = [call.func.id for call in calls if isinstance(call.func, ast.Name)]
-    return next((name for name in names if name not in builtin), "")
+    """The first function that a test calls and that Python does not have."""
+    for node in ast.walk(ast.parse(statement)):
+        called = node.func if isinstance(node, ast.Call) else None
+        if isinstance(called, ast.Name) and called.id not in dir(builtins):
+            return called.id
+    raise ValueError(f"the test calls no function: {statement!r:.60}")
 
 
 def _livecodebench(row: _Columns) -> tuple[str, dict[str, Any]]:
-    """arXiv 2403.07974."""
-    starter = str(row.get("starter_code") or "").strip()
-    question = row["question_content"]
+    """LiveCodeBench (arXiv 2403.07974): programs that read and print, or methods to complete."""
+    entry = livecodebench.entry(str(row.get("metadata") or "{}"))
+    starter, question = str(row.get("starter_code") or "").strip(), row["question_content"]
     if starter:
         question += f"\n\nStart from this code:\n\n```python\n{starter}\n```"
     else:
         question += "\n\nRead from standard input and write to standard output."
     public = livecodebench.read_tests(row["public_test_cases"])
     private = livecodebench.read_tests(row["private_test_cases"])
-    entry = livecodebench.entry(str(row.get("metadata") or "{}"), starter)
-    return question, _metadata(public + private, public, entry=entry)
+    tests = {"public": _tests(public), "hidden": _tests(public + private)}
+    return question, {"entry": entry, "given": _TYPING if entry else "", **tests}
 
 
 _LAYOUTS: Mapping[str, Callable[[_Columns], tuple[str, dict[str, Any]]]] = {

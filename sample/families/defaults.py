@@ -3,7 +3,7 @@
 from typing import Any
 
 from sample.benchmarks import BENCHMARKS, BOXED, PROGRAM
-from sample.config import ProblemConfig, need, parse, plain
+from sample.config import GENERATED, ProblemConfig, need, parse, plain
 from sample.families.options import LAYOUTS, FileOptions, HubOptions
 
 GRADERS = {"math": BOXED, "code": PROGRAM}
@@ -16,7 +16,7 @@ def options_of(config: ProblemConfig) -> dict[str, Any]:
     Raises:
         UsageError: an unknown option, a wrong type, or a benchmark that would be trained on.
     """
-    if config.source == "reasoning_gym":
+    if config.source in GENERATED:
         return dict(config.options)
     kind = FileOptions if config.source == "file" else HubOptions
     where = f"problems: {config.task}: options"
@@ -38,7 +38,7 @@ def _benchmark_options(config: ProblemConfig) -> dict[str, Any]:
 
 def prompt_of(config: ProblemConfig) -> str:
     """The prompt of a problem set that names none."""
-    if config.source == "reasoning_gym":
+    if config.source in GENERATED:
         return "{question}"
     if config.source == "hub" and config.task in BENCHMARKS:
         return BENCHMARKS[config.task].prompt

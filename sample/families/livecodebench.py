@@ -19,7 +19,7 @@ _AROUND = ("PROTO", "FRAME", "MEMOIZE", "BINPUT", "LONG_BINPUT", "PUT", "STOP")
 
 
 def read_tests(text: str) -> list[dict[str, Any]]:
-    """Test cases as ``sample.families.code_rows`` describes them.
+    """Test cases with input and output, or args and expected.
 
     Raises:
         ValueError: the text is neither JSON nor one compressed, pickled JSON text.
@@ -72,7 +72,6 @@ def _test(case: dict[str, str]) -> dict[str, Any]:
     return {"args": arguments, "expected": json.loads(case["output"])}
 
 
-def entry(metadata: str, starter: str) -> str:
-    """The function to write, "Solution.NAME" if the starter code has a class; "" = a program."""
-    name = (json.loads(metadata) or {}).get("func_name") or ""
-    return f"Solution.{name}" if name and "class Solution" in starter else name
+def entry(metadata: str) -> str | None:
+    """The function or method to write; None = a program that reads input and prints."""
+    return (json.loads(metadata) or {}).get("func_name") or None

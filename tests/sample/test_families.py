@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from sample.config import ProblemConfig
 from sample.errors import UsageError
-from sample.families import load_problems
+from sample.families import load_problems, python_functions
 from sample.grading import grade
 
 SMALL = {"min_terms": 6, "max_terms": 6, "min_digits": 1, "max_digits": 1}
@@ -66,3 +68,67 @@ def test_bad_config_is_one_line_that_names_the_thing(change, word):
     with pytest.raises(UsageError, match=word) as error:
         load_problems("c", ProblemConfig(**{"task": "countdown", "options": COUNTDOWN, **change}))
     assert "\n" not in str(error.value)
+
+
+# --- python functions
+
+FUNCTIONS = ProblemConfig("compositions", source="python_functions", count=40)
+
+
+def test_functions_are_reproducible_distinct_and_solved_by_their_own_answer():
+    first, second = load_problems("f", FUNCTIONS), load_problems("f", FUNCTIONS)
+    assert [p.id for p in first] == [p.id for p in second]
+    assert len({p.key for p in first}) == 40 and {p.split for p in first} == {"test"}
+    for problem in first:
+        function = eval(program_body(problem.answer))
+        assert all(function(x) == y for (x,), y in problem.metadata["hidden"]["calls"])
+        for (x,), y in problem.metadata["public"]["calls"]:
+            assert f"f({x}) = {y}" in problem.question and function(x) == y
+
+
+def program_body(answer):
+    head, body = answer.split("return ")
+    assert head == "def f(x): "
+    return f"lambda x: {body}"
+
+
+def test_functions_have_several_programs_all_right():
+    for problem in load_problems("f", FUNCTIONS)[:10]:
+        ways = python_functions.programs_of(problem)
+        texts = {python_functions.program(way) for way in ways}
+        assert len(texts) == len(ways) >= 3
+        for text in texts:
+            function = eval(program_body(text))
+            assert all(function(x) == y for (x,), y in problem.metadata["hidden"]["calls"])
+
+
+def test_many_programs_fit_the_examples_of_a_function_but_are_wrong():
+    space = python_functions.program_space(3, 5)
+    tempting = 0
+    for problem in load_problems("f", FUNCTIONS):
+        shown = [(x, y) for (x,), y in problem.metadata["public"]["calls"]]
+        fitting = sum(all(outputs[x] == y for x, y in shown) for outputs in space)
+        assert fitting >= 1
+        tempting += fitting > 1
+    assert tempting > 20
+
+
+def test_functions_with_the_same_examples_in_another_order_share_their_split():
+    for p in load_problems("f", FUNCTIONS):
+        shown = sorted((x, y) for (x,), y in p.metadata["public"]["calls"])
+        assert p.key == f"python_functions {shown}"
+
+
+@pytest.mark.parametrize(
+    "change,word",
+    [
+        ({"task": "nonsense"}, "compositions"),
+        ({"options": {"steps": 9}}, "options.steps"),
+        ({"options": {"examples": 0}}, "options.examples"),
+        ({"options": {"exmples": 3}}, "did you mean 'examples'"),
+        ({"options": {"programs": 10_000}}, "options.programs"),
+    ],
+)
+def test_bad_options_of_functions_are_refused(change, word):
+    with pytest.raises(UsageError, match=word):
+        load_problems("f", replace(FUNCTIONS, **change))

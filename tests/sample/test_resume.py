@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from sample.config import ArmConfig, ProblemConfig
 from sample.engines.base import Decoding
 from sample.families import load_problems
-from sample.public_tests import RUNNERS
 from sample.scheduler import Plan, run_system
 from sample.strategies import STRATEGIES
 
@@ -30,15 +29,18 @@ GROUPS = tuple((problem, replicate) for problem in PROBLEMS for replicate in ran
 PLAN = Plan("base", ARMS, GROUPS, attempts=4, decoding=Decoding(), seed=5, config="abc")
 
 
-async def count_digits(problem, text):
-    return f"{len(text)} digits for {problem.question}"
+def count_digits(problem):
+    async def tests(text):
+        return f"{len(text)} digits for {problem.question}"
+
+    return tests
 
 
 @pytest.fixture(autouse=True, scope="module")
 def public_tests():
-    RUNNERS["reasoning_gym"] = count_digits
-    yield
-    del RUNNERS["reasoning_gym"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sample.scheduler.public_tests", count_digits)
+        yield
 
 
 def sample(finished=(), in_flight=60):

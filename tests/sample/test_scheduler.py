@@ -1,4 +1,5 @@
 import asyncio
+import threading
 from dataclasses import dataclass, replace
 
 import pytest
@@ -8,6 +9,7 @@ from sample.config import ArmConfig, ProblemConfig, SampleConfig
 from sample.engines.base import Decoding
 from sample.errors import ForageError, UsageError
 from sample.families import load_problems
+from sample.grading import Grade, GradingError
 from sample.models import TransformersModel
 from sample.problems import Problem
 from sample.records import Failure
@@ -190,3 +192,38 @@ def test_arms_run_on_the_systems_they_name():
     config = SampleConfig({"base": TransformersModel("m")}, problems, arms)
     assert list(arms_on(config, "base")) == ["everywhere", "base"]
     assert list(arms_on(config, "diverse-s0")) == ["everywhere"]
+
+
+# --- graders that wait for other processes
+
+PROGRAM = Problem("functions", "q", "", "code", "k", {"public": {}})
+
+
+def test_a_waiting_grader_does_not_stall_the_engine(monkeypatch):
+    """No grade is given until the engine has been asked again."""
+    engine, asked_again = EchoEngine(), threading.Event()
+
+    def wait(problem, text):
+        if len(engine.requests) > 1:
+            asked_again.set()
+        assert asked_again.wait(10)
+        return Grade(text, text, True)
+
+    monkeypatch.setattr("sample.scheduler.grade", wait)
+    plan = make_plan((PROGRAM,), arms={"parallel": ArmConfig("parallel")}, attempts=4)
+    assert all(attempt.correct for attempt in sample(plan, engine=engine))
+
+
+def test_what_the_user_can_mend_ends_the_run_and_an_ungraded_answer_does_not(monkeypatch):
+    def refuse(error):
+        def grade(problem, text):
+            raise error
+
+        monkeypatch.setattr("sample.scheduler.grade", grade)
+
+    refuse(GradingError("the sandbox failed"))
+    made = sample(make_plan((PROGRAM,)))
+    assert {(a.correct, a.failure.type) for a in made} == {(None, "GradingError")}
+    refuse(UsageError("no bubblewrap"))
+    with pytest.raises(UsageError, match="no bubblewrap"):
+        sample(make_plan((PROGRAM,)))

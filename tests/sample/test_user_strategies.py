@@ -3,8 +3,9 @@ import asyncio
 import pytest
 from doubles import EchoEngine, attempt, walk
 
-from sample.config import ArmConfig, ModelConfig, ProblemConfig, SampleConfig, System
+from sample.config import ArmConfig, ProblemConfig, SampleConfig, System
 from sample.errors import UsageError
+from sample.models import TransformersModel
 from sample.runfolder import RunFolder
 from sample.scheduler import Plan, run_system
 from sample.store import read_attempts
@@ -116,11 +117,12 @@ def test_its_content_is_hashed_and_a_changed_file_is_read_anew(file):
     assert find_strategy(f"{file}:lazy").rule == "Too many."
 
 
-def load_echo(model, adapter):
-    return EchoEngine()
+async def load_echo(systems, problems):
+    for _ in systems:
+        yield EchoEngine()
 
 
-MODEL = ModelConfig("m", batch=2)
+MODEL = TransformersModel("m", batch=2)
 
 
 def config_of(**arms):

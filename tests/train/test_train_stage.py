@@ -3,15 +3,16 @@ from dataclasses import replace
 
 import pytest
 
-from sample.config import ArmConfig, ModelConfig, ProblemConfig, SampleConfig, System
+from sample.config import ArmConfig, ProblemConfig, SampleConfig, System
 from sample.errors import UsageError
+from sample.models import TransformersModel
 from sample.runfolder import RunFolder
 from train.config import MethodConfig, TrainConfig
 from train.stage import check_training, trained_systems, untrained
 
-MODEL = ModelConfig("models/anchored")
+MODEL = TransformersModel("models/anchored")
 SAMPLE = SampleConfig(
-    models={"small": MODEL, "large": ModelConfig("elsewhere")},
+    models={"small": MODEL, "large": TransformersModel("elsewhere")},
     problems={"countdown": ProblemConfig("countdown")},
     arms={"parallel": ArmConfig("parallel")},
 )

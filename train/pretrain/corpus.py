@@ -12,7 +12,7 @@ from sample.problems import Problem
 from sample.seeds import derive_seed
 from train.pretrain.config import PretrainConfig
 from train.pretrain.packing import Document, encode, pack, targets, visible
-from train.pretrain.solvers import ChainSum, Countdown, Solver
+from train.pretrain.solvers import ChainSum, Countdown, PythonFunctions, Solver
 from train.pretrain.transcripts import write_document
 
 
@@ -28,7 +28,12 @@ def training_problems(config: PretrainConfig) -> list[list[Problem]]:
 
 
 def solver_of(problem: Problem, config: PretrainConfig) -> Solver:
-    return {"countdown": Countdown(), "chain_sum": ChainSum(config.slip)}[problem.metadata["task"]]
+    solvers = {
+        "countdown": Countdown(),
+        "chain_sum": ChainSum(config.slip),
+        "compositions": PythonFunctions(),
+    }
+    return solvers[problem.metadata["task"]]
 
 
 class Corpus(Dataset):

@@ -9,6 +9,12 @@ from itertools import permutations
 from random import Random
 from typing import Protocol
 
+from sample.families.python_functions import (
+    apply,
+    program,
+    programs_of,
+    random_program,
+)
 from sample.problems import Problem
 
 
@@ -95,3 +101,21 @@ class ChainSum:
                 total += rng.choice((-3, -2, -1, 1, 2, 3))
             sums.append(total)
         return sums
+
+
+class PythonFunctions:
+    """A few operations in a row; thinking is what the examples become at each."""
+
+    def fresh(self, problem: Problem, rng: Random) -> Solved:
+        """One of all correct programs, uniformly."""
+        steps = rng.choice(programs_of(problem))
+        values = tuple(args[0] for args, _ in problem.metadata["public"]["calls"])
+        lines = []
+        for step in steps:
+            values = apply(step, values)
+            lines.append(f"{step[0]} {step[1]}: {' '.join(map(str, values))}")
+        return Solved("\n".join(lines), program(steps))
+
+    def guess(self, problem: Problem, rng: Random) -> str:
+        """Any well-formed program, nearly always wrong."""
+        return program(random_program(problem, rng))

@@ -73,31 +73,32 @@ def test_math_benchmarks(local, name, answer):
 def test_humaneval(local):
     (problem,) = load_problems("h", ProblemConfig("humaneval", source="hub"))
     data = problem.metadata
-    assert data["hidden"] == [{"assert": "check(has_close_elements)"}]
-    assert "def check(candidate)" in data["setup"]
-    assert {"assert": "assert (has_close_elements([1.0, 2.0, 3.0], 0.5)) == (False)"} in data[
-        "public"
-    ]
+    assert data["entry"] == "has_close_elements" and data["given"] in problem.question
+    (hidden,) = data["hidden"]["asserts"]
+    assert "def check(candidate)" in hidden and hidden.endswith("check(candidate)\n")
+    shown = "assert has_close_elements([1.0, 2.0, 3.0], 0.5) == False"
+    assert shown in data["public"]["asserts"]
     space = {}
-    solution = data["prompt"] + "\n" + ROWS["humaneval"]["canonical_solution"]
-    exec(solution + data["setup"], space)
-    for test in [*data["public"], *data["hidden"]]:
-        exec(test["assert"], space)
+    exec(data["given"] + ROWS["humaneval"]["canonical_solution"], space)
+    for test in (*data["public"]["asserts"], hidden):
+        exec(test, {**space, "candidate": space["has_close_elements"]})
 
 
 def test_mbpp(local):
     (problem,) = load_problems("m", ProblemConfig("mbpp", source="hub"))
     assert "assert math.floor(add(1, 2)) == 3" in problem.question
     assert "add(0, 0)" not in problem.question
-    assert problem.metadata["entry"] == "add" and problem.metadata["setup"] == "import math"
-    assert len(problem.metadata["hidden"]) == 2 and len(problem.metadata["public"]) == 1
+    assert problem.metadata["entry"] == "add"
+    public, hidden = problem.metadata["public"], problem.metadata["hidden"]
+    assert public["setup"] == hidden["setup"] == "import math"
+    assert len(hidden["asserts"]) == 2 and len(public["asserts"]) == 1
 
 
 def test_livecodebench(local):
     (problem,) = load_problems("l", ProblemConfig("livecodebench", source="hub"))
-    assert "standard input" in problem.question and problem.metadata["entry"] == ""
-    assert problem.metadata["public"] == [{"input": "1\n2\n", "output": "3\n"}]
-    assert len(problem.metadata["hidden"]) == 3
+    assert "standard input" in problem.question and problem.metadata["entry"] is None
+    assert problem.metadata["public"] == {"runs": [["1\n2\n", "3\n"]]}
+    assert len(problem.metadata["hidden"]["runs"]) == 3
 
 
 def test_livecodebench_methods(local):
@@ -106,8 +107,8 @@ def test_livecodebench_methods(local):
            "private_test_cases": json.dumps(CALLS)}  # fmt: skip
     (local / "livecodebench" / "test6.jsonl").write_text(json.dumps(row))
     (problem,) = load_problems("l", ProblemConfig("livecodebench", source="hub"))
-    assert problem.metadata["entry"] == "Solution.f" and "class Solution" in problem.question
-    assert problem.metadata["public"] == [{"args": [[1, 2], 3], "expected": [4]}]
+    assert problem.metadata["entry"] == "f" and "class Solution" in problem.question
+    assert problem.metadata["public"] == {"calls": [[[[1, 2], 3], [4]]]}
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
@@ -193,10 +194,11 @@ def test_plain_rows_with_tests(tmp_path):
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     config = ProblemConfig(str(path), source="file", options={"grader": "code"})
     found = {p.metadata["entry"]: p for p in load_problems("c", config)}
-    assert found["f"].metadata["hidden"] == [{"assert": "assert f(1) == 2"}]
+    assert found["f"].metadata["hidden"] == {"asserts": ["assert f(1) == 2"], "setup": "x = 1"}
     assert found["f"].question.startswith("Add.") and "Python" in found["f"].question
-    assert found["g"].metadata["hidden"] == [{"args": [1], "expected": 2}]
-    assert found[""].metadata["public"] == [{"input": "2", "output": "2"}]
+    assert found["g"].metadata["hidden"] == {"calls": [[[1], 2]]}
+    assert found["g"].metadata["public"] == {}
+    assert found[None].metadata["public"] == {"runs": [["2", "2"]]}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from sample.config import ProblemConfig
 from sample.families import load_problems
 from sample.grading import grade
 from train.pretrain.config import PretrainConfig
-from train.pretrain.solvers import ChainSum, Countdown
+from train.pretrain.solvers import ChainSum, Countdown, PythonFunctions
 from train.pretrain.transcripts import RECALL, write_document
 
 COUNTDOWN = {
@@ -49,6 +49,32 @@ def test_chain_sum_guesses_are_right_by_chance_alone():
     rng = Random(0)
     right = sum(ChainSum(0.0).guess(p, rng) == p.answer for p in sums for _ in range(10))
     assert 40 < right < 130  # 2000 / 25 = 80
+
+
+def functions(count):
+    config = ProblemConfig("compositions", source="python_functions", split="train", count=count)
+    return load_problems("functions", config)
+
+
+def solves(problem, answer):
+    names: dict = {}
+    exec(answer, names)
+    return all(names["f"](x) == y for (x,), y in problem.metadata["hidden"]["calls"])
+
+
+def test_function_attempts_are_correct_various_and_show_their_work():
+    solver, rng = PythonFunctions(), Random(0)
+    for problem in functions(30):
+        attempts = {solver.fresh(problem, rng) for _ in range(20)}
+        assert len(attempts) > 1 and all(solves(problem, a.answer) for a in attempts)
+        outputs = " ".join(str(y) for _, y in problem.metadata["public"]["calls"])
+        assert all(a.thinking.splitlines()[-1].endswith(f": {outputs}") for a in attempts)
+
+
+def test_function_guesses_are_well_formed_and_nearly_always_wrong():
+    solver, rng = PythonFunctions(), Random(0)
+    guesses = [(p, solver.guess(p, rng)) for p in functions(30) for _ in range(20)]
+    assert sum(solves(problem, guess) for problem, guess in guesses) < 30
 
 
 def reuse_share(reuse):
