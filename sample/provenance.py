@@ -67,13 +67,16 @@ def problems_hash(problems: Iterable[Problem]) -> str:
 
 
 def files_hash(path: str) -> str | None:
-    """A hash over the names, sizes and contents of the files of a model or adapter folder.
+    """A hash over the names, sizes and contents of the files of a model or adapter folder, or of
+    the one file that a scripted adapter is.
 
     Of a file above 64 MiB, 64 blocks of 1 MiB at even distances are read: enough to tell two sets
     of weights apart without minutes of reading. For a model of the Hub that is in the local cache,
     its commit; None when neither is to be had.
     """
     folder = Path(path)
+    if folder.is_file():
+        return _hash(_content(folder))
     if not folder.is_dir():
         return _hub_commit(path)
     files = sorted(p for p in folder.iterdir() if p.suffix in _MODEL_FILES and p.is_file())

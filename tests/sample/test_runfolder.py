@@ -6,7 +6,8 @@ import pytest
 
 from sample.config import read_yaml
 from sample.errors import ForageError, UsageError
-from sample.provenance import files_hash
+from sample.models import ScriptedModel, TransformersModel, VllmModel
+from sample.provenance import environment, files_hash
 from sample.runfolder import RunFolder, first_difference, run_hash, write_atomically
 
 CONFIG = {
@@ -123,6 +124,21 @@ def test_a_model_hash_sees_every_weight_of_a_small_file_and_the_names(tmp_path):
     after = files_hash(str(tmp_path))
     file.rename(tmp_path / "other.safetensors")
     assert len({before, after, files_hash(str(tmp_path))}) == 3
+
+
+def test_a_single_file_has_the_hash_of_its_content(tmp_path):
+    file = tmp_path / "options.yaml"
+    file.write_text("{reuse: 0.5}")
+    before = files_hash(str(file))
+    file.write_text("{reuse: 0.6}")
+    assert None is not before != files_hash(str(file))
+
+
+def test_the_environment_says_how_far_each_engine_is_deterministic():
+    models = [ScriptedModel(), VllmModel("m"), TransformersModel("m")]
+    said = environment(1, models)["determinism"]
+    assert set(said) == {"scripted", "vllm", "transformers"}
+    assert said["vllm"] != said["transformers"]
 
 
 def test_a_model_that_is_not_here_has_no_hash():
