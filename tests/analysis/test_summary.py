@@ -385,6 +385,10 @@ def test_seeds_or_terms_without_variation_get_no_interval():
         for s in (1, 2)
     ]
     toy = summarize(records, CONFIG)["families"]["toy"]
-    assert toy["methods"]["diverse"]["did"] == {"estimate": 0, "low": None, "high": None, "n": 2}
+    assert toy["methods"]["diverse"]["did"] == {
+        "estimate": 0,
+        **dict.fromkeys(("low", "high", "crossed_low", "crossed_high")),
+        "n": 2,
+    }
     term = toy["systems"]["base"]["identity"]["coverage_term"]
     assert term["degenerate"] and term["low"] is None
