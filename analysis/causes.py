@@ -1,4 +1,4 @@
-"""The attribution of a gap as an entry of the summary: shares, checks, and what they allow to say."""
+"""The attribution of a gap as an entry of the summary: shares, checks, and what they say."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -107,20 +107,21 @@ def _checks(study: Study, system: str, arm: str, config: AnalysisConfig) -> Iter
     design = config.design
     if arm == design.exposure:
         yield checks.is_short(cells[arm], cells[PARALLEL], cells[SEQUENTIAL])
-        yield _moved("Does its chain repeat itself beyond chance (lower bound)?", study, system, arm)
+        yield _repeats_itself(study, system, arm, config.alpha)
     else:
         yield checks.has_its_length(cells[arm], cells[SEQUENTIAL], SEQUENTIAL)
     if arm == design.swapped and design.shown in cells:
         yield checks.shows_others(cells[arm], cells[design.shown])
 
 
-def _moved(question: str, study: Study, system: str, arm: str) -> Check:
+def _repeats_itself(study: Study, system: str, arm: str, alpha: float) -> Check:
+    question = "Does its chain repeat itself beyond chance (lower bound)?"
     pool = study.cells[(system, PARALLEL)].pool
     rate = study.cells[(system, arm)].levels["repeat_rate"]
     if pool is None or pool.baseline.shape[1] < 2:
         return Check(question, math.nan, None)
     chance = contrast(pool.baseline[:, 1:].mean(axis=1))
-    low = interval(rate - chance, 0.05).low
+    low = interval(rate - chance, alpha).low
     return Check(question, low, None if math.isnan(low) else low > 0)
 
 
@@ -169,14 +170,14 @@ def _partial_readings(
     if parts.arms["context"]:
         yield _alone("the longer context", context["first"], config.margin)
         yield (
-            f"On top of it, exposure to the earlier answers costs {_points(exposure['last'])}; what "
-            f"exposure costs without the length needs an arm {config.design.exposure!r}."
+            f"On top of it, exposure to the earlier answers costs {_points(exposure['last'])}; "
+            f"what exposure costs without the length needs an arm {config.design.exposure!r}."
         )
     elif parts.arms["exposure"]:
         yield _alone("exposure to the earlier answers", exposure["first"], config.margin)
         yield (
-            f"On top of it, the length of the context costs {_points(context['last'])}; what length "
-            f"costs without the answers needs an arm {config.design.context!r}."
+            f"On top of it, the length of the context costs {_points(context['last'])}; what "
+            f"length costs without the answers needs an arm {config.design.context!r}."
         )
     else:
         yield (
@@ -185,7 +186,10 @@ def _partial_readings(
         )
     if "aggregator" in shares:
         last = shares["aggregator"]["last"]
-        yield f"Of the gap of {_points(total)}, the last answer in place of a vote is {_points(last)}."
+        yield (
+            f"Of the gap of {_points(total)}, the last answer in place of a vote is "
+            f"{_points(last)}."
+        )
 
 
 def _alone(name: str, found: Json, margin: float) -> str:

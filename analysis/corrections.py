@@ -12,7 +12,7 @@ from analysis.numbers import Json
 _SHRANK = ("NARROWED", "CLOSED", "CLOSED_BY_DAMAGE")
 
 
-def tests_json(families: Mapping[str, Json], base: str, alpha: float) -> Json:
+def corrected_json(families: Mapping[str, Json], base: str, alpha: float) -> Json:
     """Confirmatory tests with Holm's correction, exploratory ones with Benjamini-Hochberg's.
 
     Confirmatory: did the gap shrink, for every adapter on the primary aggregator; in a family

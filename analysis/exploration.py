@@ -11,7 +11,7 @@ from scipy.special import digamma, hyp2f1
 from analysis.votes import dense
 
 Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+Integers = NDArray[np.signedinteger]
 
 FEWEST_FOR_ENTROPY = 32
 _NODES = 64
@@ -58,9 +58,9 @@ def _log_tail(n: Integers, x: Floats) -> Floats:
 
 
 def missing_mass(counts: Integers) -> Floats:
-    """Chance that one more draw gives an answer not seen yet, f1 / n (Good 1953); NaN where n = 0.
+    """Chance that the last attempt's answer is new, f1 / n (Good 1953); NaN where n = 0.
 
-    An answer's worth of bias at most 1 / n; with n = 8 its standard deviation is .1.
+    Unbiased for a last attempt; a little above the chance that one more would be new.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         return (counts == 1).sum(axis=1) / counts.sum(axis=1)
@@ -180,9 +180,7 @@ def ideal_coverage(correct: Integers, others: Integers, n: Integers, steps: int)
     benchmarks/exploration.py measures it, docs/exploration.md says what follows.
     """
     others = -np.sort(-others, axis=1)
-    unique, inverse = np.unique(
-        np.column_stack([n, correct, others]), axis=0, return_inverse=True
-    )
+    unique, inverse = np.unique(np.column_stack([n, correct, others]), axis=0, return_inverse=True)
     size = max(1, _ELEMENTS // (_NODES * steps))
     parts = [unique[i : i + size] for i in range(0, len(unique), size)]
     found = [_ideal(p[:, 0], p[:, 1], p[:, 2:], steps) for p in parts]

@@ -64,10 +64,10 @@ def effect(values: Floats, factor: int) -> Effect:
     factors = values.shape[1].bit_length() - 1
     off = _without(factor, factors)
     steps = values[:, off] - values[:, [cell | 1 << factor for cell in off]]
-    known = ~np.isnan(steps).any(axis=0)
-    first = steps[:, 0] if known[0] else None
-    last = steps[:, -1] if known[-1] else None
-    if not known.all() or not len(values):
+    first, last = steps[:, 0], steps[:, -1]
+    first = None if np.isnan(first).any() else first
+    last = None if np.isnan(last).any() else last
+    if np.isnan(steps).any() or not len(values):
         return Effect(None, first, last, None, None)
     shares = values @ shapley_weights(factors)[factor]
     means = steps.mean(axis=0)

@@ -109,9 +109,11 @@ def _votes_of_subsets(
     drawn = classes[:, subsets].reshape(rows * draws, k)
     cells = (drawn + n * np.arange(rows * draws)[:, None]).ravel()
     size = rows * draws * n
-    sums = np.bincount(cells, weights[:, subsets].ravel(), size).reshape(-1, n)
-    hits = np.bincount(cells, right[:, subsets].ravel(), size).reshape(-1, n) > 0
-    return _share_of_top(sums, hits).reshape(rows, draws)
+    sums = np.bincount(cells, weights[:, subsets].ravel(), size)
+    hits = np.bincount(cells, right[:, subsets].ravel(), size) > 0
+    return _share_of_top(sums.reshape(-1, n).astype(float), hits.reshape(-1, n)).reshape(
+        rows, draws
+    )
 
 
 def _share_of_top(sums: Floats, right: NDArray[np.bool_]) -> Floats:

@@ -11,7 +11,7 @@ import numpy as np
 from analysis.causes import causes_json
 from analysis.comparisons import adapter_json, methods_json, model_json
 from analysis.config import AnalysisConfig, SystemInfo, guess_info
-from analysis.corrections import correction_warnings, tests_json
+from analysis.corrections import corrected_json, correction_warnings
 from analysis.inference import Inference, infer
 from analysis.levels import system_json
 from analysis.numbers import Json, gap_json
@@ -58,7 +58,7 @@ def summarize(
         study = build_study(table, family, infos, config.base, config.aggregator(family))
         families[family], more = _family(study, infos, config, registered)
         warnings += [*study.warnings, *more]
-    tests = tests_json(families, config.base, config.alpha)
+    tests = corrected_json(families, config.base, config.alpha)
     warnings += correction_warnings(families, tests)
     return _plain(
         {
