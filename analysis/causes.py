@@ -107,21 +107,26 @@ def _checks(study: Study, system: str, arm: str, config: AnalysisConfig) -> Iter
     design = config.design
     if arm == design.exposure:
         yield checks.is_short(cells[arm], cells[PARALLEL], cells[SEQUENTIAL])
-        yield _repeats_itself(study, system, arm, config.alpha)
+        rate = study.cells[(system, arm)].levels["repeat_rate"].values
+        question = "Does its chain repeat itself beyond chance (lower bound)?"
+        yield _beyond_chance(question, rate, study, system, config.alpha)
     else:
         yield checks.has_its_length(cells[arm], cells[SEQUENTIAL], SEQUENTIAL)
     if arm == design.swapped and design.shown in cells:
         yield checks.shows_others(cells[arm], cells[design.shown])
+        rate = checks.shown_copies(cells[arm], cells[design.shown])
+        question = "Does it give answers it was shown beyond chance (lower bound)?"
+        yield _beyond_chance(question, rate, study, system, config.alpha)
 
 
-def _repeats_itself(study: Study, system: str, arm: str, alpha: float) -> Check:
-    question = "Does its chain repeat itself beyond chance (lower bound)?"
+def _beyond_chance(
+    question: str, rate: np.ndarray, study: Study, system: str, alpha: float
+) -> Check:
+    """rate: [problem]; chance: that an independent draw is among as many earlier ones."""
     pool = study.cells[(system, PARALLEL)].pool
-    rate = study.cells[(system, arm)].levels["repeat_rate"]
     if pool is None or pool.baseline.shape[1] < 2:
         return Check(question, math.nan, None)
-    chance = contrast(pool.baseline[:, 1:].mean(axis=1))
-    low = interval(rate - chance, alpha).low
+    low = interval(contrast(rate - pool.baseline[:, 1:].mean(axis=1)), alpha).low
     return Check(question, low, None if math.isnan(low) else low > 0)
 
 

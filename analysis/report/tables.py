@@ -92,7 +92,7 @@ def _exploration(summary: Json) -> Table:
         "repair|repaired, %|share",
         "damage|damaged, %|share",
     )
-    reasons = dict.fromkeys(("distinct", "repeat_rate", "valid"), _NO_PROBLEM)
+    reasons: dict[str, str] = dict.fromkeys(("distinct", "repeat_rate", "valid"), _NO_PROBLEM)
     reasons |= dict.fromkeys(_INDEPENDENCE, "needs this system's parallel arm")
     reasons["efficiency"] = "the reference, or independent and ideal draws too close to tell"
     reasons |= dict.fromkeys(_OPTIONAL, "no step to which it applies")

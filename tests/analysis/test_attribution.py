@@ -5,6 +5,8 @@ import pytest
 from simulated import attempt
 
 from analysis.config import AnalysisConfig, Design
+from analysis.report.table import Missing
+from analysis.report.tables import build_tables
 from analysis.summary import summarize
 from sample.records import Ledger
 
@@ -135,8 +137,21 @@ def test_exposure_splits_into_seeing_answers_and_their_being_its_own(exposed):
 def test_checks_of_each_control(exposed):
     passed = {arm: [check["passed"] for check in found] for arm, found in exposed["checks"].items()}
     assert passed["irrelevant_context"] == [True]
-    assert passed["swapped_history"] == [True, True]
-    assert passed["tally"][0] is True
+    # attempts of this study are independent, so no exposure shows in what they repeat
+    assert passed["swapped_history"] == [True, True, False]
+    assert passed["tally"] == [True, False]
+
+
+def test_a_model_that_copies_what_it_is_shown_is_seen_to():
+    records = list(study({"parallel": 0.3, "irrelevant_context": 0.3, "sequential": 0.3}, 60))
+    shown = {(a.problem, a.replicate, a.step): a for a in records if a.arm == "parallel"}
+    for (problem, replicate, step), source in shown.items():
+        seen = shown[problem, replicate, 1] if step > 1 else source
+        copy = attempt(problem, "swapped_history", "base", replicate, step, seen.canonical, False)
+        records.append(copy)
+    family = summarize(records, CONFIG)["families"]["toy"]
+    checks = family["attribution"]["base"]["checks"]["swapped_history"]
+    assert checks[2]["passed"] and checks[2]["estimate"] > 0.3
 
 
 def test_arms_of_other_names_are_named_in_the_config():
@@ -146,6 +161,17 @@ def test_arms_of_other_names_are_named_in_the_config():
     found = explain({"parallel": 0.6, "padded": 0.6, "sequential": 0.5}, config, problems=50)
     assert found["arms"]["context"] == "padded"
     assert found["gaps"]["accuracy"]["shares"]["context"]["first"]["n"] == 50
+
+
+def test_the_report_has_a_row_per_factor():
+    levels = dict(zip(ARMS[:4], (0.6, 0.6, 0.4, 0.4), strict=True))
+    whole = summarize(study(levels, problems=60), CONFIG)
+    table = build_tables(whole)["attribution"]
+    shares = whole["families"]["toy"]["attribution"]["base"]["gaps"]["accuracy"]["shares"]
+    assert [row["factor"] for row in table.rows] == ["context", "exposure"]
+    assert [row["shapley"] for row in table.rows] == [s["shapley"] for s in shares.values()]
+    pair = summarize(study({"parallel": 0.6, "sequential": 0.4}, problems=9), CONFIG)
+    assert all(isinstance(row["within"], Missing) for row in build_tables(pair)["attribution"].rows)
 
 
 def test_few_problems_make_no_claim():

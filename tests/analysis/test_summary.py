@@ -213,9 +213,8 @@ def test_efficiency_places_the_chain_between_independent_and_ideal_draws(toy):
 def test_efficiency_is_not_given_where_the_references_coincide():
     reuse = {("base", "parallel"): 0.0, ("base", "sequential"): 0.5}
     toy = summarize(simulate(reuse, problems=60, answers=2), CONFIG)["families"]["toy"]
-    records = [a for a in simulate(reuse, problems=6)]
-    few = summarize(records, CONFIG)["families"]["toy"]["systems"]["base"]["arms"]["sequential"]
-    assert few["efficiency"] is None
+    few = summarize(simulate(reuse, problems=6), CONFIG)["families"]["toy"]["systems"]["base"]
+    assert few["arms"]["sequential"]["efficiency"] is None
     assert toy["systems"]["base"]["arms"]["parallel"]["exhausted"]["estimate"] == 1
 
 
