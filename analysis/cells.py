@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import chains, estimators, votes
+from analysis import chains, estimators, exploration, votes
+from analysis.diversity import chain_levels, pool_levels
 from analysis.statistic import Statistic, over_replicates
 from analysis.table import FINISHES, SKIPPED, TOKENS, Cell
 
@@ -31,7 +32,8 @@ class Pool:
 class CellStatistics:
     """levels: name -> one number per problem; curves: name -> [problem, k], k = 1..N.
 
-    Names: accuracy, coverage, majority, last (chains only), repeat_rate, distinct, valid.
+    Names: accuracy, coverage, majority, last (chains only), repeat_rate, distinct, valid,
+    ideal_coverage (pools only), and those of ``analysis.diversity``.
     transitions: name -> (events, at risk) per problem. pool: None for chains.
     """
 
@@ -49,13 +51,17 @@ def parallel_statistics(cell: Cell) -> CellStatistics:
     n, right = graded.sum(axis=1), (correct == 1).sum(axis=1)
     k = np.arange(1, steps + 1)
     coverage = estimators.pass_at_k(n[:, None], right[:, None], k)
-    majority = _pool_majority(cell, graded, steps)
+    wrong = _wrong_counts(cell)
+    majority = votes.majority_curve(right, wrong, n, steps)
+    ideal = exploration.ideal_coverage(right, wrong, n, steps)
     pool = _pool(cell, steps)
     distinct = estimators.distinct_curve(pool.counts, pool.n, steps)
     common = _common_levels(cell)
     groups = _chain_votes(cell)[:, :, -1]
     levels = {
         **common,
+        **pool_levels(cell, pool.counts, pool.n, coverage),
+        "ideal_coverage": Statistic(ideal[:, -1], np.full(problems, np.nan), replicates),
         "coverage": Statistic(
             coverage[:, -1], estimators.pass_at_k_variance(n, right, steps), replicates
         ),
@@ -65,8 +71,14 @@ def parallel_statistics(cell: Cell) -> CellStatistics:
             distinct[:, -1], np.full(problems, np.nan), replicates, high=float(steps)
         ),
     }
-    curves = {**_common_curves(cell), "coverage": coverage, "majority": majority}
-    return CellStatistics(levels, {**curves, "distinct": distinct}, _transitions(cell), pool)
+    curves = {
+        **_common_curves(cell),
+        "coverage": coverage,
+        "ideal_coverage": ideal,
+        "majority": majority,
+        "distinct": distinct,
+    }
+    return CellStatistics(levels, curves, _transitions(cell), pool)
 
 
 def chain_statistics(cell: Cell) -> CellStatistics:
@@ -77,6 +89,7 @@ def chain_statistics(cell: Cell) -> CellStatistics:
     steps = cell.correct.shape[2]
     levels = {
         **_common_levels(cell),
+        **chain_levels(cell, coverage),
         "coverage": over_replicates(coverage[:, :, -1]),
         "majority": over_replicates(majority[:, :, -1]),
         "last": over_replicates(cell.correct[:, :, -1]),
@@ -135,11 +148,10 @@ def _chain_votes(cell: Cell) -> Floats:
     return votes.chain_votes(*flat).reshape(shape)
 
 
-def _pool_majority(cell: Cell, graded: NDArray[np.bool_], steps: int) -> Floats:
-    correct = cell.correct.reshape(len(graded), -1)
-    answers = cell.answer.reshape(len(graded), -1)
-    wrong = estimators.answer_counts(np.where(correct == 0, answers, -1))
-    return votes.majority_curve((correct == 1).sum(axis=1), wrong, graded.sum(axis=1), steps)
+def _wrong_counts(cell: Cell) -> Integers:
+    """[problem, wrong answer] how often each was given."""
+    answers = np.where(cell.correct == 0, cell.answer, -1)
+    return estimators.answer_counts(answers.reshape(len(answers), -1))
 
 
 def _pool(cell: Cell, steps: int) -> Pool:

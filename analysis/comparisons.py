@@ -1,19 +1,17 @@
 """Verdicts: adapters against their base, methods over seeds, and models that are no adapters."""
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
 
 from analysis.config import AGGREGATORS, AnalysisConfig, SystemInfo
-from analysis.inference import Inference, t_ratio
-from analysis.intervals import fieller, t_interval
+from analysis.inference import Inference, ratio_of_means
 from analysis.numbers import Json, gap_json
+from analysis.seeds import crossed_interval, seed_interval
 from analysis.statistic import Statistic
 from analysis.study import Key, Study
 from analysis.verdict import judge, judge_model
 
-_LEAST_T_FOR_FRACTION = 4.0
 _NO_PROBLEMS = "Not measured: no problem has all the attempts it needs in every arm."
 _CHANGES = ("gap_base", "gap_adapted", "did", "sequential_change", "parallel_change")
 
@@ -70,39 +68,44 @@ def adapter_json(
 
 def _fraction_closed(base: Statistic, adapted: Statistic, alpha: float) -> Json | None:
     """1 - adapted gap / base gap; None unless the base gap is 4 standard errors from 0."""
-    if abs(t_ratio(base)) < _LEAST_T_FOR_FRACTION:
+    left = ratio_of_means(adapted, base, alpha)
+    if left is None:
         return None
-    limits = fieller(adapted.sample, base.sample, alpha)
-    if limits is None:
-        return None
-    return {
-        "estimate": 1 - adapted.estimate / base.estimate,
-        "low": 1 - limits[1],
-        "high": 1 - limits[0],
-    }
+    return {"estimate": 1 - left.estimate, "low": 1 - left.high, "high": 1 - left.low}
 
 
-def methods_json(adapters: Json, infos: Mapping[str, SystemInfo], alpha: float) -> Json:
+def methods_json(
+    study: Study, adapters: Json, infos: Mapping[str, SystemInfo], config: AnalysisConfig
+) -> Json:
     """Adapters that differ only in training seed, with the seeds as the sample."""
-    groups: dict[str, list[Json]] = {}
+    groups: dict[str, list[str]] = {}
     for name, entry in adapters.items():
         if entry["verdict"] is not None:
-            groups.setdefault(infos[name].method or name, []).append(entry)
-    return {method: _method(entries, alpha) for method, entries in groups.items()}
+            groups.setdefault(infos[name].method or name, []).append(name)
+    primary = config.aggregator(study.family)
+    found: Json = {}
+    for method, names in groups.items():
+        verdicts = [adapters[name]["verdict"] for name in names]
+        found[method] = {
+            "seeds": len(names),
+            "verdicts": {v: verdicts.count(v) for v in dict.fromkeys(verdicts)},
+        }
+        for key in _CHANGES[1:]:
+            contrasts = [study.contrasts[(key, name, primary)] for name in names]
+            found[method][key] = _over_seeds(contrasts, config.alpha)
+    return found
 
 
-def _method(entries: list[Json], alpha: float) -> Json:
-    verdicts = [entry["verdict"] for entry in entries]
-    samples = {key: [entry[key]["estimate"] for entry in entries] for key in _CHANGES[1:]}
+def _over_seeds(contrasts: list[Statistic], alpha: float) -> Json:
+    means = np.array([contrast.estimate for contrast in contrasts])
+    values = np.array([contrast.values for contrast in contrasts])
+    low, high = seed_interval(means, alpha)
+    crossed = crossed_interval(values[:, ~np.isnan(values).any(axis=0)], alpha)
     return {
-        "seeds": len(entries),
-        "verdicts": {v: verdicts.count(v) for v in dict.fromkeys(verdicts)},
-        **{key: _over_seeds(sample, alpha) for key, sample in samples.items()},
+        "estimate": float(means.mean()),
+        "low": low,
+        "high": high,
+        "crossed_low": crossed[0],
+        "crossed_high": crossed[1],
+        "n": len(means),
     }
-
-
-def _over_seeds(estimates: list[float], alpha: float) -> Json:
-    values = np.array(estimates, dtype=float)
-    varied = len(values) > 1 and np.ptp(values) > 1e-9
-    low, high = t_interval(values, alpha) if varied else (math.nan, math.nan)
-    return {"estimate": float(values.mean()), "low": low, "high": high, "n": len(values)}

@@ -13,6 +13,22 @@ _SEEDED = re.compile(r"(?P<method>.+)-s(?P<seed>\d+)")
 
 
 @dataclass(frozen=True)
+class Design:
+    """Which arm stands in which cell of the design that explains the gap, beside the pair itself.
+
+    context: as long a prompt as sequential's, but none of its answers (H2).
+    exposure: the chain's own earlier answers at next to no length, e.g. sequential with
+        ``history: tally`` (H3 without H2).
+    swapped: a history like sequential's, but of the answers of another arm; shown: that arm.
+    """
+
+    context: str = "irrelevant_context"
+    exposure: str = "tally"
+    swapped: str = "swapped_history"
+    shown: str = "parallel"
+
+
+@dataclass(frozen=True)
 class AnalysisConfig:
     """What the verdict depends on; to be fixed before sampling.
 
@@ -25,6 +41,7 @@ class AnalysisConfig:
         controls. An adapter is compared with the model it sits on.
     estimand: "superpopulation" = problems like these (t over problems); "fixed" = these very
         problems (replicate noise only; needs at least 2 replicates).
+    design: the arms that tell aggregator, context and exposure apart.
     """
 
     margin: float = 0.03
@@ -34,6 +51,7 @@ class AnalysisConfig:
     seed: int = 0
     base: str = "base"
     estimand: str = "superpopulation"
+    design: Design = Design()
 
     def __post_init__(self) -> None:
         _require(0 < self.margin < 1, "margin", self.margin, "a share between 0 and 1, e.g. 0.03")

@@ -9,11 +9,12 @@ import numpy as np
 from scipy import stats
 
 from analysis.config import AnalysisConfig
-from analysis.intervals import Interval, fixed_interval, interval
+from analysis.intervals import Interval, fieller, fixed_interval, interval
 from analysis.resampling import sign_flip_p, two_level_bootstrap
 from analysis.statistic import Statistic
 
 K = TypeVar("K", bound=Hashable)
+_LEAST_T_FOR_RATIO = 4.0
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Inference:
     """interval: super-population. fixed: these problems only. boot_*: two-level bootstrap.
 
     p_t: two-sided t test; p_flip: sign flip; p_mcnemar: mid-p where there is one run per problem
-    (contrast in {-1, 0, 1}). NaN where undefined.
+    (contrast in {-1, 0, 1}); posterior: then also the chance that the contrast is above 0, under a
+    uniform prior on the four outcomes. NaN where undefined.
     """
 
     interval: Interval
@@ -29,6 +31,7 @@ class Inference:
     p_t: float
     p_flip: float
     p_mcnemar: float
+    posterior: float
     boot_low: float
     boot_high: float
 
@@ -61,7 +64,7 @@ def _infer_group(group: Mapping[K, Statistic], config: AnalysisConfig) -> dict[K
             fixed_interval(statistic, config.alpha),
             t_p(statistic),
             float(flips[i]),
-            mcnemar_mid_p(statistic),
+            *_single_run(statistic),
             float(lows[i]),
             float(highs[i]),
         )
@@ -97,13 +100,39 @@ def t_ratio(statistic: Statistic) -> float:
     return float(d.mean() / (d.std(ddof=1) / math.sqrt(len(d))))
 
 
-def mcnemar_mid_p(statistic: Statistic) -> float:
-    """McNemar mid-p for a contrast of one run per problem, NaN for any other."""
+def ratio_of_means(top: Statistic, bottom: Statistic, alpha: float) -> Interval | None:
+    """mean(top) / mean(bottom) on the problems of both, with Fieller's bounds.
+
+    None unless the bottom lies at least 4 standard errors from 0: nearer to it, the bounds are
+    too wide to say anything, or no interval at all.
+    """
+    shared = top.known & bottom.known
+    top, bottom = top.only(shared), bottom.only(shared)
+    if abs(t_ratio(bottom)) < _LEAST_T_FOR_RATIO:
+        return None
+    limits = fieller(top.sample, bottom.sample, alpha)
+    if limits is None:
+        return None
+    n = int(shared.sum())
+    return Interval(top.estimate / bottom.estimate, *limits, n, "fieller")
+
+
+def _single_run(statistic: Statistic) -> tuple[float, float]:
+    """McNemar mid-p and posterior of a contrast of one run per problem, NaN for any other."""
     d = statistic.sample
     if statistic.high != 1 or len(d) == 0 or np.abs(d - np.round(d)).max() > 1e-9:
-        return math.nan
+        return math.nan, math.nan
     plus, minus = int((d > 0.5).sum()), int((d < -0.5).sum())
-    return mid_p(plus, minus)
+    return mid_p(plus, minus), dirichlet_posterior(plus, minus)
+
+
+def dirichlet_posterior(plus: int, minus: int) -> float:
+    """P(p+ > p-) after ``plus`` and ``minus`` discordant pairs under Dirichlet(1, 1, 1, 1).
+
+    p+ / (p+ + p-) is Beta(plus + 1, minus + 1) whatever the concordant pairs (compare Bowyer et
+    al. 2025, arXiv 2503.01747).
+    """
+    return float(stats.beta.sf(0.5, plus + 1, minus + 1))
 
 
 def mid_p(plus: int, minus: int) -> float:

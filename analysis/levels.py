@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from analysis.cells import CellStatistics
 from analysis.chains import identity_terms
 from analysis.config import AGGREGATORS, AnalysisConfig
-from analysis.estimators import collision
-from analysis.inference import Inference
+from analysis.inference import Inference, ratio_of_means
 from analysis.intervals import (
     FEWEST_NON_ZERO,
     Interval,
@@ -23,6 +22,8 @@ from analysis.statistic import Statistic
 from analysis.study import PARALLEL, SEQUENTIAL, Key, Study
 
 Floats = NDArray[np.float64]
+
+_OF_ONE_MODE = ("last", "ideal_coverage", "entropy", "missing_mass", "exhausted")
 
 
 def system_json(
@@ -45,10 +46,11 @@ def _arm(study: Study, system: str, arm: str, config: AnalysisConfig) -> Json:
     parallel = study.cells.get((system, PARALLEL))
     return {
         **levels,
-        "last": levels.get("last"),
+        **{name: levels.get(name) for name in _OF_ONE_MODE},
+        "effective_answers": _effective_answers(interval(cell.levels["collision"], alpha)),
+        "efficiency": _efficiency(cell, parallel, alpha),
         "selection": _selection(cell, primary),
         **_independence(cell, parallel, alpha),
-        "collision": _collision(cell, alpha),
         **{n: _transition(e, r, alpha) for n, (e, r) in cell.transitions.items()},
         "tokens": dict(cost.tokens),
         "finish": dict(cost.finish),
@@ -80,11 +82,26 @@ def _independence(cell: CellStatistics, parallel: CellStatistics | None, alpha: 
     }
 
 
-def _collision(cell: CellStatistics, alpha: float) -> Json | None:
-    if cell.pool is None:
+def _effective_answers(collision: Interval) -> Json | None:
+    """Hill number of order 2: 1 over the mean collision, and over its bounds."""
+    if not collision.low > 0:
         return None
-    values = collision(cell.pool.counts, cell.pool.n)
-    return interval_json(interval(Statistic(values, np.full(len(values), math.nan)), alpha))
+    return {
+        "estimate": 1 / collision.estimate,
+        "low": 1 / collision.high,
+        "high": 1 / collision.low,
+        "n": collision.n,
+    }
+
+
+def _efficiency(cell: CellStatistics, parallel: CellStatistics | None, alpha: float) -> Json | None:
+    """Where the coverage lies between independent draws (0) and draws without repeats (1)."""
+    if parallel is None or cell is parallel:
+        return None
+    independent = parallel.levels["coverage"]
+    room = parallel.levels["ideal_coverage"] - independent
+    found = ratio_of_means(cell.levels["coverage"] - independent, room, alpha)
+    return None if found is None else interval_json(found)
 
 
 def _transition(events: Floats, at_risk: Floats, alpha: float) -> Json:

@@ -22,6 +22,7 @@ def gap_json(found: Inference | None) -> Json | None:
         "p_t": found.p_t,
         "p_flip": found.p_flip,
         "p_mcnemar": found.p_mcnemar,
+        "posterior": found.posterior,
         "boot_low": found.boot_low,
         "boot_high": found.boot_high,
         "fixed_low": found.fixed.low,

@@ -1,7 +1,7 @@
 """The contrasts of one family: gaps, their changes under adapters, controls."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from analysis.cells import CellStatistics, Costs, chain_statistics, costs, parallel_statistics
 from analysis.config import AGGREGATORS, SystemInfo
 from analysis.statistic import Statistic
-from analysis.table import Table
+from analysis.table import Cell, Table
 
 PARALLEL = "parallel"
 SEQUENTIAL = "sequential"
@@ -21,10 +21,12 @@ Key = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Study:
-    """One family. cells: (system, arm) -> statistics. contrasts: what inference is wanted for."""
+    """One family. raw, cells: (system, arm) -> attempts and their statistics. contrasts: what
+    inference is wanted for."""
 
     family: str
     problems: int
+    raw: Mapping[tuple[str, str], Cell]
     cells: Mapping[tuple[str, str], CellStatistics]
     costs: Mapping[tuple[str, str], Costs]
     contrasts: Mapping[Key, Statistic]
@@ -52,7 +54,13 @@ def build_study(
         for key, cell in raw.items()
     }
     study = Study(
-        family, len(table.problems[family]), cells, {k: costs(c) for k, c in raw.items()}, {}, ()
+        family,
+        len(table.problems[family]),
+        raw,
+        cells,
+        {k: costs(c) for k, c in raw.items()},
+        {},
+        (),
     )
     contrasts: dict[Key, Statistic] = {}
     warnings: list[str] = []
@@ -61,9 +69,8 @@ def build_study(
     for system in study.systems:
         contrasts.update(_adapter(study, systems[system], contrasts, primary, warnings))
     contrasts.update(_controls(study, base, primary))
-    return Study(
-        family, study.problems, cells, study.costs, contrasts, (*warnings, *_data_warnings(study))
-    )
+    said = (*warnings, *_data_warnings(study))
+    return replace(study, contrasts=contrasts, warnings=said)
 
 
 def parallel_level(cell: CellStatistics, aggregator: str) -> Statistic:

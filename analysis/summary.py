@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from analysis.causes import causes_json
 from analysis.comparisons import adapter_json, methods_json, model_json
 from analysis.config import AnalysisConfig, SystemInfo, guess_info
+from analysis.corrections import corrected_json, correction_warnings
 from analysis.inference import Inference, infer
 from analysis.levels import system_json
 from analysis.numbers import Json, gap_json
@@ -56,12 +58,15 @@ def summarize(
         study = build_study(table, family, infos, config.base, config.aggregator(family))
         families[family], more = _family(study, infos, config, registered)
         warnings += [*study.warnings, *more]
+    tests = corrected_json(families, config.base, config.alpha)
+    warnings += correction_warnings(families, tests)
     return _plain(
         {
             "schema_version": SCHEMA_VERSION,
             "run": _run(table, name, created),
             "settings": _settings(table, config, replicates, decoding, registered),
             "families": families,
+            "tests": tests,
             "warnings": warnings,
         }
     )
@@ -157,8 +162,13 @@ def _family(
         "systems": {name: system_json(study, name, inferred, config) for name in study.systems},
         "adapters": adapters,
         "models": models,
-        "methods": methods_json(adapters, infos, config.alpha),
+        "methods": methods_json(study, adapters, infos, config),
         "controls": controls,
+        "attribution": {
+            name: causes_json(study, name, config)
+            for name in study.systems
+            if name == config.base or config.design.context in study.arms(name)
+        },
     }
     return summary, _straddles(study, inferred, config)
 

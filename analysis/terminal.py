@@ -51,6 +51,7 @@ def render(summary: Json) -> Iterator[RenderableType]:
             yield ""
             yield _controls(family)
         yield ""
+        yield from _causes(family)
     for warning in summary["warnings"]:
         yield f"[yellow]warning:[/] {escape(warning)}"
 
@@ -157,6 +158,19 @@ def _exploration(family: Json) -> Table:
             distinct = with_interval(levels["distinct"], 1, 2)
             _add(table, arm, *shares, distinct, _count(levels["repeat_rate"]))
     return table
+
+
+def _causes(family: Json) -> Iterator[str]:
+    from rich.markup import escape
+
+    for name, causes in family["attribution"].items():
+        for sentence in (causes or {}).get("reading", ()):
+            yield f"[bold]{escape(name)}[/] {escape(sentence)}"
+        for arm, checks in (causes or {}).get("checks", {}).items():
+            for check in checks:
+                if check["passed"] is False:
+                    found = f"{escape(check['question'])} No ({check['estimate']:.2f})."
+                    yield f"[yellow]{escape(name)}/{escape(arm)}[/] {found}"
 
 
 def _controls(family: Json) -> Table:

@@ -99,7 +99,7 @@ def chain_votes(codes: Integers, correct: Floats) -> Floats:
 
     codes: [chain, step], negative = no answer; correct: 1, 0 or NaN. NaN from the first NaN on.
     """
-    classes = _dense(np.where(correct == 1, np.iinfo(np.int64).max, codes))
+    classes = dense(np.where(correct == 1, np.iinfo(np.int64).max, codes))
     valid = (codes >= 0) | (correct == 1)
     chains, steps = codes.shape
     index = np.arange(chains)
@@ -116,7 +116,7 @@ def chain_votes(codes: Integers, correct: Floats) -> Floats:
     return np.where(np.maximum.accumulate(np.isnan(correct), axis=1), np.nan, votes)
 
 
-def _dense(codes: Integers) -> Integers:
+def dense(codes: Integers) -> Integers:
     """Codes renumbered 0.. within each row."""
     order = np.argsort(codes, axis=1, kind="stable")
     ordered = np.take_along_axis(codes, order, axis=1)

@@ -15,6 +15,7 @@ from analysis.report.reading import (
     arms_of,
     base_gap,
     entries_of,
+    primary_of,
     share_of_gap,
     steps_count,
 )
@@ -30,6 +31,7 @@ def build_tables(summary: Json) -> dict[str, Table]:
         _others(summary),
         _aggregators(summary),
         _controls(summary),
+        _attribution(summary),
         _exploration(summary),
         _costs(summary),
         _models(summary),
@@ -82,6 +84,7 @@ def _exploration(summary: Json) -> Table:
         "system|system",
         "arm|arm",
         f"distinct|distinct answers in {steps}|number",
+        "efficiency|efficiency|number",
         "repeat_rate|repeats, %|share",
         "repeat_baseline|if independent, %|share",
         "repeat_excess|excess, points|points",
@@ -89,8 +92,9 @@ def _exploration(summary: Json) -> Table:
         "repair|repaired, %|share",
         "damage|damaged, %|share",
     )
-    reasons = dict.fromkeys(("distinct", "repeat_rate", "valid"), _NO_PROBLEM)
+    reasons: dict[str, str] = dict.fromkeys(("distinct", "repeat_rate", "valid"), _NO_PROBLEM)
     reasons |= dict.fromkeys(_INDEPENDENCE, "needs this system's parallel arm")
+    reasons["efficiency"] = "the reference, or independent and ideal draws too close to tell"
     reasons |= dict.fromkeys(_OPTIONAL, "no step to which it applies")
     rows = tuple(
         {"family": family, "system": system, "arm": arm}
@@ -99,7 +103,8 @@ def _exploration(summary: Json) -> Table:
     )
     caption = (
         "Repeats: later attempts whose answer is among the earlier ones of the chain; "
-        "if independent: the same for independent draws from the system's parallel attempts."
+        "if independent: the same for independent draws from the system's parallel attempts. "
+        "Efficiency: coverage from independent draws (0) to draws without repeats (1)."
     )
     if not any(entry.get("repair") for *_, entry in arms_of(summary)):
         return Table("exploration", caption, columns[: -len(_OPTIONAL)], rows)
@@ -257,6 +262,43 @@ def _controls(summary: Json) -> Table:
     )
     caption = "Controls on the base model, on the aggregator of the verdict, points."
     return Table("controls", caption, columns, rows)
+
+
+def _attribution(summary: Json) -> Table:
+    columns = family_columns(
+        "system|system",
+        "factor|factor",
+        "shapley|share of the gap, points|points",
+        "first|alone|points",
+        "last|after the others|points",
+        "within|within the margin?",
+    )
+    rows = tuple(
+        {"family": family, "system": name, "factor": factor}
+        | {key: known(share.get(key), _NO_CELL) for key in ("shapley", "first", "last")}
+        | {"within": _within(share)}
+        for family, _, name, causes in entries_of(summary, "attribution")
+        for factor, share in _shares(causes, primary_of(summary, family))
+    )
+    caption = (
+        "Parts of the base gap, on the aggregator of the verdict, points. Share: mean over the "
+        "orders in which the factors could come in; the shares sum to the gap."
+    )
+    return Table("attribution", caption, columns, rows)
+
+
+_NO_CELL = "an arm of the design was not sampled, or 0 by definition"
+
+
+def _shares(causes: Json, primary: str) -> list[tuple[str, Json]]:
+    return list((((causes.get("gaps") or {}).get(primary) or {}).get("shares") or {}).items())
+
+
+def _within(share: Json) -> Any:
+    found = share.get("shapley") or share.get("first") or share.get("last")
+    if found is None:
+        return Missing(_NO_CELL)
+    return "yes" if found.get("equivalent") else "not shown"
 
 
 def _models(summary: Json) -> Table:

@@ -23,6 +23,17 @@ def test_pass_at_k_of_the_documented_matrix():
     assert values == pytest.approx([0.7, 0.95, 1.0])
 
 
+def test_documented_bias_and_error_of_pass_at_k():
+    # documented standard deviation at n = 64, k = 8, p = .10
+    counts = np.arange(65)
+    weights = stats.binom.pmf(counts, 64, 0.1)
+    error = np.sqrt(weights @ estimators.pass_at_k_variance(64, counts, 8))
+    assert error == pytest.approx(0.1466, abs=5e-5)
+    plug_in = weights @ (1 - (1 - counts / 64) ** 8)
+    assert plug_in == pytest.approx(0.5489, abs=5e-5)
+    assert weights @ estimators.pass_at_k(64, counts, 8) == pytest.approx(0.5695, abs=5e-5)
+
+
 def test_pass_at_k_is_unbiased_and_its_variance_too():
     n, k, p = 16, 4, 0.2
     counts = np.arange(n + 1)

@@ -7,7 +7,8 @@ from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.weightstats import DescrStatsW
 
 from analysis import intervals
-from analysis.inference import mid_p, t_p
+from analysis.config import AnalysisConfig
+from analysis.inference import dirichlet_posterior, infer, mid_p, ratio_of_means, t_p
 from analysis.statistic import Statistic, over_replicates
 
 SLEEP = np.array([0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0])
@@ -142,13 +143,44 @@ def test_fixed_interval_needs_replicates():
     assert np.isnan(found.low) and found.estimate == 1
 
 
-@pytest.mark.parametrize(("b", "c"), [(9, 2), (12, 0), (5, 5)])
+@pytest.mark.parametrize(("b", "c"), [(9, 2), (12, 0), (5, 5), (70, 59), (150, 86)])
 def test_mid_p_is_exact_mcnemar_less_half_the_point(b, c):
     exact = mcnemar([[0, b], [c, 0]], exact=True).pvalue
     point = stats.binom.pmf(min(b, c), b + c, 0.5)
     assert mid_p(b, c) == pytest.approx(min(1.0, exact - point) if b != c else 1.0, abs=1e-12)
-    if (b, c) == (9, 2):
-        assert exact == pytest.approx(0.0654296875)
+    anchors = {(9, 2): 0.0654296875, (12, 0): 0.00048828125, (70, 59): 0.3786877}
+    anchors[150, 86] = 3.71594e-5
+    assert exact == pytest.approx(anchors.get((b, c), exact), rel=2e-6)
+
+
+def test_clusters_of_two_runs_have_the_anchored_error():
+    d = over_replicates(np.array([[1.0, 1.0], [0.0, 1.0], [0.0, 0.0]])).values
+    low, high = intervals.t_interval(d, 0.05)
+    assert (high - low) / 2 / stats.t.isf(0.025, 2) == pytest.approx(0.2886751346)
+
+
+def test_the_posterior_equals_draws_from_the_dirichlet():
+    draws = np.random.default_rng(0).dirichlet([10, 3, 8, 6], 200_000)
+    assert dirichlet_posterior(9, 2) == pytest.approx((draws[:, 0] > draws[:, 1]).mean(), abs=0.003)
+    assert dirichlet_posterior(4, 4) == pytest.approx(0.5)
+    assert dirichlet_posterior(12, 0) == pytest.approx(1 - 0.5**13)
+
+
+def test_the_posterior_is_for_single_runs_only():
+    config = AnalysisConfig(resamples=100)
+    single = infer({"d": contrast([1] * 9 + [-1] * 2 + [0] * 9)}, config)["d"]
+    assert single.posterior == dirichlet_posterior(9, 2)
+    assert np.isnan(infer({"d": contrast([0.5] * 9 + [-1] * 2)}, config)["d"].posterior)
+
+
+def test_a_ratio_is_given_only_where_its_denominator_is_clear():
+    rng = np.random.default_rng(10)
+    top, clear = rng.normal(0.1, 0.3, 200), rng.normal(0.2, 0.3, 200)
+    found = ratio_of_means(contrast(top), contrast(clear), 0.05)
+    assert found is not None
+    assert (found.low, found.high) == intervals.fieller(top, clear, 0.05)
+    assert found.estimate == pytest.approx(top.mean() / clear.mean())
+    assert ratio_of_means(contrast(top), contrast(clear - 0.15), 0.05) is None
 
 
 def test_fieller_matches_its_definition_and_is_none_where_unbounded():

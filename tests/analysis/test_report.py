@@ -289,7 +289,7 @@ def test_degenerate_interval_names_its_method(tmp_path):
     level = summary["families"]["countdown"]["systems"]["base"]["arms"]["parallel"]["valid"]
     level |= {"method": "wilson", "degenerate": True}
     note = "too little variation for a t interval: wilson instead"
-    assert build_tables(summary)["exploration"].notes == [note]
+    assert build_tables(summary)["exploration"].notes[-1] == note
     assert note in render(summary, tmp_path)[1]
 
 

@@ -4,7 +4,7 @@ from scipy import stats
 
 from analysis.config import AnalysisConfig
 from analysis.inference import infer
-from analysis.resampling import sign_flip_p, two_level_bootstrap
+from analysis.resampling import max_t_quantile, sign_flip_p, two_level_bootstrap
 from analysis.statistic import Statistic, over_replicates
 
 MAIZE = np.array([49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48], float)
@@ -47,6 +47,35 @@ def test_signs_are_the_same_for_the_same_seed_only():
     d = np.random.default_rng(2).normal(0.1, 1, 60)
     assert flip(d, seed=3) == flip(d, seed=3)
     assert flip(d, seed=3) != flip(d, seed=4)
+
+
+def test_one_contrast_has_nearly_the_t_quantile_and_copies_cost_nothing():
+    d = np.random.default_rng(6).normal(0.3, 1, (80, 1))
+    alone = max_t_quantile(d, 20_000, 0, 0.05)
+    assert alone == pytest.approx(stats.t.isf(0.025, 79), abs=0.06)
+    assert max_t_quantile(np.hstack([d, 2 * d, -d]), 20_000, 0, 0.05) == pytest.approx(alone)
+    more = np.random.default_rng(7).normal(0, 1, (80, 5))
+    sidak = stats.t.isf((1 - 0.95 ** (1 / 5)) / 2, 79)
+    assert max_t_quantile(more, 20_000, 0, 0.05) == pytest.approx(sidak, abs=0.12)
+
+
+def test_simultaneous_intervals_cover_all_means_at_once():
+    rng = np.random.default_rng(8)
+    root = np.linalg.cholesky(0.4 + 0.6 * np.eye(3))
+    hits = 0
+    for _ in range(400):
+        d = rng.normal(size=(50, 3)) @ root.T
+        half = max_t_quantile(d, 400, 0, 0.05) * d.std(axis=0, ddof=1) / 50**0.5
+        hits += (np.abs(d.mean(axis=0)) <= half).all()
+    assert 362 <= hits <= 395  # 380 expected
+
+
+def test_contrasts_without_variation_are_left_out_of_the_maximum():
+    d = np.random.default_rng(9).normal(0, 1, (40, 2))
+    constant = np.column_stack([d, np.full(40, 0.2)])
+    assert max_t_quantile(constant, 999, 0, 0.05) == max_t_quantile(d, 999, 0, 0.05)
+    assert np.isnan(max_t_quantile(np.zeros((40, 1)), 999, 0, 0.05))
+    assert np.isfinite(max_t_quantile(np.array([[1.0], [-1.0], [1.0], [-1.0]]), 999, 0, 0.05))
 
 
 def literal_two_level(runs, resamples, rng):

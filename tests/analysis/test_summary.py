@@ -197,12 +197,49 @@ def _assert_close(left, right):
         assert left == right
 
 
+def test_efficiency_places_the_chain_between_independent_and_ideal_draws(toy):
+    arms = toy["systems"]["base"]["arms"]
+    zero, one = (arms["parallel"][key]["estimate"] for key in ("coverage", "ideal_coverage"))
+    for arm in ("sequential", "irrelevant_context"):
+        found = arms[arm]["efficiency"]
+        expected = (arms[arm]["coverage"]["estimate"] - zero) / (one - zero)
+        assert found["estimate"] == pytest.approx(expected, abs=1e-12)
+        assert found["low"] < found["estimate"] < found["high"]
+    assert arms["sequential"]["efficiency"]["high"] < 0
+    assert arms["parallel"]["efficiency"] is None
+    assert toy["systems"]["base"]["arms"]["sequential"]["ideal_coverage"] is None
+
+
+def test_efficiency_is_not_given_where_the_references_coincide():
+    reuse = {("base", "parallel"): 0.0, ("base", "sequential"): 0.5}
+    toy = summarize(simulate(reuse, problems=60, answers=2), CONFIG)["families"]["toy"]
+    few = summarize(simulate(reuse, problems=6), CONFIG)["families"]["toy"]["systems"]["base"]
+    assert few["arms"]["sequential"]["efficiency"] is None
+    assert toy["systems"]["base"]["arms"]["parallel"]["exhausted"]["estimate"] == 1
+
+
+def test_effective_answers_invert_the_chance_of_agreement(toy):
+    for arm in toy["systems"]["base"]["arms"].values():
+        effective, collision = arm["effective_answers"], arm["collision"]
+        assert effective["estimate"] == pytest.approx(1 / collision["estimate"])
+        assert effective["high"] == pytest.approx(1 / collision["low"])
+
+
+def test_a_chain_that_repeats_itself_carries_information(toy):
+    arms = toy["systems"]["base"]["arms"]
+    assert arms["sequential"]["step_information"]["low"] > 0.1
+    assert abs(arms["parallel"]["step_information"]["estimate"]) < 0.02
+    growth = {name: arm["coverage_per_doubling"]["high"] for name, arm in arms.items()}
+    assert growth["sequential"] < arms["parallel"]["coverage_per_doubling"]["low"]
+
+
 def test_one_seed_has_no_interval_over_seeds_and_two_have_a_t(toy):
     assert toy["methods"]["history"]["did"]["low"] is None
     seeds = [toy["adapters"][f"diverse-s{s}"]["did"]["estimate"] for s in (0, 1)]
     did = toy["methods"]["diverse"]["did"]
     expected = stats.ttest_1samp(seeds, 0).confidence_interval()
     assert (did["low"], did["high"]) == pytest.approx((expected.low, expected.high))
+    assert did["crossed_low"] < did["low"] and did["high"] < did["crossed_high"]
 
 
 def test_controls_are_parallel_minus_the_arm_on_the_base(records, toy):
@@ -385,6 +422,10 @@ def test_seeds_or_terms_without_variation_get_no_interval():
         for s in (1, 2)
     ]
     toy = summarize(records, CONFIG)["families"]["toy"]
-    assert toy["methods"]["diverse"]["did"] == {"estimate": 0, "low": None, "high": None, "n": 2}
+    assert toy["methods"]["diverse"]["did"] == {
+        "estimate": 0,
+        **dict.fromkeys(("low", "high", "crossed_low", "crossed_high")),
+        "n": 2,
+    }
     term = toy["systems"]["base"]["identity"]["coverage_term"]
     assert term["degenerate"] and term["low"] is None

@@ -47,6 +47,17 @@ def test_every_verdict_and_warning_is_printed(summary):
         assert warning in text
 
 
+def test_the_attribution_and_checks_that_fail_are_printed(summary):
+    family = summary["families"]["toy"]
+    text = " ".join(printed(summary, 100).split())
+    for sentence in family["attribution"]["base"]["reading"]:
+        assert sentence in text
+    check = {"question": "Is it long?", "estimate": 0.5, "passed": False}
+    causes = {"base": {"reading": [], "checks": {"padded": [check, {**check, "passed": True}]}}}
+    spoiled = {**summary, "families": {"toy": {**family, "attribution": causes}}}
+    assert printed(spoiled, 100).count("base/padded Is it long? No (0.50).") == 1
+
+
 def test_numbers_carry_their_interval_and_a_star_where_degenerate():
     found = {"estimate": -0.0001, "low": -0.021, "high": 0.02, "n": 9, "degenerate": True}
     assert with_interval(found) == "0.0 [-2.1, 2.0]*"

@@ -38,6 +38,12 @@ def test_anchors(correct, others, k, expected):
     assert curve(correct, others)[k - 1] == pytest.approx(expected, abs=1e-10)
 
 
+def test_two_answers_at_odd_k_are_decided_by_strict_majority():
+    # right answers among 5; the documented strict majority at k = 1 and 3
+    rows = [curve(right, [5 - right], steps=3) for right in (3, 4)]
+    assert np.mean(rows, axis=0)[[0, 2]] == pytest.approx([0.7, 0.85])
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 4), st.lists(st.integers(1, 4), max_size=4), st.integers(0, 2))
 def test_equals_enumeration_of_all_subsets(correct, others, abstain):

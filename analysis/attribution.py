@@ -1,0 +1,113 @@
+"""Aggregator, context or exposure: what of the gap is due to which (H1, H2, H3).
+
+Two factors of the prompt span four arms: *context* (is the prompt as long as a chain's?) and
+*exposure* (does it hold the chain's earlier answers?). Parallel has neither, sequential both. Under
+the aggregator ``last`` a third factor comes in: *aggregator*, the same operator for every arm
+(majority), or each mode's own: the last answer of a chain that sees its answers, the majority of
+attempts that do not. The other aggregators are one operator for all, so two factors are left.
+
+Every number is a loss in accuracy, so that the shares add up to the gap.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.cells import CellStatistics
+from analysis.config import Design
+from analysis.factorial import Effect, effect, interactions
+from analysis.statistic import Statistic
+
+Floats = NDArray[np.float64]
+
+PROMPT = ("context", "exposure")
+AGGREGATOR = "aggregator"
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """One gap and its parts, on the problems that all its arms have.
+
+    arms: parallel, context, exposure, sequential -> name, None = not sampled.
+    total: the gap. effects: factor -> its losses. interactions: "context x exposure" and so on.
+    split: of what exposure costs on top of the context, "seen" is there for any answers, "own"
+    only for the chain's own; empty without the swapped arm, and under "last", for which attempts
+    that never see their own answers are no chain.
+    """
+
+    arms: Mapping[str, str | None]
+    total: Statistic
+    effects: Mapping[str, Effect]
+    interactions: Mapping[str, Statistic]
+    split: Mapping[str, Statistic]
+
+
+def attribute(
+    cells: Mapping[str, CellStatistics], design: Design, aggregator: str
+) -> Attribution | None:
+    """The parts of the gap of one system; None without both arms of the gap.
+
+    cells: arm -> its statistics.
+    """
+    if "parallel" not in cells or "sequential" not in cells:
+        return None
+    names = ("parallel", design.context, design.exposure, "sequential")
+    arms = {
+        place: name if name in cells else None
+        for place, name in zip(("parallel", *PROMPT, "sequential"), names, strict=True)
+    }
+    factors = (AGGREGATOR, *PROMPT) if aggregator == "last" else PROMPT
+    values = _shared(np.column_stack(_columns(cells, names, aggregator)))
+    return Attribution(
+        arms,
+        contrast(values[:, 0] - values[:, -1]),
+        {name: effect(values, i) for i, name in enumerate(factors)},
+        {
+            f"{factors[i]} x {factors[j]}": contrast(extra)
+            for (i, j), extra in interactions(values).items()
+        },
+        _split(cells, design, aggregator),
+    )
+
+
+def contrast(values: Floats) -> Statistic:
+    return Statistic(values, np.full(len(values), np.nan), 1, -1.0, 1.0)
+
+
+def _columns(
+    cells: Mapping[str, CellStatistics], names: tuple[str, ...], aggregator: str
+) -> list[Floats]:
+    """The cells in binary order, the first factor fastest; each [problem]."""
+    if aggregator != "last":
+        return [_values(cells, name, aggregator) for name in names]
+    own = ("majority", "majority", "last", "last")
+    pairs = zip(names, own, strict=True)
+    return [_values(cells, name, one) for name, last in pairs for one in ("majority", last)]
+
+
+def _values(cells: Mapping[str, CellStatistics], arm: str, aggregator: str) -> Floats:
+    """[problem]; NaN all over for an arm that was not sampled."""
+    levels = cells[arm if arm in cells else "parallel"].levels
+    if arm not in cells:
+        return np.full_like(levels["majority"].values, np.nan)
+    return levels[aggregator].values
+
+
+def _shared(values: Floats) -> Floats:
+    """The problems that every sampled cell has."""
+    sampled = ~np.isnan(values).all(axis=0)
+    return values[~np.isnan(values[:, sampled]).any(axis=1)]
+
+
+def _split(
+    cells: Mapping[str, CellStatistics], design: Design, aggregator: str
+) -> dict[str, Statistic]:
+    if aggregator == "last" or not {design.swapped, design.context} <= set(cells):
+        return {}
+    names = (design.context, design.swapped, "sequential")
+    before, between, after = _shared(
+        np.column_stack([_values(cells, name, aggregator) for name in names])
+    ).T
+    return {"seen": contrast(before - between), "own": contrast(between - after)}

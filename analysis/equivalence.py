@@ -1,0 +1,40 @@
+"""Is an effect too small to matter? Two one-sided tests (TOST, Schuirmann 1987)."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from analysis.intervals import interval
+from analysis.statistic import Statistic
+
+
+@dataclass(frozen=True)
+class Equivalence:
+    """equivalent: the 1 - 2 alpha interval lies inside (-margin, margin).
+
+    p: the larger of the two one-sided t tests; NaN where no t interval is due.
+    """
+
+    equivalent: bool
+    p: float
+
+
+def equivalence(statistic: Statistic, margin: float, alpha: float) -> Equivalence:
+    """Whether the mean is shown to lie within the margin on both sides, at error rate alpha.
+
+    Decided by the interval, which guards against too little variation; ``tost_p`` < alpha says
+    the same where that interval is a t interval.
+    """
+    found = interval(statistic, 2 * alpha)
+    inside = -margin < found.low and found.high < margin
+    return Equivalence(inside, tost_p(statistic.sample, margin) if found.method == "t" else np.nan)
+
+
+def tost_p(d: np.ndarray, margin: float) -> float:
+    """p of |mean| >= margin: the larger one-sided p; NaN without variation."""
+    if len(d) < 2 or np.ptp(d) < 1e-12:
+        return math.nan
+    error = d.std(ddof=1) / math.sqrt(len(d))
+    return float(stats.t.sf((margin - abs(d.mean())) / error, len(d) - 1))
