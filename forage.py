@@ -157,15 +157,13 @@ def analyze(target: Path, out: Path | None, overrides: tuple[str, ...]) -> None:
 
     Example: forage analyze runs/demo --set analyze.margin=0.05
     """
-    from experiment import experiment_from, resolved
+    from experiment import experiment_from
     from sample.run import find_existing_run, logged
 
     data, folder = find_existing_run(target, out, overrides)
     experiment = experiment_from(data)
     with logged(folder.error_log):
-        from analysis.stage import is_registered
-
-        _summarize(experiment, folder, is_registered(folder, resolved(experiment)))
+        _summarize(experiment, folder, _is_registered(experiment, folder))
 
 
 @_verb
@@ -181,6 +179,18 @@ def report(target: Path, out: Path | None, overrides: tuple[str, ...]) -> None:
     _, folder = find_existing_run(target, out)
     with logged(folder.error_log):
         _report(folder)
+
+
+def _is_registered(experiment: "Experiment", folder: "RunFolder") -> bool:
+    from analysis.stage import is_registered
+    from experiment import experiment_from, resolved
+    from sample.config import read_yaml
+
+    if not folder.config.exists():
+        return False
+    # Resolved anew: a run begun before an option existed was begun with its default.
+    begun = resolved(experiment_from(read_yaml(folder.config)))
+    return is_registered(folder, begun, resolved(experiment))
 
 
 def _summarize(experiment: "Experiment", folder: "RunFolder", registered: bool) -> None:

@@ -9,7 +9,7 @@ from analysis.config import AnalysisConfig, SystemInfo
 from analysis.report import page
 from analysis.summary import summarize
 from analysis.terminal import print_summary
-from sample.config import SampleConfig, plain, read_yaml
+from sample.config import SampleConfig, plain
 from sample.errors import UsageError
 from sample.runfolder import RunFolder, read_json, refuse_other_config, write_json
 from sample.store import read_attempts
@@ -51,7 +51,7 @@ def write_summary(
 
 def _is_embedded(sample: SampleConfig | None) -> bool:
     models = sample.models.values() if sample else ()
-    configs = [Path(model.path) / "config.json" for model in models]
+    configs = [Path(model.weights) / "config.json" for model in models if model.weights]
     return any(read_json(path).get("forage_embedded", False) for path in configs if path.exists())
 
 
@@ -60,15 +60,13 @@ def _missing_attempts(asked: int, made: int) -> list[str]:
     return [missing] if made < asked else []
 
 
-def is_registered(folder: RunFolder, now: dict[str, Any]) -> bool:
-    """Whether a resolved config has the ``analyze`` settings that the run was begun with.
+def is_registered(folder: RunFolder, before: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Whether a config has the ``analyze`` settings that the run was begun with; both resolved.
 
     Raises:
         UsageError: anything else in the config differs from the run's.
     """
-    if not folder.config.exists():
-        return False
-    before, now = read_yaml(folder.config), dict(now)
+    before, now = dict(before), dict(now)
     same = before.pop("analyze", None) == now.pop("analyze", None)
     refuse_other_config(folder.path, before, now)
     return same

@@ -44,7 +44,8 @@ def _hashes(
         for family in config.problems
     }
     for system in systems:
-        hashes[f"model {system.base}"] = files_hash(system.model.path)
+        weights = system.model.weights
+        hashes[f"model {system.base}"] = files_hash(weights) if weights else None
         if system.adapter is not None:
             hashes[f"adapter {system.name}"] = files_hash(system.adapter)
     return hashes

@@ -6,6 +6,7 @@ from typing import Any
 
 from sample.config import SampleConfig, System
 from sample.errors import UsageError
+from sample.models import trainable
 from sample.processes import Job, Send, run_jobs
 from sample.progress import Progress, say
 from sample.provenance import environment, files_hash, threads_each
@@ -49,7 +50,8 @@ def check_training(folder: RunFolder, config: TrainConfig, sample: SampleConfig)
             )
     from train.checks import check_settings
 
-    check_settings(config, list(sample.problems), sample.models[config.model], sample.decoding)
+    model = trainable(sample.models[config.model], "train.model")
+    check_settings(config, list(sample.problems), model, sample.decoding)
 
 
 def train_adapters(run: Run, config: TrainConfig, sample: SampleConfig) -> None:
@@ -63,7 +65,7 @@ def train_adapters(run: Run, config: TrainConfig, sample: SampleConfig) -> None:
     if not missing:
         return
     say(f"train: {', '.join(missing)}")
-    path = sample.models[config.model].path
+    path = trainable(sample.models[config.model], "train.model").path
     run.folder.record(environment(run.workers), {f"model {config.model}": files_hash(path)})
     with Progress("steps") as bars:
         for name in missing:
@@ -86,7 +88,7 @@ def _steps_done(folder: RunFolder, name: str) -> int:
 def _training_job(run: Run, config: TrainConfig, sample: SampleConfig, name: str) -> Job:
     method, seed = config.adapters[name]
     arguments = {
-        "model": sample.models[config.model],
+        "model": trainable(sample.models[config.model], "train.model"),
         "problems": sample.problems,
         "decoding": sample.decoding,
         "attempts": sample.attempts,
