@@ -41,8 +41,10 @@ def design(shares: Sequence[float], alpha: float, shape: float = 0.0) -> Design:
     def excess(c: float) -> float:
         return float(_stops(t, c * t**shape, 0.0).sum()) - alpha
 
-    c = optimize.brentq(excess, stats.norm.isf(alpha / 2), 12.0, xtol=1e-7)
-    return Design(tuple(t), tuple(c * t ** (shape - 0.5)), alpha)
+    # below the first end even one look would stop too often
+    bracket = (0.99 * float(stats.norm.isf(alpha / 2)), 12.0)
+    c = float(optimize.root_scalar(excess, bracket=bracket, xtol=1e-7).root)
+    return Design(tuple(t.tolist()), tuple((c * t ** (shape - 0.5)).tolist()), alpha)
 
 
 def stop_chances(plan: Design, drift: float) -> Floats:

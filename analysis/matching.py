@@ -8,7 +8,7 @@ budgets, so no budget is picked and nothing needs correcting for multiplicity.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,7 +42,7 @@ class Curves:
 
     @property
     def usable(self) -> NDArray[np.bool_]:
-        return ~np.isnan(self.value).any(axis=1)
+        return np.asarray(~np.isnan(self.value).any(axis=1))
 
 
 def curves(cell: Cell, arm: str, aggregator: str) -> Curves:
@@ -73,6 +73,9 @@ def common_support(parallel: Floats, sequential: Floats) -> tuple[Floats, Floats
 def at_budgets(value: Floats, cost: Floats, budgets: Floats) -> Floats:
     """[problem, budget] value at budgets, [budget] or [problem, budget]; NaN off the curve."""
     budgets = np.broadcast_to(budgets, (len(value), np.shape(budgets)[-1]))
+    for end in (cost[:, :1], cost[:, -1:]):
+        # sums of equal counts differ by rounding; that must not push a budget off the curve
+        budgets = np.where(np.abs(budgets - end) <= 1e-9 * end, end, budgets)
     rows = [
         np.interp(b, x, y, left=np.nan, right=np.nan)
         for b, x, y in zip(budgets, cost, value, strict=True)
@@ -85,34 +88,28 @@ def mean_over_budgets(value: Floats, cost: Floats, low: Floats, high: Floats) ->
     ends = np.log2(np.column_stack([low, high]))
     share = np.linspace(0, 1, _GRID)
     grid = ends[:, :1] + share * (ends[:, 1:] - ends[:, :1])
-    # rounding must not push the ends off the curve
-    budgets = np.clip(2.0**grid, low[:, None], high[:, None])
-    return trapezoid(at_budgets(value, cost, budgets), share, axis=1)
+    return trapezoid(at_budgets(value, cost, 2.0**grid), share, axis=1)
 
 
-def auc_gap(parallel: Cell, sequential: Cell, aggregator: str, cost: str) -> Statistic:
-    """Parallel minus sequential, averaged over log2(budget) on each problem's common support.
+@dataclass(frozen=True)
+class Sides:
+    """The curves of both arms. without: arm -> its curves with each replicate left out in turn."""
 
-    Noise within problems by the jackknife over replicates of each arm.
-    """
+    parallel: Curves
+    sequential: Curves
+    without: Mapping[str, Sequence[Curves]]
+    replicates: int
+
+
+def both_sides(parallel: Cell, sequential: Cell, aggregator: str) -> Sides:
+    """The curves of one system's two arms, and what its noise is told from."""
     arms = {PARALLEL: parallel, SEQUENTIAL: sequential}
-    whole = {arm: curves(cell, arm, aggregator) for arm, cell in arms.items()}
-
-    def gap(p: Curves, s: Curves) -> Floats:
-        low, high = common_support(p.cost[cost], s.cost[cost])
-        sides = [mean_over_budgets(c.value, c.cost[cost], low, high) for c in (p, s)]
-        return sides[0] - sides[1]
-
-    within = np.zeros(len(parallel.correct))
-    for arm, cell in arms.items():
-        left_out = [
-            gap(*(part if name == arm else whole[name] for name in arms))
-            for part in _without_each(cell, arm, aggregator)
-        ]
-        within += _jackknife(left_out)
-    replicates = min(cell.correct.shape[1] for cell in arms.values())
-    values = gap(whole[PARALLEL], whole[SEQUENTIAL])
-    return Statistic(values, within, replicates, -1.0, 1.0)
+    return Sides(
+        curves(parallel, PARALLEL, aggregator),
+        curves(sequential, SEQUENTIAL, aggregator),
+        {arm: _without_each(cell, arm, aggregator) for arm, cell in arms.items()},
+        min(cell.correct.shape[1] for cell in arms.values()),
+    )
 
 
 def _without_each(cell: Cell, arm: str, aggregator: str) -> list[Curves]:
@@ -123,6 +120,19 @@ def _without_each(cell: Cell, arm: str, aggregator: str) -> list[Curves]:
     return [curves(select_replicates(cell, keep), arm, aggregator) for keep in keeps]
 
 
+Gap = Callable[[Curves, Curves], Floats]
+"""From the curves of parallel and sequential to one number per problem."""
+
+
+def contrast(sides: Sides, gap: Gap) -> Statistic:
+    """Any gap of two curves, with its noise by the jackknife over the replicates of each arm."""
+    p, s = sides.parallel, sides.sequential
+    within = _jackknife([gap(part, s) for part in sides.without[PARALLEL]])
+    within = within + _jackknife([gap(p, part) for part in sides.without[SEQUENTIAL]])
+    values = gap(p, s)
+    return Statistic(values, np.broadcast_to(within, values.shape), sides.replicates, -1.0, 1.0)
+
+
 def _jackknife(left_out: Sequence[Floats]) -> Floats:
     """(R - 1) / R sum of squares about their mean; NaN with one replicate."""
     if not left_out:
@@ -131,11 +141,35 @@ def _jackknife(left_out: Sequence[Floats]) -> Floats:
     return (len(values) - 1) * values.var(axis=0)
 
 
-def gap_at(parallel: Curves, sequential: Curves, cost: str, budget: float) -> Statistic:
+def over_budgets(cost: str) -> Gap:
+    """Parallel minus sequential, averaged over log2(budget) on each problem's common support."""
+
+    def gap(p: Curves, s: Curves) -> Floats:
+        low, high = common_support(p.cost[cost], s.cost[cost])
+        ends = (mean_over_budgets(c.value, c.cost[cost], low, high) for c in (p, s))
+        return next(ends) - next(ends)
+
+    return gap
+
+
+def at_budget(cost: str, budget: float) -> Gap:
     """Parallel minus sequential at one budget per problem, declared beforehand."""
-    sides = [at_budgets(c.value, c.cost[cost], np.array([budget]))[:, 0] for c in (parallel, sequential)]
-    gap = sides[0] - sides[1]
-    return Statistic(gap, np.full(len(gap), np.nan), 1, -1.0, 1.0)
+
+    def gap(p: Curves, s: Curves) -> Floats:
+        ends = (at_budgets(c.value, c.cost[cost], np.array([budget]))[:, 0] for c in (p, s))
+        return next(ends) - next(ends)
+
+    return gap
+
+
+def at_parallel_latency(p: Curves, s: Curves) -> Floats:
+    """N parallel attempts minus what sequential has by the time that the longest of them ends.
+
+    Parallel attempts end almost together, so the arms share hardly any range of latencies to
+    average over.
+    """
+    spent = p.cost["latency"][:, -1:]
+    return p.value[:, -1] - at_budgets(s.value, s.cost["latency"], spent)[:, 0]
 
 
 @dataclass(frozen=True)
@@ -160,7 +194,8 @@ def cost_ratio(
 ) -> CostRatio:
     """The ratio on the mean curves: every problem is given the same number of attempts."""
     p, s = parallel.cost[cost], sequential.cost[cost]
-    keep = parallel.usable & sequential.usable & ~np.isnan(p + s).any(axis=1)
+    priced = ~np.isnan(p).any(axis=1) & ~np.isnan(s).any(axis=1)
+    keep = parallel.usable & sequential.usable & priced
     columns = [parallel.value[keep, k - 1], p[keep, k - 1], *sequential.value[keep].T, *s[keep].T]
     data = np.column_stack(columns)
     if len(data) == 0:
@@ -193,7 +228,8 @@ def _ratios(means: Floats, steps: int) -> tuple[Floats, Floats]:
 class Matched:
     """One system on one family, by one aggregator.
 
-    auc: cost -> the gap averaged over log2(budget); one whose tokens are not known is not there.
+    auc: cost -> the gap averaged over log2(budget); for "latency" the gap at the latency of N
+    parallel attempts. A cost whose tokens are not known is not there.
     at: budget -> gap there (primary cost). ratios: for k = 2, half of N and N.
     curve: (budgets, parallel, sequential) means over the problems of ``curve_n`` that reach the
     whole range; tokens: arm -> cost -> mean per problem with N attempts.
@@ -252,10 +288,12 @@ def match(
 ) -> Matched:
     """The gap of one system at equal compute."""
     aggregator = config.aggregator(family)
-    p, s = curves(parallel, PARALLEL, aggregator), curves(sequential, SEQUENTIAL, aggregator)
-    gaps = {cost: auc_gap(parallel, sequential, aggregator, cost) for cost in COSTS}
+    sides = both_sides(parallel, sequential, aggregator)
+    p, s = sides.parallel, sides.sequential
+    kinds = {cost: over_budgets(cost) for cost in COSTS} | {"latency": at_parallel_latency}
+    gaps = {cost: contrast(sides, kind) for cost, kind in kinds.items()}
     auc = infer({cost: gap for cost, gap in gaps.items() if gap.known.any()}, config)
-    points = {b: gap_at(p, s, PRIMARY_COST, b) for b in budgets}
+    points = {b: contrast(sides, at_budget(PRIMARY_COST, b)) for b in budgets}
     at = infer({b: gap for b, gap in points.items() if gap.known.any()}, config)
     n = p.value.shape[1]
     known = not np.isnan(p.cost[PRIMARY_COST]).all()

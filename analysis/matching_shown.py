@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 _COSTS = {
-    "generated": "generated tokens",
-    "total": "all tokens, no cache",
-    "cached": "all tokens, cached ones free",
-    "latency": "critical path",
+    "generated": "generated",
+    "total": "all, no cache",
+    "cached": "all, with cache",
+    "latency": "critical path of N",
 }
 
 
@@ -40,8 +40,8 @@ def show_match(found: Sequence[Matched], console: Console) -> None:
 
 
 def _gaps(matched: Matched) -> RenderableType:
-    title = f"Gap over log2(budget), points; primary: {_COSTS[PRIMARY_COST]}"
-    table = _table(title, "budget in", "gap", "p (sign flip)", "tokens par.", "tokens seq.", "n")
+    title = f"Gap over log2(tokens), points; primary: {_COSTS[PRIMARY_COST]}"
+    table = _table(title, "tokens", "gap", "p (flip)", "used par.", "used seq.", "n")
     for cost, label in _COSTS.items():
         spent = [_tokens(matched.tokens[arm][cost]) for arm in ("parallel", "sequential")]
         gap = matched.auc.get(cost)
@@ -50,7 +50,7 @@ def _gaps(matched: Matched) -> RenderableType:
         _add(table, label, with_interval(gap_json(gap)), p, *spent, n)
     for budget, gap in matched.at.items():
         p, n = f"{gap.p_flip:.4f}", str(gap.interval.n)
-        _add(table, f"at {budget:g} generated", with_interval(gap_json(gap)), p, "", "", n)
+        _add(table, f"at {budget:g}", with_interval(gap_json(gap)), p, "", "", n)
     return table
 
 

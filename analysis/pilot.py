@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from analysis.config import AnalysisConfig, guess_info
 from analysis.power import Variances
 from analysis.statistic import Statistic
@@ -47,7 +49,7 @@ def measure(contrast: Statistic) -> Measured:
     d, known = contrast.sample, contrast.known
     total = float(d.var(ddof=1))
     noise = contrast.within[known]
-    noise = noise[~(noise != noise)]
+    noise = noise[~np.isnan(noise)]
     if contrast.replicates < 2 or len(noise) == 0:
         return Measured(contrast.estimate, Variances(total, 0.0), len(d), True)
     mean = max(float(noise.mean()), 0.0)
@@ -99,7 +101,7 @@ def _pilot(study: Study, family: str, steps: int, base: str, primary: str) -> Pi
     return Pilot(family, steps, contrasts, tuple(warnings))
 
 
-def stated(between: float, within: float, attempts: int, gap: float = math.nan) -> Pilot:
+def stated(between: float, within: float, attempts: int) -> Pilot:
     """A pilot from numbers that the user gives, for the gap.
 
     Raises:
@@ -110,4 +112,4 @@ def stated(between: float, within: float, attempts: int, gap: float = math.nan) 
             f"plan: variances must be at least 0 and not both 0 (given: between {between:g}, "
             f"within {within:g}); e.g. --between 0.05 --within 0.2"
         )
-    return Pilot("stated", attempts, {"gap": Measured(gap, Variances(between, within))})
+    return Pilot("stated", attempts, {"gap": Measured(math.nan, Variances(between, within))})

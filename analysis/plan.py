@@ -1,9 +1,10 @@
 """The plan of a study: how many problems and replicates each claim of the verdict needs."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+
+from scipy import stats
 
 from analysis.config import AnalysisConfig
 from analysis.looks import Design, design, expected_share
@@ -16,7 +17,7 @@ from analysis.power import (
     superiority,
 )
 from sample.errors import UsageError
-from sample.store import read_attempts
+from sample.records import Attempt
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,9 @@ class Claim:
     def power(self, n: int, replicates: int, alpha: float) -> float:
         return superiority(self.effect, self.variances.at(replicates), n, alpha, self.sides)
 
-    def needed(self, replicates: int, alpha: float, power: float, factor: float = 1.0) -> int | None:
+    def needed(
+        self, replicates: int, alpha: float, power: float, factor: float = 1.0
+    ) -> int | None:
         sd = self.variances.scaled(factor).at(replicates)
         return problems_needed(self.effect, sd, alpha, power, self.sides)
 
@@ -118,25 +121,27 @@ class Plan:
 
 
 def run_plan(
-    folder: Path | None,
+    attempts: Iterable[Attempt] | None,
     config: PlanConfig,
     analyze: AnalysisConfig,
     *,
     between: float | None = None,
     within: float | None = None,
-    attempts: int = 8,
+    length: int = 8,
 ) -> list[Plan]:
-    """A plan per family of a pilot run folder, or one from stated variances of the gap.
+    """A plan per family of a pilot's records, or one from stated variances of the gap.
+
+    between, within: see ``power.Variances``; length: attempts N of a chain, if they are stated.
 
     Raises:
         UsageError: neither or both are given, an unusable pilot, or no gap to plan for.
     """
-    if (folder is None) == (between is None and within is None):
+    if (attempts is None) == (between is None and within is None):
         raise UsageError("plan: give a pilot run folder, or --between and --within, not both")
-    if folder is None:
-        pilots = [stated(between or 0.0, within or 0.0, attempts)]
+    if attempts is None:
+        pilots = [stated(between or 0.0, within or 0.0, length)]
     else:
-        pilots = read_pilot(read_attempts(folder / "attempts.jsonl"), analyze)
+        pilots = read_pilot(attempts, analyze)
     return [make_plan(pilot, config, analyze) for pilot in pilots]
 
 
@@ -254,8 +259,6 @@ def joint_problems(
 
 
 def _drift(alpha: float, power: float) -> float:
-    from scipy import stats
-
     return float(stats.norm.isf(alpha / 2) + stats.norm.isf(1 - power))
 
 
@@ -281,8 +284,8 @@ def _advice(claims: Sequence[Claim], rows: Sequence[Row], config: PlanConfig) ->
         best = min(reachable, key=lambda row: row.verdict or 0)
         return (
             f"The {limit} available problems cannot carry the whole verdict: with "
-            f"{best.replicates} replicate(s) it needs {best.verdict:,} problems. Claim less, or speak of "
-            "these very problems only (analyze.estimand=fixed)."
+            f"{best.replicates} replicate(s) it needs {best.verdict:,} problems. Claim less, or "
+            "speak of these very problems only (analyze.estimand=fixed)."
         )
     best = min(fitting, key=lambda row: row.attempts or 0)
     return (

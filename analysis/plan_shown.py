@@ -147,9 +147,7 @@ def _colours(count: int) -> list[str]:
 
     light, dark = to_rgb(figures.METHODS[3]), to_rgb(figures.INK)
     shares = [i / max(count - 1, 1) for i in range(count)]
-    return [
-        to_hex([(1 - s) * a + s * b for a, b in zip(light, dark, strict=True)]) for s in shares
-    ]
+    return [to_hex([(1 - s) * a + s * b for a, b in zip(light, dark, strict=True)]) for s in shares]
 
 
 def _legend(figure: Figure, plan: Plan) -> None:

@@ -49,9 +49,10 @@ def detectable(sd: float, n: int, alpha: float, power: float) -> float:
         return 0.0
     quantiles = stats.t.isf(alpha / 2, n - 1) + stats.t.isf(1 - power, n - 1)
     guess = float(quantiles) * sd / math.sqrt(n)
-    return float(
-        optimize.brentq(lambda x: superiority(x, sd, n, alpha) - power, 0, 3 * guess, xtol=1e-9)
+    found = optimize.root_scalar(
+        lambda effect: superiority(effect, sd, n, alpha) - power, bracket=(0, 3 * guess), xtol=1e-9
     )
+    return float(found.root)
 
 
 def normal_problems(effect: float, variance: float, alpha: float, power: float) -> float:

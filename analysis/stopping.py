@@ -8,7 +8,7 @@ four times as often as promised at ten looks.
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -166,17 +166,3 @@ def _bets(
         (t, low, high, _answer(low, high, rule.margin, upper))
         for t, (low, high, upper) in enumerate(rows, 1)
     ]
-
-
-def in_order(gap: Statistic, problems: Sequence[str], order: Sequence[str]) -> Statistic:
-    """The contrast with its problems, named in its own order, in another order.
-
-    A problem that has no attempts yet is not known.
-    """
-    place = {name: i for i, name in enumerate(problems)}
-    index = np.array([place.get(name, -1) for name in order])
-
-    def moved(values: Floats) -> Floats:
-        return np.where(index >= 0, values[index], np.nan)
-
-    return Statistic(moved(gap.values), moved(gap.within), gap.replicates, gap.low, gap.high)
