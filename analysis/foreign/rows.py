@@ -144,12 +144,9 @@ def _placed(group: Sequence[Row], size: int | None) -> Iterator[Row]:
 
 
 def _attempt(row: Row) -> Attempt:
-    replicate, step = row.replicate or 0, row.step or 1
-    if replicate < 0 or step < 1:
-        raise UsageError(
-            f"problem {row.problem}: 'replicate' counts from 0 and 'step' from 1 "
-            f"(given: {replicate}, {step})"
-        )
+    replicate, step = row.replicate or 0, 1 if row.step is None else row.step
+    if step < 1:
+        raise UsageError(f"problem {row.problem}: 'step' counts from 1 (given: {step})")
     return Attempt(
         row.family,
         row.problem,
