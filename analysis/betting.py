@@ -18,14 +18,14 @@ _MOST_STAKE = 0.5
 
 
 @dataclass(frozen=True)
-class Sequence:
-    """low, high: [n] bounds after 1..n problems; they never widen."""
+class Bounds:
+    """low, high: [n] after 1..n problems; they never widen."""
 
     low: Floats
     high: Floats
 
 
-def confidence_sequence(values: Floats, low: float, high: float, alpha: float) -> Sequence:
+def confidence_sequence(values: Floats, low: float, high: float, alpha: float) -> Bounds:
     """Bounds of the mean of values in [low, high], jointly right with chance 1 - alpha.
 
     They are rounded outwards to 1/1000 of the range. An upper or a lower bound alone is right
@@ -40,7 +40,7 @@ def confidence_sequence(values: Floats, low: float, high: float, alpha: float) -
     lower = grid[np.clip(below - 1, 0, _GRID - 1)]
     upper = grid[np.clip(_GRID - above, 0, _GRID - 1)]
     span = high - low
-    return Sequence(
+    return Bounds(
         low + span * np.maximum.accumulate(lower), low + span * np.minimum.accumulate(upper)
     )
 

@@ -86,13 +86,10 @@ def _of_cell(cell: Cell, system: str, arm: str, aggregators: Sequence[str], cost
         yield from _pool(cell, system, aggregators, cost)
         return
     attempts = attempt_costs(cell, cost).cumsum(axis=2)
-    for depth in range(1, cell.correct.shape[2] + 1):
-        spent = attempts[:, :, depth - 1]
+    # one deep is what the parallel arm is for
+    for depth in range(2, cell.correct.shape[2] + 1):
         for width in range(1, cell.correct.shape[1] + 1):
-            # one deep is what the parallel arm is for; a first attempt alone is the same there
-            if depth == 1:
-                continue
-            price = _price(spent, width, cost)
+            price = _price(attempts[:, :, depth - 1], width, cost)
             for aggregator in aggregators:
                 value = _VALUES[aggregator](cell, width, depth)
                 yield Candidate(system, arm, width, depth, aggregator), value, price

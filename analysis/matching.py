@@ -228,7 +228,7 @@ def _ratios(means: Floats, steps: int) -> tuple[Floats, Floats]:
 class Matched:
     """One system on one family, by one aggregator.
 
-    auc: cost -> the gap averaged over log2(budget); for "latency" the gap at the latency of N
+    gaps: cost -> the gap averaged over log2(budget); for "latency" the gap at the latency of N
     parallel attempts. A cost whose tokens are not known is not there.
     at: budget -> gap there (primary cost). ratios: for k = 2, half of N and N.
     curve: (budgets, parallel, sequential) means over the problems of ``curve_n`` that reach the
@@ -239,7 +239,7 @@ class Matched:
     system: str
     aggregator: str
     problems: int
-    auc: Mapping[str, Inference]
+    gaps: Mapping[str, Inference]
     at: Mapping[float, Inference]
     ratios: tuple[CostRatio, ...]
     curve: tuple[Floats, Floats, Floats]
@@ -292,7 +292,7 @@ def match(
     p, s = sides.parallel, sides.sequential
     kinds = {cost: over_budgets(cost) for cost in COSTS} | {"latency": at_parallel_latency}
     gaps = {cost: contrast(sides, kind) for cost, kind in kinds.items()}
-    auc = infer({cost: gap for cost, gap in gaps.items() if gap.known.any()}, config)
+    inferred = infer({cost: gap for cost, gap in gaps.items() if gap.known.any()}, config)
     points = {b: contrast(sides, at_budget(PRIMARY_COST, b)) for b in budgets}
     at = infer({b: gap for b, gap in points.items() if gap.known.any()}, config)
     n = p.value.shape[1]
@@ -304,7 +304,7 @@ def match(
         system,
         aggregator,
         int((p.usable & s.usable).sum()),
-        auc,
+        inferred,
         at,
         tuple(cost_ratio(p, s, PRIMARY_COST, k, config) for k in ks),
         curve,

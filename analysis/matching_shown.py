@@ -44,7 +44,7 @@ def _gaps(matched: Matched) -> RenderableType:
     table = _table(title, "tokens", "gap", "p (flip)", "used par.", "used seq.", "n")
     for cost, label in _COSTS.items():
         spent = [_tokens(matched.tokens[arm][cost]) for arm in ("parallel", "sequential")]
-        gap = matched.auc.get(cost)
+        gap = matched.gaps.get(cost)
         p = f"{gap.p_flip:.4f}" if gap else UNKNOWN
         n = str(gap.interval.n) if gap else "0"
         _add(table, label, with_interval(gap_json(gap)), p, *spent, n)

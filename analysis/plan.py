@@ -152,7 +152,7 @@ def make_plan(pilot: Pilot, config: PlanConfig, analyze: AnalysisConfig) -> Plan
     if not gap > 0:
         found = "no pilot estimate" if math.isnan(gap) else f"the pilot found {100 * gap:.1f}"
         raise UsageError(f"plan: {pilot.family}: no gap to plan for ({found}); state --gap 0.1")
-    claims = _claims(measured, gap, config, analyze)
+    claims = _claims(pilot, measured, gap, config, analyze)
     if pilot.contrasts["gap"].single:
         config = replace(config, replicates=(1,))
     rows = tuple(_row(r, claims, pilot.attempts, config, analyze) for r in config.replicates)
@@ -195,7 +195,11 @@ def _complete(pilot: Pilot) -> tuple[dict[str, Measured], list[str]]:
 
 
 def _claims(
-    measured: Mapping[str, Measured], gap: float, config: PlanConfig, analyze: AnalysisConfig
+    pilot: Pilot,
+    measured: Mapping[str, Measured],
+    gap: float,
+    config: PlanConfig,
+    analyze: AnalysisConfig,
 ) -> tuple[Claim, ...]:
     left = (1 - config.closed) * gap
     wanted = (
@@ -211,7 +215,7 @@ def _claims(
             measured[source].variances,
             sides,
             cautious(measured[source].problems) if measured[source].problems else 1.0,
-            math.isnan(measured[source].estimate),
+            source not in pilot.contrasts,
         )
         for name, source, effect, sides in wanted
     )

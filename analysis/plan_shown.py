@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from analysis import figures
 from analysis.plan import Plan
@@ -143,18 +143,18 @@ def _draw_detectable(axes: Axes, plan: Plan, found) -> None:
 
 
 def _colours(count: int) -> list[str]:
-    from matplotlib.colors import to_hex, to_rgb
+    """From light to dark with the number of replicates."""
+    from matplotlib.colors import LinearSegmentedColormap, to_hex
 
-    light, dark = to_rgb(figures.METHODS[3]), to_rgb(figures.INK)
-    shares = [i / max(count - 1, 1) for i in range(count)]
-    return [to_hex([(1 - s) * a + s * b for a, b in zip(light, dark, strict=True)]) for s in shares]
+    ends = [figures.METHODS[3], figures.INK]
+    scale = LinearSegmentedColormap.from_list("replicates", ends)
+    return [to_hex(scale(i / max(count - 1, 1))) for i in range(count)]
 
 
 def _legend(figure: Figure, plan: Plan) -> None:
     counts = list(plan.detectable["gap"])
-    entries = [
-        (f"{r} replicates" if i == 0 else str(r), colour, "-")
-        for i, (r, colour) in enumerate(zip(counts, _colours(len(counts)), strict=True))
+    entries: list[tuple[str, str, Any]] = [
+        (f"R = {r}", colour, "-") for r, colour in zip(counts, _colours(len(counts)), strict=True)
     ]
-    entries.append((f"margin, {100 * plan.margin:g}", figures.SOFT, (0, (4, 1.5))))
-    figures._legend(figure, entries)
+    label = f"margin, {100 * plan.margin:g} points"
+    figures._legend(figure, [*entries, (label, figures.SOFT, (0, (4, 1.5)))])

@@ -106,7 +106,7 @@ def decide(gap: Statistic, rule: StoppingRule) -> Decision:
     """
     finished = int(np.logical_and.accumulate(gap.known).sum())
     values = gap.values[: min(finished, rule.problems)]
-    bounds = _bets(values, gap, rule) if rule.method == "betting" else _looks(values, rule)
+    bounds = _bets(values, gap, rule) if rule.method == "betting" else _looks(values, gap, rule)
     latest = Decision(None, False, 0, math.nan, gap.low, gap.high)
     for used, low, high, answer in bounds:
         mean = float(values[:used].mean())
@@ -126,15 +126,17 @@ def _answer(low: float, high: float, margin: float, upper: float) -> str | None:
     return "within margin" if upper < margin else None
 
 
-def _looks(values: Floats, rule: StoppingRule) -> list[tuple[int, float, float, str | None]]:
+def _looks(
+    values: Floats, gap: Statistic, rule: StoppingRule
+) -> list[tuple[int, float, float, str | None]]:
     """Repeated t intervals at the boundary of each look (Jennison and Turnbull 1989)."""
     plans = _design(rule.looks, rule.alpha), _design(rule.looks, 2 * rule.alpha)
     found = []
     for look, size in enumerate(rule.sizes):
         if size > len(values):
             break
-        low, high = _repeated(values[:size], plans[0].critical[look])
-        upper = _repeated(values[:size], plans[1].critical[look])[1]
+        low, high = _repeated(values[:size], plans[0].critical[look], gap)
+        upper = _repeated(values[:size], plans[1].critical[look], gap)[1]
         found.append((size, low, high, _answer(low, high, rule.margin, upper)))
     return found
 
@@ -144,14 +146,14 @@ def _design(looks: int, alpha: float) -> Design:
     return design([k / looks for k in range(1, looks + 1)], alpha)
 
 
-def _repeated(values: Floats, critical: float) -> tuple[float, float]:
-    """mean -/+ the t quantile with the tail of ``critical``; the whole line without variation."""
+def _repeated(values: Floats, critical: float, gap: Statistic) -> tuple[float, float]:
+    """mean -/+ the t quantile with the tail of ``critical``; the whole range without variation."""
     sd = float(values.std(ddof=1))
     if sd < 1e-9:
-        return -math.inf, math.inf
+        return gap.low, gap.high
     quantile = -float(special.stdtrit(len(values) - 1, special.ndtr(-critical)))
-    half = quantile * sd / math.sqrt(len(values))
-    return float(values.mean()) - half, float(values.mean()) + half
+    half, mean = quantile * sd / math.sqrt(len(values)), float(values.mean())
+    return max(mean - half, gap.low), min(mean + half, gap.high)
 
 
 def _bets(

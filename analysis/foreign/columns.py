@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from analysis.foreign.rows import Row, answer_text, finish_name, grade, known
+from analysis.foreign.rows import Row, Tokens, answer_text, finish_name, grade, known
+from analysis.study import PARALLEL
 from sample.config import refuse_unknown_keys
 from sample.errors import UsageError
 
@@ -86,25 +87,28 @@ def read_rows(path: Path, columns: Mapping[str, str], threshold: float | None = 
 def _row(given: Mapping[str, Any], where: str, threshold: float | None) -> Row:
     if not known(given["problem"]):
         raise UsageError(f"{where}: no problem")
-    named = {key: str(given[key]) for key in ("family", "arm", "system") if known(given.get(key))}
-    texts = {key: str(given[key]) for key in ("text", "thinking") if known(given.get(key))}
-    places = {key: _whole(given.get(key), key, where) for key in ("replicate", "step")}
     answer = answer_text(given.get("answer"))
     numbers = {key: _number(given.get(key), key, where) for key in _NUMBERS}
+    prompt, cached, reasoning, generated, seconds = numbers.values()
+
+    def text(name: str, default: str) -> str:
+        return str(given[name]) if known(given.get(name)) else default
+
     return Row(
         problem=str(answer_text(given["problem"])),
         correct=grade(given["correct"], threshold, where),
         answer=answer,
         canonical=answer_text(given["canonical"]) if "canonical" in given else answer,
+        family=text("family", "data"),
+        arm=text("arm", PARALLEL),
+        system=text("system", "base"),
+        replicate=_whole(given.get("replicate"), "replicate", where),
+        step=_whole(given.get("step"), "step", where),
         finish=finish_name(given.get("finish"), where),
-        prompt=numbers["prompt_tokens"],
-        cached=numbers["cached_tokens"],
-        reasoning=numbers["thinking_tokens"],
-        generated=numbers["generated_tokens"],
-        seconds=numbers["seconds"],
-        **named,
-        **texts,
-        **places,
+        text=text("text", ""),
+        thinking=text("thinking", ""),
+        tokens=Tokens(prompt, cached, reasoning, generated),
+        seconds=seconds,
     )
 
 

@@ -62,7 +62,7 @@ Cells = dict[tuple[str, str], Cell]
 
 
 def _graded(cell: Cell) -> NDArray[np.bool_]:
-    return (~np.isnan(cell.correct)).any(axis=(1, 2))
+    return np.logical_or.reduce(~np.isnan(cell.correct), axis=(1, 2))
 
 
 def _pairs(family: str, cells: Cells) -> tuple[list[str], list[str]]:
@@ -127,7 +127,7 @@ def _cell_limits(cell: Cell, arm: str, steps: int) -> Iterator[str]:
 
 def _missing(cell: Cell, arm: str, steps: int) -> Iterator[str]:
     graded = ~np.isnan(cell.correct)
-    started = cell.present.any(axis=(1, 2))
+    started = np.logical_or.reduce(cell.present, axis=(1, 2))
     if arm == PARALLEL:
         n = graded.sum(axis=(1, 2))[started]
         short, thin = int((n < steps).sum()), int((n < 2 * steps).sum())
@@ -139,8 +139,8 @@ def _missing(cell: Cell, arm: str, steps: int) -> Iterator[str]:
                 "at N has no interval for these very problems; a smaller --attempts has one"
             )
         return
-    whole = graded.all(axis=2)
-    broken = int((started & ~whole.any(axis=1)).sum())
+    whole = np.logical_and.reduce(graded, axis=2)
+    broken = int((started & (whole.sum(axis=1) == 0)).sum())
     if broken:
         yield f"{broken} problems have no whole chain of N = {steps} graded attempts, left out at N"
     chains = whole.sum(axis=1)[started]

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from analysis.foreign.rows import Row, answer_text, finish_name, grade
+from analysis.foreign.rows import Row, Tokens, answer_text, finish_name, grade
 from sample.errors import UsageError
 
 _NO_ANSWER = "N"
@@ -109,7 +109,7 @@ def _row(
         text=_text(output, sample.get("attachments") or {}),
         failure=str(sample["error"].get("message", "")) if sample.get("error") else None,
         seconds=sample.get("working_time"),
-        **_tokens(sample, output),
+        tokens=_tokens(sample, output),
     )
 
 
@@ -133,38 +133,19 @@ def _text(output: Mapping[str, Any], attachments: Mapping[str, str]) -> str:
     return content
 
 
-def _tokens(sample: Mapping[str, Any], output: Mapping[str, Any]) -> dict[str, float | None]:
+def _tokens(sample: Mapping[str, Any], output: Mapping[str, Any]) -> Tokens:
     """All calls of the sample together where the log has them, else the last one."""
     usages = list((sample.get("model_usage") or {}).values()) or [output.get("usage")]
     usages = [usage for usage in usages if usage]
     if not usages:
-        return {}
+        return Tokens()
     cached = _sum(usages, "input_tokens_cache_read")
-    return {
-        "prompt": (_sum(usages, "input_tokens") or 0)
-        + (cached or 0)
-        + (_sum(usages, "input_tokens_cache_write") or 0),
-        "cached": cached,
-        "reasoning": _sum(usages, "reasoning_tokens"),
-        "generated": _sum(usages, "output_tokens"),
-    }
+    written = _sum(usages, "input_tokens_cache_write")
+    prompt = (_sum(usages, "input_tokens") or 0) + (cached or 0) + (written or 0)
+    generated = _sum(usages, "output_tokens")
+    return Tokens(prompt, cached, _sum(usages, "reasoning_tokens"), generated)
 
 
 def _sum(usages: list[Mapping[str, Any]], key: str) -> float | None:
     given = [usage[key] for usage in usages if usage.get(key) is not None]
     return float(sum(given)) if given else None
-
-
-def is_inspect(path: Path) -> bool:
-    """Whether the file looks like a log of inspect_ai."""
-    if path.suffix == ".eval":
-        return True
-    return path.suffix == ".json" and {"eval", "samples"} <= _keys(path)
-
-
-def _keys(path: Path) -> set[str]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return set()
-    return set(data) if isinstance(data, dict) else set()

@@ -87,7 +87,7 @@ def _rows(
 ) -> list[Row]:
     problem = str(sample["doc_id"])
     texts = _texts(sample.get("resps"))
-    answers = sample.get("filtered_resps") or [None]
+    answers: list[Any] = sample.get("filtered_resps") or [None]
     answer = answers[0][0] if isinstance(answers[0], list) and answers[0] else answers[0]
     answer = answer if isinstance(answer, str) and texts and answer != _INVALID else None
     graded = Row(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from analysis.foreign.columns import TABLES, json_lines, read_rows
-from analysis.foreign.inspect_log import is_inspect, read_inspect
+from analysis.foreign.inspect_log import read_inspect
 from analysis.foreign.lm_eval import is_lm_eval, read_lm_eval
 from analysis.foreign.rows import Row, to_attempts
 from analysis.foreign.verifiers_log import is_results, is_traces, read_results, read_traces
@@ -50,7 +50,7 @@ def read_foreign(paths: Sequence[Path], config: ForeignConfig) -> list[Attempt]:
 def _read(path: Path, config: ForeignConfig) -> list[Row]:
     if not path.is_file():
         raise UsageError(f"no file {path}")
-    if is_inspect(path):
+    if path.suffix in (".eval", ".json"):
         return read_inspect(path, config.scorer, config.threshold)
     if path.suffix in (".jsonl", ".ndjson") and not config.columns:
         first = next(json_lines(path), {})

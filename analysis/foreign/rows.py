@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from analysis.study import PARALLEL
 from sample.errors import UsageError
 from sample.records import Attempt, Failure, Ledger
 
@@ -22,13 +23,24 @@ _FINISH = {alias: finish for finish, aliases in _FINISHES.items() for alias in a
 
 
 @dataclass(frozen=True)
+class Tokens:
+    """Counts of one attempt, None = not known. prompt counts cached tokens in, generated all that
+    the model wrote, reasoning included."""
+
+    prompt: float | None = None
+    cached: float | None = None
+    reasoning: float | None = None
+    generated: float | None = None
+
+
+@dataclass(frozen=True)
 class Row:
     """One attempt as a foreign file tells it; None = the file does not say.
 
     canonical: equal for equivalent answers; what is voted on.
 
     step: 1.. within a chain; replicate: which chain. Both are dealt out for parallel attempts that
-    have none. Token counts: ``generated`` stands for thinking + answer where they are not split.
+    have none.
     """
 
     problem: str
@@ -36,7 +48,7 @@ class Row:
     answer: str | None = None
     canonical: str | None = None
     family: str = "data"
-    arm: str = "parallel"
+    arm: str = PARALLEL
     system: str = "base"
     replicate: int | None = None
     step: int | None = None
@@ -44,10 +56,7 @@ class Row:
     text: str = ""
     thinking: str = ""
     failure: str | None = None
-    prompt: float | None = None
-    cached: float | None = None
-    reasoning: float | None = None
-    generated: float | None = None
+    tokens: Tokens = Tokens()
     seconds: float | None = None
 
 
@@ -133,7 +142,7 @@ def _placed(group: Sequence[Row], size: int | None) -> Iterator[Row]:
     if all(row.step is not None for row in group):
         yield from (replace(row, replicate=row.replicate or 0) for row in group)
         return
-    if group[0].arm != "parallel":
+    if group[0].arm != PARALLEL:
         raise UsageError(
             f"arm {group[0].arm!r} holds chains, so every row needs its step (1, 2, ..); map one "
             "with --columns step=NAME, or call the arm 'parallel' if its attempts are independent"
@@ -168,11 +177,13 @@ def _attempt(row: Row) -> Attempt:
 
 def _ledger(row: Row) -> Ledger:
     """Counts that the file does not give are NaN: the table reads them as not known, never 0."""
-    reasoning = row.reasoning if row.reasoning is not None or row.generated is None else 0
-    answer = None if row.generated is None else row.generated - (reasoning or 0)
+    tokens = row.tokens
+    # without a split all of it counts as answer
+    reasoning = 0 if tokens.reasoning is None and tokens.generated is not None else tokens.reasoning
+    answer = None if tokens.generated is None else tokens.generated - (reasoning or 0)
     prompt, thinking, answer, seconds = (
         math.nan if value is None else value
-        for value in (row.prompt, reasoning, answer, row.seconds)
+        for value in (tokens.prompt, reasoning, answer, row.seconds)
     )
-    cached = None if row.cached is None else int(row.cached)
+    cached = None if tokens.cached is None else int(tokens.cached)
     return Ledger(cast(int, prompt), cached, cast(int, thinking), cast(int, answer), seconds)

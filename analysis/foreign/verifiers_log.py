@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.foreign.columns import json_lines
-from analysis.foreign.rows import Row, grade
+from analysis.foreign.rows import Row, Tokens, grade
 from sample.errors import UsageError
 
 _CUT_OFF = {
@@ -70,8 +70,7 @@ def _result(
         finish="error" if failed else "length" if row.get("is_truncated") else "stop",
         text=_last_reply(row.get("completion")),
         failure=_message(error) if failed else None,
-        prompt=usage.get("input_tokens"),
-        generated=usage.get("output_tokens"),
+        tokens=Tokens(usage.get("input_tokens"), generated=usage.get("output_tokens")),
     )
 
 
@@ -124,7 +123,7 @@ def _episode(episode: Mapping[str, Any], threshold: float | None, where: str) ->
         finish="error" if failed else "length" if _is_cut(trace, calls) else "stop",
         text=_last_sampled(trace),
         failure=_errors(trace) if failed else None,
-        **_usage(calls),
+        tokens=_usage(calls),
     )
 
 
@@ -151,20 +150,16 @@ def _last_sampled(trace: Mapping[str, Any]) -> str:
     return str((nodes[-1].get("message") or {}).get("content") or "") if nodes else ""
 
 
-def _usage(calls: list[Mapping[str, Any]]) -> dict[str, float | None]:
+def _usage(calls: list[Mapping[str, Any]]) -> Tokens:
     """``prompt_tokens`` there leaves cached tokens out; reasoning is part of the completion."""
     usages = [call["usage"] for call in calls if call.get("usage")]
     if not usages:
-        return {}
+        return Tokens()
 
     def total(key: str) -> float | None:
         given = [usage[key] for usage in usages if usage.get(key) is not None]
         return float(sum(given)) if given else None
 
     cached = total("cached_input_tokens")
-    return {
-        "prompt": (total("prompt_tokens") or 0) + (cached or 0),
-        "cached": cached,
-        "reasoning": total("reasoning_tokens"),
-        "generated": total("completion_tokens"),
-    }
+    prompt = (total("prompt_tokens") or 0) + (cached or 0)
+    return Tokens(prompt, cached, total("reasoning_tokens"), total("completion_tokens"))

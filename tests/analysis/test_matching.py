@@ -167,8 +167,8 @@ def test_what_is_never_reached_is_censored_and_never_dropped():
 def test_run_match_reports_every_cost_and_what_it_could_not_use():
     records = list(tokens(simulate(ARMS, problems=40), parallel=8, sequential=8))
     (found,) = run_match(records, CONFIG, [16.0, 1000.0])
-    assert set(found.auc) == {"generated", "total", "latency"}
-    assert found.auc["generated"].interval.n == 40 and found.curve_n == 40
+    assert set(found.gaps) == {"generated", "total", "latency"}
+    assert found.gaps["generated"].interval.n == 40 and found.curve_n == 40
     assert set(found.at) == {16.0} and found.at[16.0].interval.n == 40
     assert found.tokens["parallel"]["generated"] == 32 and found.tokens["parallel"][
         "latency"
@@ -176,7 +176,7 @@ def test_run_match_reports_every_cost_and_what_it_could_not_use():
     # all attempts end together: sequential has had one by then
     first = curves(cells(records)[1], "sequential", "coverage").value[:, 0]
     ended = curves(cells(records)[0], "parallel", "coverage").value[:, -1]
-    assert found.auc["latency"].interval.estimate == pytest.approx((ended - first).mean())
+    assert found.gaps["latency"].interval.estimate == pytest.approx((ended - first).mean())
     assert any(w.startswith("cached: no gap") for w in found.warnings)
     assert any("at 1000 tokens 40 of 40" in w for w in found.warnings)
     assert [ratio.k for ratio in found.ratios] == [2, 4]
@@ -185,7 +185,7 @@ def test_run_match_reports_every_cost_and_what_it_could_not_use():
 def test_unknown_tokens_give_no_gap_and_say_so():
     records = tokens(simulate(ARMS, problems=20), parallel=None, sequential=8)
     (found,) = run_match(records, CONFIG)
-    assert found.auc == {} and found.ratios == () and found.curve_n == 0
+    assert found.gaps == {} and found.ratios == () and found.curve_n == 0
     assert sum("no gap" in warning for warning in found.warnings) == 4
 
 
@@ -212,7 +212,7 @@ def test_bad_requests_are_refused():
 def test_every_aggregator_can_be_matched(aggregator):
     config = AnalysisConfig(primary={"toy": aggregator}, resamples=100)
     (found,) = run_match(simulate(ARMS, problems=30), config)
-    assert found.aggregator == aggregator and found.auc["generated"].interval.n == 30
+    assert found.aggregator == aggregator and found.gaps["generated"].interval.n == 30
 
 
 def test_the_printed_tables_hold_the_numbers():
@@ -222,5 +222,5 @@ def test_the_printed_tables_hold_the_numbers():
         show_match(found, console)
     text = capture.get()
     assert max(map(len, text.splitlines())) <= 80 and "…" not in text
-    gap = found[0].auc["generated"].interval
+    gap = found[0].gaps["generated"].interval
     assert f"{100 * gap.estimate:.1f}" in text and "at 16" in text and "critical path" in text

@@ -53,9 +53,7 @@ def test_a_pilot_with_an_adapter_gives_every_claim_its_own_variance(pilot):
 
 def test_stated_variances_give_the_planned_power():
     (plan,) = run_plan(None, PlanConfig(gap=0.1), ANALYZE, between=0.05, within=0.2)
-    assert all(
-        claim.assumed == (claim.name not in ("gap", "closed")) or True for claim in plan.claims
-    )
+    assert [claim.assumed for claim in plan.claims] == [False, True, False, True]
     for row in plan.rows:
         for claim in plan.claims:
             n = row.needed[claim.name]
@@ -149,6 +147,6 @@ def test_the_figure_is_drawn_for_one_family_and_for_two(pilot, tmp_path):
     assert path == tmp_path / "figures" / "plan.svg"
     texts = ElementTree.parse(path).getroot().iter("{http://www.w3.org/2000/svg}text")
     said = [element.text for element in texts]
-    assert "problems" in said and "margin, 3" in said and "change of the gap" in said
+    assert "problems" in said and "margin, 3 points" in said and "change of the gap" in said
     assert not math.isnan(plans[0].detectable["gap"][1][0])
     assert save_plan_figure(plans * 2, tmp_path / "two").stat().st_size > 1000

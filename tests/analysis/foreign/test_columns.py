@@ -6,7 +6,7 @@ from fixtures import write_lines
 
 from analysis.foreign.columns import parse_columns, read_rows
 from analysis.foreign.read import ForeignConfig, read_foreign
-from analysis.foreign.rows import Row, grade, to_attempts
+from analysis.foreign.rows import Row, Tokens, grade, to_attempts
 from analysis.table import build_table
 from sample.errors import UsageError
 
@@ -98,7 +98,7 @@ def test_partial_credit_needs_a_threshold():
         ("problem,correct,generated_tokens\np,1,many\n", "generated_tokens must be a number"),
         ("problem,correct,finish\np,1,exploded\n", "unknown finish 'exploded'"),
         ("problem,correct,arm\np,1,sequential\n", "every row needs its step"),
-        ("problem,correct,step\np,1,0\n", "'step' from 1"),
+        ("problem,correct,step\np,1,0\n", "'step' counts from 1"),
     ],
 )
 def test_bad_tables_are_refused_in_one_line(tmp_path, text, words):
@@ -132,7 +132,7 @@ def test_bad_maps_files_and_formats_are_refused(tmp_path):
 
 
 def test_reasoning_is_part_of_what_was_generated():
-    (split,) = to_attempts([Row("p", True, reasoning=30.0, generated=50.0, prompt=9.0)])
+    (split,) = to_attempts([Row("p", True, tokens=Tokens(9.0, reasoning=30.0, generated=50.0))])
     assert (split.ledger.thinking, split.ledger.answer, split.ledger.generated) == (30, 20, 50)
-    (unknown,) = to_attempts([Row("p", True, reasoning=30.0)])
+    (unknown,) = to_attempts([Row("p", True, tokens=Tokens(reasoning=30.0))])
     assert math.isnan(unknown.ledger.generated) and unknown.ledger.cached is None

@@ -4,7 +4,7 @@ from rich.console import Console
 
 from analysis.config import AnalysisConfig
 from analysis.foreign.diagnosis import diagnose, show_diagnosis
-from analysis.foreign.rows import Row, to_attempts
+from analysis.foreign.rows import Row, Tokens, to_attempts
 from analysis.summary import summarize
 
 CONFIG = AnalysisConfig(resamples=100)
@@ -22,8 +22,7 @@ def study(problems=40, steps=2, replicates=2, systems=("base",), arms=("parallel
             system=system,
             replicate=r,
             step=s,
-            prompt=5.0,
-            generated=9.0,
+            tokens=Tokens(5.0, generated=9.0),
         )
         for system in systems
         for arm in arms
@@ -97,7 +96,7 @@ def test_all_right_and_all_wrong(grade, words):
 
 
 def test_columns_that_hold_nothing():
-    said = cannot(change(study(), generated=None, answer=None, canonical=None))
+    said = cannot(change(study(), tokens=Tokens(), answer=None, canonical=None))
     assert "no token counts: no comparison at equal compute" in said
     assert "no answers: no majority vote" in said
 
