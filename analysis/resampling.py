@@ -92,8 +92,7 @@ def two_level_bootstrap(
     means = np.empty((resamples, columns))
     start = 0
     for rows in _chunks(n, resamples):
-        drawn = rng.integers(0, n, (rows, n)) + n * np.arange(rows)[:, None]
-        weights = np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n).astype(float)
+        weights = _problem_weights(rng, rows, n)
         spread = np.sqrt(np.maximum(weights @ noise, 0.0))
         # one normal draw for all columns: a contrast's bounds depend on no other contrast
         jitter = spread * rng.standard_normal((rows, 1))
@@ -101,3 +100,17 @@ def two_level_bootstrap(
         start += rows
     low, high = np.quantile(means, [alpha / 2, 1 - alpha / 2], axis=0)
     return low, high
+
+
+def resampled_means(values: Floats, resamples: int, seed: int) -> Floats:
+    """[resample, column] means of [problem, column] values over problems drawn anew."""
+    n = len(values)
+    rng = np.random.default_rng([seed, 3])
+    parts = [_problem_weights(rng, rows, n) @ values / n for rows in _chunks(n, resamples)]
+    return np.concatenate(parts)
+
+
+def _problem_weights(rng: np.random.Generator, rows: int, n: int) -> Floats:
+    """[row, problem] how often each of n problems is drawn in each of ``rows`` resamples."""
+    drawn = rng.integers(0, n, (rows, n)) + n * np.arange(rows)[:, None]
+    return np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n).astype(float)

@@ -82,7 +82,7 @@ def _heading(name: str, family: Json, settings: Json) -> RenderableType:
     )
 
 
-def _table(title: str, *columns: str) -> Table:
+def start_table(title: str, *columns: str) -> Table:
     from rich import box
     from rich.table import Table
 
@@ -95,7 +95,7 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def _add(table: Table, name: str, *cells: str, style: str = "") -> None:
+def add_row(table: Table, name: str, *cells: str, style: str = "") -> None:
     from rich.markup import escape
 
     table.add_row(escape(name), *(escape(cell) for cell in cells), style=style)
@@ -108,7 +108,7 @@ def _count(found: Json | None) -> str:
 def _levels(family: Json, settings: Json) -> Table:
     primary = family["primary"]
     title = f"Solved by {primary} of {settings['N']} (percent), and the gap (points)"
-    table = _table(title, "system", "parallel", "sequential", "gap", "n")
+    table = start_table(title, "system", "parallel", "sequential", "gap", "n")
     for name, system in family["systems"].items():
         parallel = system["arms"].get("parallel")
         sequential = system["arms"].get("sequential")
@@ -116,17 +116,17 @@ def _levels(family: Json, settings: Json) -> Table:
         right = sequential and sequential[primary]
         gap = system["gaps"][primary]
         cells = (with_interval(left), with_interval(right), with_interval(gap))
-        _add(table, name, *cells, _count(gap or left or right))
+        add_row(table, name, *cells, _count(gap or left or right))
     return table
 
 
 def _verdicts(family: Json) -> Table:
-    table = _table("Verdicts", "adapter", "verdict", "gap left", "gap shrank by", "n")
+    table = start_table("Verdicts", "adapter", "verdict", "gap left", "gap shrank by", "n")
     for name, adapter in family["adapters"].items():
         verdict = adapter["verdict"] or "not measured"
         changes = [with_interval(adapter[key]) for key in ("gap_adapted", "did")]
         style = _STYLES.get(verdict, "")
-        _add(table, name, verdict, *changes, _count(adapter["did"]), style=style)
+        add_row(table, name, verdict, *changes, _count(adapter["did"]), style=style)
     return table
 
 
@@ -139,24 +139,26 @@ def _reasons(family: Json) -> Iterator[str]:
 
 
 def _methods(family: Json) -> Table:
-    table = _table("Methods, over training seeds", "method", "seeds", "gap left", "gap shrank by")
+    table = start_table(
+        "Methods, over training seeds", "method", "seeds", "gap left", "gap shrank by"
+    )
     table.add_column("verdicts")
     for name, method in family["methods"].items():
         changes = [with_interval(method[key]) for key in ("gap_adapted", "did")]
         verdicts = ", ".join(f"{count} {verdict}" for verdict, count in method["verdicts"].items())
-        _add(table, name, str(method["seeds"]), *changes, verdicts)
+        add_row(table, name, str(method["seeds"]), *changes, verdicts)
     return table
 
 
 def _exploration(family: Json) -> Table:
     columns = ("arm", "repeats", "if independent", "distinct", "n")
-    table = _table("Exploration: later attempts that repeat an answer (percent)", *columns)
+    table = start_table("Exploration: later attempts that repeat an answer (percent)", *columns)
     for name, system in family["systems"].items():
-        _add(table, name, "", "", "", "", style="bold")
+        add_row(table, name, "", "", "", "", style="bold")
         for arm, levels in system["arms"].items():
             shares = [with_interval(levels[key]) for key in ("repeat_rate", "repeat_baseline")]
             distinct = with_interval(levels["distinct"], 1, 2)
-            _add(table, arm, *shares, distinct, _count(levels["repeat_rate"]))
+            add_row(table, arm, *shares, distinct, _count(levels["repeat_rate"]))
     return table
 
 
@@ -175,10 +177,10 @@ def _causes(family: Json) -> Iterator[str]:
 
 def _controls(family: Json) -> Table:
     title = f"Controls: parallel minus control, {family['primary']}"
-    table = _table(title, "control", "difference", "p (sign flip)", "n")
+    table = start_table(title, "control", "difference", "p (sign flip)", "n")
     for arm, control in family["controls"].items():
         difference = control["difference"]
         p = difference["p_flip"]
         shown = UNKNOWN if p is None else f"{p:.4f}"
-        _add(table, arm, with_interval(difference), shown, _count(difference))
+        add_row(table, arm, with_interval(difference), shown, _count(difference))
     return table

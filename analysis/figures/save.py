@@ -25,17 +25,20 @@ def save_figures(
     metrics: adapter -> training log, entries with step and any of reward, accuracy, novelty,
     repeat. Returns figure name -> its SVG; PDF and PNG lie beside it.
     """
+    drawn = _figures(summary, metrics or {}).items()
+    saved = {name: save_figure(draw, folder, name) for name, draw in drawn}
+    return {name: path for name, path in saved.items() if path is not None}
+
+
+def save_figure(draw: Callable[[], "Figure | None"], folder: str | Path, name: str) -> Path | None:
+    """Write one figure in the common style to ``folder/figures``; its SVG, None if there is none."""
     from matplotlib import rc_context
 
     target = Path(folder) / "figures"
     target.mkdir(parents=True, exist_ok=True)
-    saved: dict[str, Path] = {}
     with rc_context(STYLE):
-        for name, draw in _figures(summary, metrics or {}).items():
-            figure = draw()
-            if figure is not None:
-                saved[name] = _save(figure, target, name)
-    return saved
+        figure = draw()
+        return None if figure is None else _save(figure, target, name)
 
 
 def _figures(summary: Json, metrics: Metrics) -> dict[str, Callable[[], "Figure | None"]]:

@@ -1,0 +1,69 @@
+"""Which reader a file needs, and all of them behind one call."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from analysis.foreign.columns import TABLES, json_lines, read_rows
+from analysis.foreign.inspect_log import read_inspect
+from analysis.foreign.lm_eval import is_lm_eval, read_lm_eval
+from analysis.foreign.rows import Row, to_attempts
+from analysis.foreign.verifiers_log import is_results, is_traces, read_results, read_traces
+from sample.errors import UsageError
+from sample.records import Attempt
+
+
+@dataclass(frozen=True)
+class ForeignConfig:
+    """columns: our name -> the file's (tables only). attempts: N, see ``to_attempts``.
+
+    threshold: the grade from which an attempt is correct. scorer (inspect_ai), metric and chosen,
+    the filter (lm-evaluation-harness): which one grades, where a file has several.
+    arm, system: names for all attempts of the files, instead of what the files say.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    attempts: int | None = None
+    threshold: float | None = None
+    scorer: str | None = None
+    metric: str | None = None
+    chosen: str | None = None
+    arm: str | None = None
+    system: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.attempts is not None and self.attempts < 1:
+            raise UsageError(f"--attempts must be 1 or more (given: {self.attempts})")
+
+
+def read_foreign(paths: Sequence[Path], config: ForeignConfig) -> list[Attempt]:
+    """The attempts of all files together.
+
+    Raises:
+        UsageError: no such file, a format that is not known, or a value that cannot be read.
+    """
+    rows = [row for path in paths for row in _read(path, config)]
+    named = {k: v for k, v in (("arm", config.arm), ("system", config.system)) if v is not None}
+    return to_attempts([replace(row, **named) for row in rows] if named else rows, config.attempts)
+
+
+def _read(path: Path, config: ForeignConfig) -> list[Row]:
+    if not path.is_file():
+        raise UsageError(f"no file {path}")
+    if path.suffix in (".eval", ".json"):
+        return read_inspect(path, config.scorer, config.threshold)
+    if path.suffix in (".jsonl", ".ndjson") and not config.columns:
+        first = next(json_lines(path), {})
+        if is_lm_eval(first):
+            return read_lm_eval(path, config.metric, config.chosen, config.threshold)
+        if is_results(first):
+            return read_results(path, config.threshold)
+        if is_traces(first):
+            return read_traces(path, config.threshold)
+    if path.suffix not in TABLES:
+        raise UsageError(
+            f"{path}: unknown format; expected {', '.join(TABLES)}, or a log of inspect_ai "
+            "(.eval, .json), lm-evaluation-harness (samples_*.jsonl) or verifiers (results.jsonl, "
+            "traces.jsonl)"
+        )
+    return read_rows(path, config.columns, config.threshold)

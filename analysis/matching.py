@@ -1,0 +1,376 @@
+"""The gap at equal compute: parallel against sequential over the same token budgets.
+
+On each problem an arm spends a budget b on the most attempts that it affords there; between k and
+k + 1 attempts it tosses a coin so that its expected cost is b, which is the straight line between
+the two points. Nothing is extrapolated: a problem counts at the budgets that both arms can spend
+on it. The primary endpoint is the mean gap over log2(b) on that common support: it uses all
+budgets, so no budget is picked and nothing needs correcting for multiplicity.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.integrate import trapezoid
+
+from analysis.budgets import COSTS, chain_costs, pool_costs, select_replicates
+from analysis.cells import chain_statistics, parallel_statistics
+from analysis.config import AnalysisConfig
+from analysis.inference import Inference, infer
+from analysis.resampling import resampled_means
+from analysis.statistic import Statistic
+from analysis.study import PARALLEL, SEQUENTIAL
+from analysis.table import FINISHES, Cell, build_table
+from sample.errors import UsageError
+from sample.records import Attempt
+
+Floats = NDArray[np.float64]
+
+PRIMARY_COST = "generated"
+_GRID = 65
+_LARGEST_CUT = 0.02
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Value and expected cost of the first k attempts; [problem, k], NaN where not known."""
+
+    value: Floats
+    cost: Mapping[str, Floats]
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        return np.asarray(~np.isnan(self.value).any(axis=1))
+
+
+def curves(cell: Cell, arm: str, aggregator: str) -> Curves:
+    """The curves of one arm; "last" of parallel is its majority, as in every gap."""
+    steps = cell.correct.shape[2]
+    if arm == PARALLEL:
+        found = parallel_statistics(cell)
+        cost = {name: pool_costs(cell, name, steps) for name in COSTS}
+        name = "majority" if aggregator == "last" else aggregator
+        flat = np.repeat(found.levels["accuracy"].values[:, None], steps, axis=1)
+        return Curves(flat if name == "accuracy" else found.curves[name], cost)
+    found = chain_statistics(cell)
+    cost = {name: chain_costs(cell, name) for name in COSTS}
+    values = found.curves["accuracy" if aggregator == "last" else aggregator]
+    if aggregator == "accuracy":
+        values = values.cumsum(axis=1) / np.arange(1, steps + 1)
+    return Curves(values, cost)
+
+
+def common_support(parallel: Floats, sequential: Floats) -> tuple[Floats, Floats]:
+    """[problem] least and largest budget that both arms can spend; NaN where there is none."""
+    low = np.maximum(parallel[:, 0], sequential[:, 0])
+    high = np.minimum(parallel[:, -1], sequential[:, -1])
+    exists = (low > 0) & (high > low)
+    return np.where(exists, low, np.nan), np.where(exists, high, np.nan)
+
+
+def at_budgets(value: Floats, cost: Floats, budgets: Floats) -> Floats:
+    """[problem, budget] value at budgets, [budget] or [problem, budget]; NaN off the curve."""
+    budgets = np.broadcast_to(budgets, (len(value), np.shape(budgets)[-1]))
+    for end in (cost[:, :1], cost[:, -1:]):
+        # sums of equal counts differ by rounding; that must not push a budget off the curve
+        budgets = np.where(np.abs(budgets - end) <= 1e-9 * end, end, budgets)
+    rows = [
+        np.interp(b, x, y, left=np.nan, right=np.nan)
+        for b, x, y in zip(budgets, cost, value, strict=True)
+    ]
+    return np.array(rows).reshape(budgets.shape)
+
+
+def mean_over_budgets(value: Floats, cost: Floats, low: Floats, high: Floats) -> Floats:
+    """[problem] mean of a curve over log2 of the budget from low to high; NaN off the curve."""
+    ends = np.log2(np.column_stack([low, high]))
+    share = np.linspace(0, 1, _GRID)
+    grid = ends[:, :1] + share * (ends[:, 1:] - ends[:, :1])
+    return trapezoid(at_budgets(value, cost, 2.0**grid), share, axis=1)
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The curves of both arms. without: arm -> its curves with each replicate left out in turn."""
+
+    parallel: Curves
+    sequential: Curves
+    without: Mapping[str, Sequence[Curves]]
+    replicates: int
+
+
+def both_sides(parallel: Cell, sequential: Cell, aggregator: str) -> Sides:
+    """The curves of one system's two arms, and what its noise is told from."""
+    arms = {PARALLEL: parallel, SEQUENTIAL: sequential}
+    return Sides(
+        curves(parallel, PARALLEL, aggregator),
+        curves(sequential, SEQUENTIAL, aggregator),
+        {arm: _without_each(cell, arm, aggregator) for arm, cell in arms.items()},
+        min(cell.correct.shape[1] for cell in arms.values()),
+    )
+
+
+def _without_each(cell: Cell, arm: str, aggregator: str) -> list[Curves]:
+    replicates = cell.correct.shape[1]
+    if replicates < 2:
+        return []
+    keeps = ~np.eye(replicates, dtype=bool)
+    return [curves(select_replicates(cell, keep), arm, aggregator) for keep in keeps]
+
+
+Gap = Callable[[Curves, Curves], Floats]
+"""From the curves of parallel and sequential to one number per problem."""
+
+
+def contrast(sides: Sides, gap: Gap) -> Statistic:
+    """Any gap of two curves, with its noise by the jackknife over the replicates of each arm."""
+    p, s = sides.parallel, sides.sequential
+    within = _jackknife([gap(part, s) for part in sides.without[PARALLEL]])
+    within = within + _jackknife([gap(p, part) for part in sides.without[SEQUENTIAL]])
+    values = gap(p, s)
+    return Statistic(values, np.broadcast_to(within, values.shape), sides.replicates, -1.0, 1.0)
+
+
+def _jackknife(left_out: Sequence[Floats]) -> Floats:
+    """(R - 1) / R sum of squares about their mean; NaN with one replicate."""
+    if not left_out:
+        return np.array(math.nan)
+    values = np.array(left_out)
+    return (len(values) - 1) * values.var(axis=0)
+
+
+def over_budgets(cost: str) -> Gap:
+    """Parallel minus sequential, averaged over log2(budget) on each problem's common support."""
+
+    def gap(p: Curves, s: Curves) -> Floats:
+        low, high = common_support(p.cost[cost], s.cost[cost])
+        ends = (mean_over_budgets(c.value, c.cost[cost], low, high) for c in (p, s))
+        return next(ends) - next(ends)
+
+    return gap
+
+
+def at_budget(cost: str, budget: float) -> Gap:
+    """Parallel minus sequential at one budget per problem, declared beforehand."""
+
+    def gap(p: Curves, s: Curves) -> Floats:
+        ends = (at_budgets(c.value, c.cost[cost], np.array([budget]))[:, 0] for c in (p, s))
+        return next(ends) - next(ends)
+
+    return gap
+
+
+def at_parallel_latency(p: Curves, s: Curves) -> Floats:
+    """N parallel attempts minus what sequential has by the time that the longest of them ends.
+
+    Parallel attempts end almost together, so the arms share hardly any range of latencies to
+    average over.
+    """
+    spent = p.cost["latency"][:, -1:]
+    return p.value[:, -1] - at_budgets(s.value, s.cost["latency"], spent)[:, 0]
+
+
+@dataclass(frozen=True)
+class CostRatio:
+    """Tokens that sequential needs for what parallel reaches with k attempts, over parallel's.
+
+    ratio: infinite where sequential never gets there with its N attempts; then it is above
+    ``least``. low, high: percentile bootstrap over problems, infinite where censored.
+    """
+
+    k: int
+    reached: float
+    tokens: float
+    ratio: float
+    least: float
+    low: float
+    high: float
+
+
+def cost_ratio(
+    parallel: Curves, sequential: Curves, cost: str, k: int, config: AnalysisConfig
+) -> CostRatio:
+    """The ratio on the mean curves: every problem is given the same number of attempts."""
+    p, s = parallel.cost[cost], sequential.cost[cost]
+    priced = ~np.isnan(p).any(axis=1) & ~np.isnan(s).any(axis=1)
+    keep = parallel.usable & sequential.usable & priced
+    columns = [parallel.value[keep, k - 1], p[keep, k - 1], *sequential.value[keep].T, *s[keep].T]
+    data = np.column_stack(columns)
+    if len(data) == 0:
+        return CostRatio(k, *[math.nan] * 6)
+    steps = sequential.value.shape[1]
+    ratios = _ratios(resampled_means(data, config.resamples, config.seed), steps)[0]
+    low, high = np.quantile(ratios, [config.alpha / 2, 1 - config.alpha / 2], method="nearest")
+    mean = data.mean(axis=0)[None, :]
+    ratio, least = (float(found[0]) for found in _ratios(mean, steps))
+    return CostRatio(k, float(mean[0, 0]), float(mean[0, 1]), ratio, least, float(low), float(high))
+
+
+def _ratios(means: Floats, steps: int) -> tuple[Floats, Floats]:
+    """[row] (ratio, censoring bound) of rows (target, tokens, values.., costs..)."""
+    target, tokens = means[:, 0], means[:, 1]
+    value, cost = means[:, 2 : 2 + steps], means[:, 2 + steps :]
+    reached = value >= target[:, None] - 1e-12
+    first = reached.argmax(axis=1)
+    rows = np.arange(len(means))
+    before = np.maximum(first - 1, 0)
+    rise = value[rows, first] - value[rows, before]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.where(rise > 0, (target - value[rows, before]) / rise, 1.0)
+        needed = cost[rows, before] + share * (cost[rows, first] - cost[rows, before])
+        ratio = np.where(reached.any(axis=1), needed / tokens, math.inf)
+        return ratio, cost[:, -1] / tokens
+
+
+@dataclass(frozen=True)
+class Matched:
+    """One system on one family, by one aggregator.
+
+    gaps: cost -> the gap averaged over log2(budget); for "latency" the gap at the latency of N
+    parallel attempts. A cost whose tokens are not known is not there.
+    at: budget -> gap there (primary cost). ratios: for k = 2, half of N and N.
+    curve: (budgets, parallel, sequential) means over the problems of ``curve_n`` that reach the
+    whole range; tokens: arm -> cost -> mean per problem with N attempts.
+    """
+
+    family: str
+    system: str
+    aggregator: str
+    problems: int
+    gaps: Mapping[str, Inference]
+    at: Mapping[float, Inference]
+    ratios: tuple[CostRatio, ...]
+    curve: tuple[Floats, Floats, Floats]
+    curve_n: int
+    tokens: Mapping[str, Mapping[str, float]]
+    warnings: tuple[str, ...]
+
+
+def run_match(
+    attempts: Iterable[Attempt], config: AnalysisConfig, budgets: Sequence[float] = ()
+) -> list[Matched]:
+    """Every system of every family that has both arms.
+
+    budgets: generated tokens per problem at which the gap is wanted, declared beforehand.
+
+    Raises:
+        UsageError: no system has both arms, or a budget that is not above 0.
+    """
+    if any(not budget > 0 for budget in budgets):
+        raise UsageError(f"match: budgets must be above 0 tokens (given: {min(budgets):g})")
+    table = build_table(attempts)
+    pairs = [(f, s) for f, s, arm in table.cells if arm == PARALLEL]
+    pairs = sorted(pair for pair in pairs if (*pair, SEQUENTIAL) in table.cells)
+    if not pairs:
+        raise UsageError("match: no system has both a parallel and a sequential arm")
+    return [
+        match(
+            table.cells[family, system, PARALLEL],
+            table.cells[family, system, SEQUENTIAL],
+            family,
+            system,
+            config,
+            budgets,
+        )
+        for family, system in pairs
+    ]
+
+
+def match(
+    parallel: Cell,
+    sequential: Cell,
+    family: str,
+    system: str,
+    config: AnalysisConfig,
+    budgets: Sequence[float] = (),
+) -> Matched:
+    """The gap of one system at equal compute."""
+    aggregator = config.aggregator(family)
+    sides = both_sides(parallel, sequential, aggregator)
+    p, s = sides.parallel, sides.sequential
+    kinds = {cost: over_budgets(cost) for cost in COSTS} | {"latency": at_parallel_latency}
+    gaps = {cost: contrast(sides, kind) for cost, kind in kinds.items()}
+    inferred = infer({cost: gap for cost, gap in gaps.items() if gap.known.any()}, config)
+    points = {b: contrast(sides, at_budget(PRIMARY_COST, b)) for b in budgets}
+    at = infer({b: gap for b, gap in points.items() if gap.known.any()}, config)
+    n = p.value.shape[1]
+    known = not np.isnan(p.cost[PRIMARY_COST]).all()
+    ks = sorted({2, n // 2, n} & set(range(2, n + 1))) if known else []
+    curve, curve_n = _mean_curves(p, s)
+    return Matched(
+        family,
+        system,
+        aggregator,
+        int((p.usable & s.usable).sum()),
+        inferred,
+        at,
+        tuple(cost_ratio(p, s, PRIMARY_COST, k, config) for k in ks),
+        curve,
+        curve_n,
+        {arm: _tokens(c) for arm, c in ((PARALLEL, p), (SEQUENTIAL, s))},
+        tuple(_warnings(parallel, sequential, gaps, points, p.usable & s.usable)),
+    )
+
+
+def _tokens(found: Curves) -> dict[str, float]:
+    return {cost: _known_mean(values[:, -1]) for cost, values in found.cost.items()}
+
+
+def _known_mean(values: Floats) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else math.nan
+
+
+def _mean_curves(p: Curves, s: Curves) -> tuple[tuple[Floats, Floats, Floats], int]:
+    """Mean curves over one set of problems, so that no point rests on easier ones than another.
+
+    The range leaves out the budgets that more than a tenth of the problems cannot spend.
+    """
+    low, high = common_support(p.cost[PRIMARY_COST], s.cost[PRIMARY_COST])
+    possible = p.usable & s.usable & ~np.isnan(low)
+    nothing = np.array([])
+    if not possible.any():
+        return (nothing, nothing, nothing), 0
+    ends = np.quantile(low[possible], 0.95), np.quantile(high[possible], 0.05)
+    kept = possible & (low <= ends[0]) & (high >= ends[1])
+    if ends[0] >= ends[1] or not kept.any():
+        return (nothing, nothing, nothing), 0
+    budgets = np.geomspace(*ends, _GRID)
+    sides = [
+        at_budgets(c.value[kept], c.cost[PRIMARY_COST][kept], budgets).mean(axis=0) for c in (p, s)
+    ]
+    return (budgets, sides[0], sides[1]), int(kept.sum())
+
+
+def _warnings(
+    parallel: Cell,
+    sequential: Cell,
+    gaps: Mapping[str, Statistic],
+    points: Mapping[float, Statistic],
+    usable: NDArray[np.bool_],
+) -> Iterable[str]:
+    """What the comparison could not use, and what may have tilted it."""
+    total = int(usable.sum())
+    for cost, gap in gaps.items():
+        used = int((gap.known & usable).sum())
+        if used == 0:
+            yield f"{cost}: no gap, because tokens are not known or the arms share no budget"
+        elif used < total:
+            yield f"{cost}: {total - used} of {total} problems have no budget in common"
+    for budget, gap in points.items():
+        used = int(gap.known.sum())
+        if used < total:
+            yield f"at {budget:g} tokens {total - used} of {total} problems are off their curves"
+    cut = [_share_cut(cell) for cell in (parallel, sequential)]
+    if abs(cut[0] - cut[1]) > _LARGEST_CUT:
+        yield (
+            f"truncated attempts: parallel {100 * cut[0]:.1f} %, sequential {100 * cut[1]:.1f} %; "
+            "a token limit that cuts one arm more tilts the comparison"
+        )
+
+
+def _share_cut(cell: Cell) -> float:
+    present = cell.finish[cell.present]
+    return float((present == FINISHES.index("length")).mean()) if len(present) else 0.0

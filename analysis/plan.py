@@ -1,0 +1,298 @@
+"""The plan of a study: how many problems and replicates each claim of the verdict needs."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from scipy import stats
+
+from analysis.config import AnalysisConfig
+from analysis.looks import Design, design, expected_share
+from analysis.pilot import Measured, Pilot, read_pilot, stated
+from analysis.power import (
+    Variances,
+    cautious,
+    detectable,
+    problems_needed,
+    superiority,
+)
+from sample.errors import UsageError
+from sample.records import Attempt
+
+
+@dataclass(frozen=True)
+class PlanConfig:
+    """power: wanted for each claim. gap: expected gap of the base, None = what the pilot found.
+
+    closed: share of that gap which the adapter is expected to close; what is left must be below
+    the margin for CLOSED to be in reach. problems, replicates: what to tabulate. available: how
+    many problems there are, None = no limit. looks: of the early-stopping design.
+    """
+
+    power: float = 0.8
+    gap: float | None = None
+    closed: float = 1.0
+    problems: tuple[int, ...] = (30, 60, 125, 250, 500, 1000, 2000)
+    replicates: tuple[int, ...] = (1, 2, 4, 8, 16)
+    available: int | None = None
+    looks: int = 10
+
+    def __post_init__(self) -> None:
+        _require(0.5 <= self.power < 1, "power", self.power, "a share from 0.5 to below 1")
+        _require(0 < self.closed <= 1, "closed", self.closed, "a share above 0, at most 1")
+        gap = self.gap
+        _require(gap is None or 0 < gap < 1, "gap", gap, "a share between 0 and 1, e.g. 0.1")
+        for key in ("problems", "replicates"):
+            given = getattr(self, key)
+            good = len(given) > 0 and min(given) >= 1
+            _require(good, key, given, "one or more whole numbers from 1")
+        some = self.available is None or self.available >= 2
+        _require(some, "available", self.available, "at least 2 problems")
+        _require(1 <= self.looks <= 50, "looks", self.looks, "1 to 50")
+
+
+def _require(good: bool, key: str, given: object, allowed: str) -> None:
+    if not good:
+        raise UsageError(f"plan: {key} must be {allowed} (given: {given!r})")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One test of the verdict. effect: true distance from its threshold (<= 0: out of reach).
+
+    sides: of the bound. caution: factor on the variances, their upper 80 % bound from the pilot.
+    assumed: the variances are not of this contrast but derived from the gap's.
+    """
+
+    name: str
+    effect: float
+    variances: Variances
+    sides: int
+    caution: float
+    assumed: bool
+
+    def power(self, n: int, replicates: int, alpha: float) -> float:
+        return superiority(self.effect, self.variances.at(replicates), n, alpha, self.sides)
+
+    def needed(
+        self, replicates: int, alpha: float, power: float, factor: float = 1.0
+    ) -> int | None:
+        sd = self.variances.scaled(factor).at(replicates)
+        return problems_needed(self.effect, sd, alpha, power, self.sides)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number of replicates. needed, cautious: claim -> problems, None = out of reach.
+
+    verdict: problems for all claims at once; attempts: what those cost in all four cells.
+    power: claim -> power on the available problems, empty without that limit.
+    """
+
+    replicates: int
+    needed: Mapping[str, int | None]
+    cautious: Mapping[str, int | None]
+    verdict: int | None
+    attempts: int | None
+    power: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One family. detectable: contrast -> replicates -> smallest gap (share) per problem count.
+
+    early: the design of the looks; early_gap, early_none: expected share of the problems used
+    where the gap is as planned, and where there is none.
+    """
+
+    family: str
+    pilot: Pilot
+    claims: tuple[Claim, ...]
+    rows: tuple[Row, ...]
+    problems: tuple[int, ...]
+    detectable: Mapping[str, Mapping[int, tuple[float, ...]]]
+    early: Design
+    early_gap: float
+    early_none: float
+    margin: float
+    power: float
+    advice: str
+    warnings: tuple[str, ...]
+
+
+def run_plan(
+    attempts: Iterable[Attempt] | None,
+    config: PlanConfig,
+    analyze: AnalysisConfig,
+    *,
+    between: float | None = None,
+    within: float | None = None,
+    length: int = 8,
+) -> list[Plan]:
+    """A plan per family of a pilot's records, or one from stated variances of the gap.
+
+    between, within: see ``power.Variances``; length: attempts N of a chain, if they are stated.
+
+    Raises:
+        UsageError: neither or both are given, an unusable pilot, or no gap to plan for.
+    """
+    if (attempts is None) == (between is None and within is None):
+        raise UsageError("plan: give a pilot run folder, or --between and --within, not both")
+    if attempts is None:
+        pilots = [stated(between or 0.0, within or 0.0, length)]
+    else:
+        pilots = read_pilot(attempts, analyze)
+    return [make_plan(pilot, config, analyze) for pilot in pilots]
+
+
+def make_plan(pilot: Pilot, config: PlanConfig, analyze: AnalysisConfig) -> Plan:
+    """The plan from the variances of one pilot; plans are for problems like these, by t tests."""
+    measured, warnings = _complete(pilot)
+    gap = config.gap if config.gap is not None else measured["gap"].estimate
+    if not gap > 0:
+        found = "no pilot estimate" if math.isnan(gap) else f"the pilot found {100 * gap:.1f}"
+        raise UsageError(f"plan: {pilot.family}: no gap to plan for ({found}); state --gap 0.1")
+    claims = _claims(pilot, measured, gap, config, analyze)
+    if pilot.contrasts["gap"].single:
+        config = replace(config, replicates=(1,))
+    rows = tuple(_row(r, claims, pilot.attempts, config, analyze) for r in config.replicates)
+    early = design([k / config.looks for k in range(1, config.looks + 1)], analyze.alpha)
+    drift = _drift(analyze.alpha, config.power)
+    return Plan(
+        pilot.family,
+        pilot,
+        claims,
+        rows,
+        config.problems,
+        {name: _detectable(measured[name].variances, config, analyze) for name in ("gap", "did")},
+        early,
+        expected_share(early, drift),
+        expected_share(early, 0.0),
+        analyze.margin,
+        config.power,
+        _advice(claims, rows, config),
+        (*pilot.warnings, *warnings),
+    )
+
+
+def _complete(pilot: Pilot) -> tuple[dict[str, Measured], list[str]]:
+    """Contrasts the pilot lacks, from the gap: two independent gaps of equal variance."""
+    gap = pilot.contrasts["gap"]
+    measured, warnings = dict(pilot.contrasts), []
+    if "did" not in measured:
+        doubled = Measured(math.nan, gap.variances.scaled(2.0), gap.problems, gap.single)
+        measured["did"] = doubled
+        measured["parallel_change"] = Measured(math.nan, gap.variances, gap.problems, gap.single)
+        warnings.append(
+            "no adapter in the pilot: the change of the gap is given twice the gap's variance "
+            "(as if the two gaps were independent), parallel's own change the gap's variance"
+        )
+    if 0 < gap.problems < 50:
+        warnings.append(
+            f"the variances rest on {gap.problems} problems; 50 with 4 replicates would do better"
+        )
+    return measured, warnings
+
+
+def _claims(
+    pilot: Pilot,
+    measured: Mapping[str, Measured],
+    gap: float,
+    config: PlanConfig,
+    analyze: AnalysisConfig,
+) -> tuple[Claim, ...]:
+    left = (1 - config.closed) * gap
+    wanted = (
+        ("gap", "gap", gap, 2),
+        ("shrank", "did", gap - left, 2),
+        ("closed", "gap", analyze.margin - left, 1),
+        ("no damage", "parallel_change", analyze.margin, 1),
+    )
+    return tuple(
+        Claim(
+            name,
+            effect,
+            measured[source].variances,
+            sides,
+            cautious(measured[source].problems) if measured[source].problems else 1.0,
+            source not in pilot.contrasts,
+        )
+        for name, source, effect, sides in wanted
+    )
+
+
+def _row(
+    replicates: int,
+    claims: Sequence[Claim],
+    attempts: int,
+    config: PlanConfig,
+    analyze: AnalysisConfig,
+) -> Row:
+    verdict = joint_problems(claims, replicates, analyze.alpha, config.power)
+    available = config.available
+    return Row(
+        replicates,
+        {c.name: c.needed(replicates, analyze.alpha, config.power) for c in claims},
+        {c.name: c.needed(replicates, analyze.alpha, config.power, c.caution) for c in claims},
+        verdict,
+        None if verdict is None else 4 * verdict * replicates * attempts,
+        {c.name: c.power(available, replicates, analyze.alpha) for c in claims}
+        if available
+        else {},
+    )
+
+
+def joint_problems(
+    claims: Sequence[Claim], replicates: int, alpha: float, power: float
+) -> int | None:
+    """The fewest problems at which all claims hold together with this chance, at least.
+
+    1 - sum of (1 - power) bounds the joint power whatever the dependence. None: out of reach.
+    """
+    strict = 1 - (1 - power) / len(claims)
+    least = [claim.needed(replicates, alpha, power) for claim in claims]
+    most = [claim.needed(replicates, alpha, strict) for claim in claims]
+    if None in least or None in most:
+        return None
+    low, high = max(n or 0 for n in least) - 1, max(n or 0 for n in most)
+    while high - low > 1:
+        middle = (low + high) // 2
+        missed = sum(1 - claim.power(middle, replicates, alpha) for claim in claims)
+        low, high = (low, middle) if 1 - missed >= power else (middle, high)
+    return high
+
+
+def _drift(alpha: float, power: float) -> float:
+    return float(stats.norm.isf(alpha / 2) + stats.norm.isf(1 - power))
+
+
+def _detectable(
+    variances: Variances, config: PlanConfig, analyze: AnalysisConfig
+) -> dict[int, tuple[float, ...]]:
+    return {
+        r: tuple(
+            detectable(variances.at(r), n, analyze.alpha, config.power) for n in config.problems
+        )
+        for r in config.replicates
+    }
+
+
+def _advice(claims: Sequence[Claim], rows: Sequence[Row], config: PlanConfig) -> str:
+    reachable = [row for row in rows if row.verdict is not None]
+    if not reachable:
+        names = ", ".join(c.name for c in claims if c.effect <= 0)
+        return f"Out of reach at any size, because the expected effect misses the margin: {names}."
+    limit = config.available
+    fitting = [r for r in reachable if limit is None or (r.verdict or 0) <= limit]
+    if not fitting:
+        best = min(reachable, key=lambda row: row.verdict or 0)
+        return (
+            f"The {limit} available problems cannot carry the whole verdict: with "
+            f"{best.replicates} replicate(s) it needs {best.verdict:,} problems. Claim less, or "
+            "speak of these very problems only (analyze.estimand=fixed)."
+        )
+    best = min(fitting, key=lambda row: row.attempts or 0)
+    return (
+        f"Cheapest for the whole verdict with power {config.power:g}: {best.verdict:,} problems "
+        f"with {best.replicates} replicate(s), {best.attempts:,} attempts over the four cells."
+    )

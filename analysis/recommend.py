@@ -1,0 +1,249 @@
+"""Which width, depth, system and aggregator to run at a budget, without flattering the winner.
+
+The best of many candidates on some problems looks better there than it is. So the winner is
+chosen on one half of the problems and valued on the other, both ways round, over several random
+halvings whose intervals are averaged.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.budgets import COSTS
+from analysis.candidates import Candidate, Valued, value_candidates
+from analysis.intervals import Interval, interval
+from analysis.statistic import Statistic
+from analysis.study import PARALLEL, SEQUENTIAL
+from analysis.table import build_table
+from sample.errors import UsageError
+from sample.records import Attempt
+
+Floats = NDArray[np.float64]
+
+_FEWEST = 10
+_ENDS = ("estimate", "low", "high")
+
+
+@dataclass(frozen=True)
+class RecommendConfig:
+    """budget: tokens per problem of the kind ``cost`` (see analysis.budgets); None = a range.
+
+    cost "latency" counts tokens that follow each other: seconds times the decoding speed.
+    verifier: a checker can pick a correct attempt, so coverage can be cashed in.
+    arms: strategies that can be run in use; controls cannot. base: system of the plain baseline.
+    """
+
+    budget: float | None = None
+    cost: str = "generated"
+    verifier: bool = False
+    arms: tuple[str, ...] = (PARALLEL, SEQUENTIAL)
+    base: str = "base"
+    alpha: float = 0.05
+    halvings: int = 20
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(self.cost in COSTS, "cost", self.cost, "one of " + ", ".join(COSTS))
+        given = self.budget
+        _require(given is None or given > 0, "budget", given, "a number of tokens above 0")
+        _require(PARALLEL in self.arms, "arms", self.arms, f"some arms with {PARALLEL!r} in them")
+        _require(0 < self.alpha < 0.5, "alpha", self.alpha, "a number between 0 and 0.5")
+        _require(1 <= self.halvings <= 1000, "halvings", self.halvings, "1 to 1000")
+        _require(self.seed >= 0, "seed", self.seed, "a whole number of at least 0")
+
+
+def _require(good: bool, key: str, given: object, allowed: str) -> None:
+    if not good:
+        raise UsageError(f"recommend: {key} must be {allowed} (given: {given!r})")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The best candidate at one budget.
+
+    apparent: its mean on all problems, which flatters it; held_out: interval of what choosing
+    gains on problems that had no say. agreement: share of the halves that chose it too.
+    cost: its mean tokens. gain: held_out minus the baseline, None where that is too dear.
+    """
+
+    budget: float
+    candidate: Candidate
+    cost: float
+    apparent: float
+    held_out: Interval
+    agreement: float
+    baseline: Candidate | None
+    gain: Interval | None
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """One family. frontier: a choice per budget, from the cheapest up; advice: at the last."""
+
+    family: str
+    cost: str
+    problems: int
+    considered: int
+    frontier: tuple[Choice, ...]
+    advice: str
+    warnings: tuple[str, ...]
+
+
+def run_recommend(attempts: Iterable[Attempt], config: RecommendConfig) -> list[Recommendation]:
+    """The recommendation for each family of the records of one or more runs.
+
+    Raises:
+        UsageError: no family with enough problems on which all candidates are known.
+    """
+    table = build_table(attempts)
+    aggregators = ("majority", "last", "coverage") if config.verifier else ("majority", "last")
+    found, refused = [], []
+    for family in sorted(table.problems):
+        valued = value_candidates(table.cells, family, config.arms, aggregators, config.cost)
+        known = np.asarray(~np.isnan(valued.value + valued.cost).any(axis=1))
+        if known.sum() < _FEWEST:
+            refused.append(f"{family}: {known.sum()} problems have every candidate and its cost")
+            continue
+        dropped = int((~known).sum())
+        warnings = [f"{dropped} problems lack attempts or token counts, left out"] * (dropped > 0)
+        found.append(recommend(valued.only(known), family, config, warnings))
+    if not found:
+        raise UsageError(
+            f"recommend: needs {_FEWEST} problems that every system was sampled on, with token "
+            f"counts ({'; '.join(refused)}); give runs over the same problems, finished"
+        )
+    return found
+
+
+def recommend(
+    valued: Valued, family: str, config: RecommendConfig, warnings: Sequence[str] = ()
+) -> Recommendation:
+    """The frontier and the advice of one family; every value and cost known."""
+    budgets = _budgets(valued, config)
+    halves = _halves(len(valued.value), config.halvings, config.seed)
+    choices = [_choose(valued, budget, halves, config) for budget in budgets]
+    frontier = [choice for choice in choices if choice is not None]
+    if not frontier:
+        cheapest = float(valued.cost.mean(axis=0).min())
+        raise UsageError(
+            f"recommend: {family}: nothing costs as little as {config.budget:g} {config.cost} "
+            f"tokens per problem; the cheapest candidate costs {cheapest:.0f}"
+        )
+    unique = [
+        choice
+        for i, choice in enumerate(frontier)
+        if i == 0 or choice.candidate != frontier[i - 1].candidate
+    ]
+    return Recommendation(
+        family,
+        config.cost,
+        len(valued.value),
+        len(valued.candidates),
+        tuple(unique),
+        _advice(frontier[-1], config),
+        tuple(warnings),
+    )
+
+
+def _budgets(valued: Valued, config: RecommendConfig) -> list[float]:
+    """Doublings from the cheapest candidate up to the budget, or to the dearest candidate."""
+    costs = valued.cost.mean(axis=0)
+    top = float(costs.max()) if config.budget is None else config.budget
+    doublings = math.log2(top / costs.min()) if top > costs.min() > 0 else 0
+    below = [float(costs.min()) * 2**k * (1 + 1e-9) for k in range(math.ceil(doublings))]
+    return [*below, top]
+
+
+def _halves(problems: int, halvings: int, seed: int) -> NDArray[np.bool_]:
+    """[halving, problem] True for one half."""
+    rng = np.random.default_rng([seed, 4])
+    first = np.arange(problems) < problems // 2
+    return np.array([rng.permutation(first) for _ in range(halvings)])
+
+
+def _choose(
+    valued: Valued, budget: float, halves: NDArray[np.bool_], config: RecommendConfig
+) -> Choice | None:
+    prices = valued.cost.mean(axis=0)
+    # by the costs of all problems: what is affordable is no outcome, and a half must not change it
+    affordable = np.flatnonzero(prices <= budget)
+    if len(affordable) == 0:
+        return None
+    # the cheaper of equals first
+    affordable = affordable[np.argsort(prices[affordable], kind="stable")]
+    best = _winner(valued.value, affordable)
+    held, agreed = np.empty((len(halves), len(valued.value))), 0
+    for row, first in zip(held, halves, strict=True):
+        for half in (first, ~first):
+            chosen = _winner(valued.value[half], affordable)
+            row[~half] = valued.value[~half, chosen]
+            agreed += chosen == best
+    plain = _baseline(valued, affordable, config)
+    return Choice(
+        budget,
+        valued.candidates[best],
+        float(prices[best]),
+        float(valued.value[:, best].mean()),
+        _over_halvings(held, 0.0, config.alpha),
+        agreed / (2 * len(halves)),
+        None if plain is None else valued.candidates[plain],
+        None
+        if plain is None
+        else _over_halvings(held - valued.value[:, plain], -1.0, config.alpha),
+    )
+
+
+def _over_halvings(held: Floats, low: float, alpha: float) -> Interval:
+    """The mean of the intervals of single halvings.
+
+    The halvings share their problems, so their mean varies nearly as much as each of them: an
+    interval of the averaged values would be too narrow (measured: 85 % instead of 95 %).
+    """
+    nothing = np.full(held.shape[1], np.nan)
+    found = [interval(Statistic(row, nothing, 2, low, 1.0), alpha) for row in held]
+    mean = {end: float(np.mean([getattr(f, end) for f in found])) for end in _ENDS}
+    return replace(found[0], degenerate=any(f.degenerate for f in found), **mean)
+
+
+def _winner(value: Floats, affordable: NDArray[np.int64]) -> int:
+    means = np.round(value.mean(axis=0)[affordable], 12)
+    return int(affordable[means.argmax()])
+
+
+def _baseline(valued: Valued, affordable: NDArray[np.int64], config: RecommendConfig) -> int | None:
+    """Plain parallel sampling of the base at the largest affordable width, picked without values.
+
+    With a verifier its attempts are verified too: the baseline has the same means.
+    """
+    aggregator = "coverage" if config.verifier else "majority"
+    plain = [
+        int(i)
+        for i in affordable
+        if (valued.candidates[i].system, valued.candidates[i].arm) == (config.base, PARALLEL)
+        and valued.candidates[i].aggregator == aggregator
+    ]
+    return max(plain, key=lambda i: valued.candidates[i].width, default=None)
+
+
+def _advice(choice: Choice, config: RecommendConfig) -> str:
+    held = choice.held_out
+    said = (
+        f"With {choice.budget:.0f} {config.cost} tokens per problem run {choice.candidate.label}: "
+        f"{_percent(held)} solved on held-out problems"
+    )
+    if choice.baseline is None or choice.gain is None:
+        return said + "."
+    if choice.baseline == choice.candidate:
+        return f"{said}; no other way to spend them looks better."
+    gain = choice.gain
+    points = f"{100 * gain.estimate:+.1f} points [{100 * gain.low:.1f}, {100 * gain.high:.1f}]"
+    shown = gain.low > 0 or gain.high < 0
+    verdict = "" if shown else ", a difference that is not shown"
+    return f"{said}, {points} against {choice.baseline.label}{verdict}."
+
+
+def _percent(found: Interval) -> str:
+    return f"{100 * found.estimate:.1f} % [{100 * found.low:.1f}, {100 * found.high:.1f}]"

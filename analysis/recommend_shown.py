@@ -1,0 +1,45 @@
+"""A recommendation as a table for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from analysis.numbers import interval_json
+from analysis.recommend import Recommendation
+from analysis.terminal import UNKNOWN, add_row, start_table, with_interval
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+
+def show_recommend(found: Sequence[Recommendation], console: Console) -> None:
+    """Print the efficient frontier and the advice of each family."""
+    from rich.markup import escape
+
+    for recommendation in found:
+        console.print(_frontier(recommendation))
+        console.print()
+        console.print(f"[bold]{escape(recommendation.advice)}[/]", highlight=False)
+        for warning in recommendation.warnings:
+            console.print(f"[yellow]note:[/] {escape(warning)}", highlight=False)
+        console.print()
+
+
+def _frontier(found: Recommendation) -> RenderableType:
+    title = (
+        f"{found.family}: best of {found.considered} by {found.cost} tokens, "
+        f"{found.problems} problems; held out = chosen on one half, valued on the other"
+    )
+    table = start_table(title, "run", "tokens", "held out, %", "apparent", "gain", "agree")
+    for choice in found.frontier:
+        gain = with_interval(interval_json(choice.gain)) if choice.gain else UNKNOWN
+        cells = (
+            f"{choice.cost:.0f}",
+            with_interval(interval_json(choice.held_out)),
+            f"{100 * choice.apparent:.1f}",
+            gain,
+            f"{100 * choice.agreement:.0f} %",
+        )
+        add_row(table, choice.candidate.label, *cells)
+    return table

@@ -1,0 +1,129 @@
+import numpy as np
+import pytest
+from rich.console import Console
+
+from analysis.config import AnalysisConfig
+from analysis.foreign.diagnosis import diagnose, show_diagnosis
+from analysis.foreign.rows import Row, Tokens, to_attempts
+from analysis.summary import summarize
+
+CONFIG = AnalysisConfig(resamples=100)
+
+
+def study(problems=40, steps=2, replicates=2, systems=("base",), arms=("parallel", "sequential")):
+    rng = np.random.default_rng(0)
+    return [
+        Row(
+            f"p{i}",
+            bool(rng.random() < 0.5),
+            answer="x",
+            canonical="x",
+            arm=arm,
+            system=system,
+            replicate=r,
+            step=s,
+            tokens=Tokens(5.0, generated=9.0),
+        )
+        for system in systems
+        for arm in arms
+        for i in range(problems)
+        for r in range(replicates)
+        for s in range(1, steps + 1)
+    ]
+
+
+def change(rows, **values):
+    from dataclasses import replace
+
+    return [replace(row, **values) for row in rows]
+
+
+def cannot(rows):
+    """The sentences of what cannot be said; and the summary must survive the same records."""
+    attempts = to_attempts(rows)
+    summarize(attempts, CONFIG)
+    return " | ".join(diagnose(attempts).cannot)
+
+
+def test_a_whole_study_can_say_everything():
+    found = diagnose(to_attempts(study(systems=("base", "diverse-s0"))))
+    assert found.cannot == ()
+    assert found.can == (
+        "data: the gap of base, on 40 shared problems",
+        "data: the gap of diverse-s0, on 40 shared problems",
+        "data: base against diverse-s0, on 40 shared problems",
+    )
+    assert found.found[0] == "data: base/parallel: 40 problems, 4 attempts each, 100 % graded"
+
+
+def test_a_missing_arm():
+    assert "no gap of base: it has no sequential arm" in cannot(study(arms=("parallel",)))
+    assert "no gap of base: it has no parallel arm" in cannot(study(arms=("sequential",)))
+
+
+def test_ungraded_failed_and_truncated_attempts():
+    rows = study()
+    ungraded = [*change(rows[:80], correct=None), *rows[80:]]
+    assert "base/parallel" in cannot(ungraded)
+    assert "fewer than N = 2 graded attempts" in cannot(ungraded)
+    none = cannot(change(rows, correct=None))
+    assert "no attempt is graded, so no accuracy" in none and "share no graded problem" in none
+    failed = [*change(rows[:16], finish="error"), *rows[16:]]
+    assert "base/parallel: 10 % of attempts failed" in cannot(failed)
+
+
+def test_unequal_replicates_are_counted():
+    rows = [r for r in study() if r.arm == "sequential" or r.replicate == 0 or r.problem < "p2"]
+    found = diagnose(to_attempts(rows))
+    assert "2 to 4 attempts each" in found.found[0]
+    assert "fewer than 2 N = 4 graded attempts" in " ".join(found.cannot)
+
+
+def test_duplicates():
+    assert "8 attempts came twice" in cannot([*study(), *study()[:8]])
+
+
+def test_one_problem_and_few_problems():
+    one = cannot(study(problems=1))
+    assert "one problem says nothing about problems like it" in one
+    assert "12 problems: intervals will be wide" in cannot(study(problems=12))
+
+
+@pytest.mark.parametrize(("grade", "words"), [(True, "at the ceiling"), (False, "every graded")])
+def test_all_right_and_all_wrong(grade, words):
+    said = cannot(change(study(), correct=grade))
+    assert words in said and "no gap can show" in said
+
+
+def test_columns_that_hold_nothing():
+    said = cannot(change(study(), tokens=Tokens(), answer=None, canonical=None))
+    assert "no token counts: no comparison at equal compute" in said
+    assert "no answers: no majority vote" in said
+
+
+def test_one_chain_per_problem_and_broken_chains():
+    assert "one chain per problem" in cannot(study(replicates=1))
+    rows = [r for r in study() if not (r.arm == "sequential" and r.problem == "p7" and r.step == 2)]
+    assert "1 problems have no whole chain of N = 2" in cannot(rows)
+
+
+def test_two_runs_with_different_problem_sets():
+    other = [
+        row for r in study(systems=("diverse-s0",)) for row in change([r], problem="q" + r.problem)
+    ]
+    said = cannot([*study(), *other])
+    assert "base against diverse-s0: their problem sets do not overlap" in said
+    half = [row for r in study() if r.arm == "parallel" for row in [r]]
+    moved = [r for r in change(study(), problem="z") if r.arm == "sequential"][:4]
+    assert "no gap of base: its arms share no graded problem" in cannot([*half, *moved])
+
+
+def test_the_printout_holds_every_sentence():
+    found = diagnose(to_attempts(study(replicates=1)))
+    console = Console(width=200, force_terminal=False)
+    with console.capture() as capture:
+        show_diagnosis(found, console)
+    text = capture.get()
+    for sentence in (*found.found, *found.can, *found.cannot):
+        assert sentence in text
+    assert text.index("Records") < text.index("Can be concluded") < text.index("Cannot")

@@ -1,0 +1,226 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+from simulated import attempt, simulate
+
+from analysis.config import AnalysisConfig
+from analysis.matching import (
+    Curves,
+    at_budgets,
+    both_sides,
+    common_support,
+    contrast,
+    cost_ratio,
+    curves,
+    mean_over_budgets,
+    over_budgets,
+    run_match,
+)
+from analysis.matching_shown import show_match, with_censoring
+from analysis.table import build_table
+from sample.errors import UsageError
+from sample.records import Ledger
+
+CONFIG = AnalysisConfig(primary={"toy": "coverage"}, resamples=300)
+ARMS = {("base", "parallel"): 0.0, ("base", "sequential"): 0.8}
+
+
+def cells(records):
+    found = build_table(records).cells
+    return found["toy", "base", "parallel"], found["toy", "base", "sequential"]
+
+
+def auc_gap(cells, aggregator="coverage", cost="generated"):
+    return contrast(both_sides(*cells, aggregator), over_budgets(cost))
+
+
+def tokens(records, **lengths):
+    """The same attempts with this many answer tokens by arm; None = not known."""
+    for record in records:
+        count = lengths[record.arm]
+        count = math.nan if count is None else count
+        yield attempt(
+            record.problem,
+            record.arm,
+            record.system,
+            record.replicate,
+            record.step,
+            record.canonical,
+            record.correct,
+            ledger=Ledger(10, None, 0, count, 0.0),  # type: ignore[arg-type]
+        )
+
+
+def test_between_two_points_a_coin_is_tossed_and_beyond_them_nothing_is_said():
+    value, cost = np.array([[0.2, 0.6]]), np.array([[10.0, 30.0]])
+    found = at_budgets(value, cost, np.array([9.0, 10.0, 20.0, 30.0, 31.0]))[0]
+    assert found == pytest.approx([np.nan, 0.2, 0.4, 0.6, np.nan], nan_ok=True)
+
+
+def test_common_support_is_what_both_arms_can_spend():
+    parallel = np.array([[10.0, 40.0], [10.0, 40.0], [np.nan, np.nan]])
+    sequential = np.array([[20.0, 90.0], [50.0, 60.0], [1.0, 2.0]])
+    low, high = common_support(parallel, sequential)
+    assert (low[0], high[0]) == (20, 40)
+    assert np.isnan(low[1:]).all() and np.isnan(high[1:]).all()
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.floats(0, 1), st.floats(1, 100), st.floats(1.5, 50))
+def test_a_flat_curve_has_itself_as_mean_over_budgets(level, start, ratio):
+    value, cost = np.full((1, 2), level), np.array([[start, start * ratio]])
+    found = mean_over_budgets(value, cost, cost[:, 0], cost[:, 1])
+    assert found == pytest.approx([level], abs=1e-9)
+
+
+def test_the_mean_is_over_doublings_not_over_tokens():
+    """Value = log2(cost) on the curve's own points: the mean over doublings is their midpoint."""
+    cost = np.array([2.0 ** np.linspace(0, 4, 400)])
+    found = mean_over_budgets(np.log2(cost), cost, cost[:, 0], cost[:, -1])
+    assert found == pytest.approx([2.0], abs=1e-3)
+
+
+def test_at_equal_token_lengths_it_is_the_gap_over_attempts():
+    records = list(tokens(simulate(ARMS, problems=50), parallel=7, sequential=7))
+    p, s = cells(records)
+    a, b = curves(p, "parallel", "coverage"), curves(s, "sequential", "coverage")
+    k = 2.0 ** np.linspace(0, 2, 65)
+    steps = np.arange(1, 5)
+    expected = [
+        np.trapezoid(np.interp(k, steps, x) - np.interp(k, steps, y), np.log2(k)) / 2
+        for x, y in zip(a.value, b.value, strict=True)
+    ]
+    found = auc_gap((p, s))
+    assert found.values == pytest.approx(expected, abs=1e-6)
+    assert found.estimate > 0.05
+
+
+def test_swapping_the_arms_changes_the_sign_only():
+    p, s = cells(tokens(simulate(ARMS, problems=30), parallel=5, sequential=9))
+    a, b = curves(p, "parallel", "coverage"), curves(s, "sequential", "coverage")
+    gap = over_budgets("generated")
+    np.testing.assert_allclose(gap(a, b), -gap(b, a), atol=1e-12)
+
+
+def test_an_arm_that_writes_longer_is_no_longer_equal():
+    """No anchoring at all: at equal attempts there is no gap, at equal tokens there is."""
+    arms = {("base", "parallel"): 0.0, ("base", "sequential"): 0.0}
+    records = list(simulate(arms, problems=150, replicates=2, seed=3))
+    equal = auc_gap(cells(tokens(records, parallel=8, sequential=8)))
+    longer = auc_gap(cells(tokens(records, parallel=8, sequential=16)))
+    assert abs(equal.estimate) < 0.04
+    assert longer.estimate > 0.1
+
+
+def test_noise_within_problems_is_that_of_repeated_sampling():
+    gaps, noise = [], []
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        records = [
+            attempt(f"p{i}", arm, replicate=r, step=s, canonical=str(c), correct=c == 0)
+            for i in range(12)
+            for arm in ("parallel", "sequential")
+            for r in range(4)
+            for s in (1, 2, 3)
+            for c in [int(rng.random() >= 0.4)]
+        ]
+        found = auc_gap(cells(tokens(records, parallel=5, sequential=5)))
+        gaps.append(found.values)
+        noise.append(found.within)
+    assert np.mean(noise) == pytest.approx(np.var(gaps), rel=0.35)
+
+
+def test_one_replicate_has_no_noise_to_tell():
+    found = auc_gap(cells(simulate(ARMS, problems=12, replicates=1)))
+    assert np.isnan(found.within).all() and found.replicates == 1
+
+
+def curve(values, cost):
+    rows = np.tile(values, (40, 1))
+    return Curves(rows.astype(float), {"generated": np.tile(cost, (40, 1)).astype(float)})
+
+
+def test_the_cost_ratio_is_read_off_the_curves():
+    parallel = curve([0.2, 0.5], [10, 20])
+    sequential = curve([0.2, 0.4, 0.6], [10, 20, 40])
+    found = cost_ratio(parallel, sequential, "generated", 2, CONFIG)
+    assert (found.reached, found.tokens, found.ratio) == (0.5, 20, pytest.approx(1.5))
+    assert (found.low, found.high) == pytest.approx((1.5, 1.5))
+    assert with_censoring(found) == "1.50x [1.50, 1.50]"
+
+
+def test_what_is_never_reached_is_censored_and_never_dropped():
+    found = cost_ratio(
+        curve([0.2, 0.9], [10, 20]), curve([0.2, 0.3], [10, 50]), "generated", 2, CONFIG
+    )
+    assert math.isinf(found.ratio) and found.least == 2.5
+    assert with_censoring(found) == "> 2.50x, never reached"
+    nothing = Curves(np.full((40, 2), np.nan), {"generated": np.ones((40, 2))})
+    found = cost_ratio(nothing, nothing, "generated", 2, CONFIG)
+    assert with_censoring(found) == "-"
+
+
+def test_run_match_reports_every_cost_and_what_it_could_not_use():
+    records = list(tokens(simulate(ARMS, problems=40), parallel=8, sequential=8))
+    (found,) = run_match(records, CONFIG, [16.0, 1000.0])
+    assert set(found.gaps) == {"generated", "total", "latency"}
+    assert found.gaps["generated"].interval.n == 40 and found.curve_n == 40
+    assert set(found.at) == {16.0} and found.at[16.0].interval.n == 40
+    assert found.tokens["parallel"]["generated"] == 32 and found.tokens["parallel"][
+        "latency"
+    ] == pytest.approx(8)
+    # all attempts end together: sequential has had one by then
+    first = curves(cells(records)[1], "sequential", "coverage").value[:, 0]
+    ended = curves(cells(records)[0], "parallel", "coverage").value[:, -1]
+    assert found.gaps["latency"].interval.estimate == pytest.approx((ended - first).mean())
+    assert any(w.startswith("cached: no gap") for w in found.warnings)
+    assert any("at 1000 tokens 40 of 40" in w for w in found.warnings)
+    assert [ratio.k for ratio in found.ratios] == [2, 4]
+
+
+def test_unknown_tokens_give_no_gap_and_say_so():
+    records = tokens(simulate(ARMS, problems=20), parallel=None, sequential=8)
+    (found,) = run_match(records, CONFIG)
+    assert found.gaps == {} and found.ratios == () and found.curve_n == 0
+    assert sum("no gap" in warning for warning in found.warnings) == 4
+
+
+def test_an_arm_that_is_cut_off_more_often_is_named():
+    records = list(tokens(simulate(ARMS, problems=20), parallel=8, sequential=8))
+    cut = [
+        attempt(r.problem, r.arm, replicate=r.replicate, step=r.step, finish="length")
+        if r.arm == "sequential" and r.step == 4
+        else r
+        for r in records
+    ]
+    (found,) = run_match(cut, CONFIG)
+    assert any("sequential 25.0 %" in warning for warning in found.warnings)
+
+
+def test_bad_requests_are_refused():
+    with pytest.raises(UsageError, match="above 0"):
+        run_match(simulate(ARMS, problems=3), CONFIG, [0.0])
+    with pytest.raises(UsageError, match="both a parallel and a sequential"):
+        run_match(simulate({("base", "parallel"): 0.0}, problems=3), CONFIG)
+
+
+@pytest.mark.parametrize("aggregator", ["accuracy", "majority", "last"])
+def test_every_aggregator_can_be_matched(aggregator):
+    config = AnalysisConfig(primary={"toy": aggregator}, resamples=100)
+    (found,) = run_match(simulate(ARMS, problems=30), config)
+    assert found.aggregator == aggregator and found.gaps["generated"].interval.n == 30
+
+
+def test_the_printed_tables_hold_the_numbers():
+    found = run_match(tokens(simulate(ARMS, problems=40), parallel=8, sequential=8), CONFIG, [16])
+    console = Console(width=80, force_terminal=False)
+    with console.capture() as capture:
+        show_match(found, console)
+    text = capture.get()
+    assert max(map(len, text.splitlines())) <= 80 and "…" not in text
+    gap = found[0].gaps["generated"].interval
+    assert f"{100 * gap.estimate:.1f}" in text and "at 16" in text and "critical path" in text
