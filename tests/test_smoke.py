@@ -89,6 +89,15 @@ def test_each_verb_alone_and_nothing_is_done_twice(tmp_path):
     forage("report", run)
 
 
+def test_plan_and_recommend_from_a_scripted_pilot(tmp_path):
+    run, model = tmp_path / "run", "sample.models.base={engine: scripted, reuse: 0.7}"
+    sizes = ("sample.problems.countdown.count=40", "sample.attempts=4", "sample.replicates=2")
+    forage("sample", "configs/demo.yaml", *options(model, *sizes), "-o", run)
+    assert "problems" in forage("plan", run).stdout and (run / "figures" / "plan.svg").exists()
+    assert "held-out problems" in forage("recommend", run, "--budget", 60).stdout
+    assert "rsa" in forage("sample", "--list-strategies").stdout
+
+
 @pytest.mark.parametrize("config", sorted((ROOT / "configs" / "pretrain").glob("*.yaml")))
 def test_pretrain_makes_a_model_that_can_be_sampled(config, tmp_path):
     forage("pretrain", config, "-o", tmp_path / "model", *options(*PRETRAIN))
@@ -124,6 +133,7 @@ def test_killed_at_any_moment_ends_with_the_same_records(tmp_path):
         (["run", *tiny("demo", "sample.models.base.path=no/such/model")], "no/such/model"),
         (["sample", *tiny("demo", "sample.arms.parallel.strategy=zigzag")], "zigzag"),
         (["run", *tiny("demo", "sample.attempts=zero")], "attempts"),
+        (["run", *tiny("demo", "sample.models.base.engine=gpu")], "transformers, vllm"),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_code_2(words, says, tmp_path):

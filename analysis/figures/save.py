@@ -31,7 +31,7 @@ def save_figures(
 
 
 def save_figure(draw: Callable[[], "Figure | None"], folder: str | Path, name: str) -> Path | None:
-    """Write one figure in the common style to ``folder/figures``; its SVG, None if there is none."""
+    """Write one figure in the common style to ``folder/figures``; its SVG, or None."""
     from matplotlib import rc_context
 
     target = Path(folder) / "figures"
