@@ -52,7 +52,7 @@ class TransformersModel:
 class VllmModel:
     """Weights in vLLM, in one process of this package with as many GPUs as it is given.
 
-    path, chat_template: as for transformers. dtype, batch: vLLM's dtype and max_num_seqs.
+    path, dtype, chat_template: as for transformers. batch: most sequences at once, max_num_seqs.
     arguments: further engine arguments of vLLM, e.g. tensor_parallel_size.
     """
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from sample.engines.base import Message
 from sample.engines.replies import Unanswered
@@ -109,7 +109,7 @@ class Endpoints:
         home = self._homes.setdefault(question, idlest[0])
         return [home, *(server for server in idlest if server is not home)]
 
-    def _refuse(self, error: openai.OpenAIError, url: str) -> None:
+    def _refuse(self, error: openai.OpenAIError, url: str) -> NoReturn:
         try:
             failure = judge(error, url, self._answered)
         except ForageError as fatal:

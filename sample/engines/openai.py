@@ -87,7 +87,8 @@ class OpenAIEngine:
         return self._generation(request, reply, begin)
 
     def count_prompt_tokens(self, messages: list[Message]) -> int:
-        """Tokens of the rendered conversation: by ``tokenizer``, else as a vLLM server counts them.
+        """Tokens of the rendered conversation: by ``tokenizer``, else as a vLLM server counts them,
+        which is a request each and holds up all others meanwhile.
 
         Raises:
             UsageError: neither is to be had.

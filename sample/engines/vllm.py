@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+import torch
+from transformers import AutoConfig
+
 from sample.config import refuse_unknown_keys
 from sample.engines.adapters import LoraFolder, read_lora
 from sample.engines.base import Generation, Message, Request
@@ -157,7 +160,7 @@ def _start(model: VllmModel, loras: list[LoraFolder]) -> Any:
 def _arguments(model: VllmModel, loras: list[LoraFolder]) -> dict[str, Any]:
     from vllm.platforms import current_platform
 
-    own = {"model": model.path, "dtype": model.dtype, "max_num_seqs": model.batch}
+    own = {"model": model.path, "dtype": _dtype(model), "max_num_seqs": model.batch}
     if loras:
         rank = max(lora.rank for lora in loras)
         fitting = next((known for known in LORA_RANKS if known >= rank), rank)
@@ -165,6 +168,14 @@ def _arguments(model: VllmModel, loras: list[LoraFolder]) -> dict[str, Any]:
     if current_platform.is_cpu():
         own |= CPU_ARGUMENTS
     return own | dict(model.arguments)
+
+
+def _dtype(model: VllmModel) -> str:
+    """As for transformers, "auto" is as saved; vLLM would round float32 weights to 16 bits."""
+    if model.dtype != "auto":
+        return model.dtype
+    saved = AutoConfig.from_pretrained(model.path).get_text_config().dtype
+    return "float32" if saved == torch.float32 else "auto"
 
 
 def _line(error: Exception) -> str:

@@ -33,7 +33,8 @@ OPTIONS = {"min_numbers": 3, "max_numbers": 3, "min_value": 1, "max_value": 20,
 GREEDY = Decoding(temperature=0, max_new_tokens=48)
 ARGUMENTS = {"gpu_memory_utilization": 0.05, "enforce_eager": True}
 SMALL = VllmModel(MODEL, batch=32, arguments=ARGUMENTS)
-FLAGS = ["--gpu-memory-utilization", "0.05", "--enforce-eager", "--max-num-seqs", "32",
+FLAGS = ["--dtype", "float32", "--gpu-memory-utilization", "0.05", "--enforce-eager",
+         "--max-num-seqs", "32",
          "--no-enable-chunked-prefill", "--max-num-batched-tokens", "8192",
          "--enable-lora", "--max-lora-rank", "8", "--enable-prompt-tokens-details"]  # fmt: skip
 
