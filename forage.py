@@ -217,7 +217,9 @@ def plan(pilot: Path | None, between: float | None, within: float | None, **opti
 @cli.command
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--budget", type=float, help="Tokens per problem; default: a range of them.")
-@click.option("--cost", default="generated", help="generated, total, cached or latency; default generated.")
+@click.option(
+    "--cost", default="generated", help="generated, total, cached or latency; default generated."
+)
 @click.option("--verifier", is_flag=True, help="A checker can pick a correct attempt.")
 def recommend(runs: tuple[Path, ...], **options: Any) -> None:
     """Width, depth, adapter and aggregator to run at a budget, from finished runs.

@@ -129,8 +129,10 @@ def sleep_for_ever(send, path):
 
 def sleepers(path):
     code = (
-        "import sys\nfrom pathlib import Path\nfrom sample.processes import Job, run_jobs\n"
-        "from test_workers import sleep_for_ever\n"
+        "import signal, sys\nfrom pathlib import Path\n"
+        "from sample.processes import Job, run_jobs\nfrom test_workers import sleep_for_ever\n"
+        # Shells start background jobs deaf to it.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "if __name__ == '__main__':\n"
         "    log = Path(sys.argv[1], 'logs', 'l')\n"
         "    jobs = [Job(f'j{i}', sleep_for_ever, (sys.argv[1],), log, 1)"

@@ -62,7 +62,7 @@ def test_a_hog_gets_no_result_ends_within_its_limit_and_leaves_no_process(body):
 def test_memory_is_limited():
     body = "try:\n    return len(bytearray(400 << 20))\nexcept MemoryError:\n    return 'refused'"
     assert call(body) == "refused"
-    assert call(body, limits=Limits(memory=600)) == 400 << 20
+    assert call(body, limits=Limits(memory=600, wall=60.0)) == 400 << 20
 
 
 def test_processes_are_limited():
