@@ -1,8 +1,9 @@
 """A run as a Parquet table, or as a dataset folder that the Hub and ``datasets`` read."""
 
+import json
 import math
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -80,13 +81,18 @@ def write_parquet(attempts: Sequence[Attempt], path: Path) -> Path:
 
 
 def to_columns(attempt: Attempt) -> dict[str, Any]:
-    """One flat row; ``answer`` stays what was extracted, ``canonical`` what is voted on."""
+    """One flat row; ``answer`` stays what was extracted, ``canonical`` what is voted on.
+
+    rejected: the rejected draws as JSON text, null where there are none.
+    """
     row = {f.name: getattr(attempt, f.name) for f in fields(attempt) if f.name not in _NESTED}
     ledger, failure = attempt.ledger, attempt.failure
     row |= {column: _count(getattr(ledger, name)) for name, column in _LEDGER.items()}
     row["answer_tokens"] = _count(ledger.answer)
     row["generated_tokens"] = _count(ledger.generated)
     row["seconds"] = None if math.isnan(ledger.seconds) else float(ledger.seconds)
+    draws = [asdict(draw) for draw in attempt.rejected]
+    row["rejected"] = json.dumps(draws, ensure_ascii=False) if draws else None
     row["failure_type"] = failure and failure.type
     row["failure_message"] = failure and failure.message
     return row
