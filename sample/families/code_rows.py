@@ -121,13 +121,21 @@ def _mbpp(row: _Columns) -> tuple[str, dict[str, Any]]:
     The question tells the first one, which is public; all of them are hidden tests.
     """
     tests = list(row.get("test_list") or ())
-    if not tests:
-        raise ValueError("the column 'test_list' is missing or empty")
+    if not tests or not all(_is_code(test) for test in tests):
+        raise ValueError("the column 'test_list' holds no list of assert statements")
     text = row["prompt"] if row.get("prompt") else row["text"]
     setup = "\n".join([*(row.get("test_imports") or ()), str(row.get("test_setup_code") or "")])
     question = f"{text}\n\nYour program must pass this test:\n\n{tests[0]}"
     public, hidden = (_tests(part, setup.strip()) for part in (tests[:1], tests))
     return question, {"entry": _called(tests[0]), "public": public, "hidden": hidden}
+
+
+def _is_code(text: str) -> bool:
+    try:
+        ast.parse(text)
+    except SyntaxError:
+        return False
+    return True
 
 
 def _called(statement: str) -> str:

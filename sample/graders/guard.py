@@ -15,6 +15,7 @@ import signal
 import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
 from sample.graders.base import GradingError
@@ -33,6 +34,7 @@ class Guard:
         self._limits = cpu_seconds, memory
         self._lock = threading.Lock()
         self._connection: Connection | None = None
+        self._process: BaseProcess | None = None
         self._owner = 0
 
     def __call__(self, function: Callable[..., T], *args: Any) -> T:
@@ -53,8 +55,9 @@ class Guard:
             connection.send((function, args))
             return connection.recv()
         except (EOFError, OSError):
+            reason = self._why_it_ended()
             self._forget()
-            return False, f"no judgement within {self._limits[0]} s of CPU time"
+            return False, reason
         except BaseException:
             # An interrupted call would leave its result to the next one.
             self._forget()
@@ -66,9 +69,18 @@ class Guard:
             context = multiprocessing.get_context("spawn")
             self._connection, theirs = context.Pipe()
             self._owner = os.getpid()
-            context.Process(target=_serve, args=(theirs, *self._limits), daemon=True).start()
+            arguments = (theirs, *self._limits)
+            self._process = context.Process(target=_serve, args=arguments, daemon=True)
+            self._process.start()
             theirs.close()
         return self._connection
+
+    def _why_it_ended(self) -> str:
+        assert self._process is not None
+        self._process.join(10)
+        if self._process.exitcode in (-signal.SIGXCPU, -signal.SIGKILL):
+            return f"no judgement within {self._limits[0]} s of CPU time"
+        return f"the judging process ended with exit code {self._process.exitcode}"
 
     def _forget(self) -> None:
         """Let go of the process, which ends when its pipe closes or its CPU time is up."""
