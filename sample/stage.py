@@ -24,7 +24,9 @@ def make_attempts(run: Run, config: SampleConfig, systems: Iterable[System]) -> 
         return
     say(f"sample: {', '.join(system.name for system in systems)}")
     problems = load_all(config)
-    run.folder.record(environment(run.workers), _hashes(config, problems, systems))
+    models = {system.base: system.model for system in systems}
+    environ = environment(run.workers, models.values())
+    run.folder.record(environ, _hashes(config, problems, systems))
     sample_systems(
         systems,
         config,
