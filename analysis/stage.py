@@ -45,6 +45,7 @@ def write_summary(
     )
     summary["run"]["embedded_model"] = _is_embedded(sample)
     summary["warnings"] += _missing_attempts(asked, len(attempts))
+    summary["warnings"] += _simulated(sample)
     write_json(folder.summary, summary)
     print_summary(summary)
 
@@ -58,6 +59,15 @@ def _is_embedded(sample: SampleConfig | None) -> bool:
 def _missing_attempts(asked: int, made: int) -> list[str]:
     missing = f"{asked - made} of {asked} attempts are not made yet; forage run goes on with them"
     return [missing] if made < asked else []
+
+
+def _simulated(sample: SampleConfig | None) -> list[str]:
+    models = sample.models.items() if sample else ()
+    return [
+        f"{name} is simulated: its attempts are drawn by the scripted engine, by no model"
+        for name, model in models
+        if model.engine == "scripted"
+    ]
 
 
 def is_registered(folder: RunFolder, before: dict[str, Any], now: dict[str, Any]) -> bool:

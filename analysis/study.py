@@ -14,6 +14,9 @@ from analysis.table import Cell, Table
 PARALLEL = "parallel"
 SEQUENTIAL = "sequential"
 
+MANY_CUT_OFF = 0.1
+"""Share of attempts without an answer from which on the token limit, not the model, is measured."""
+
 Key = tuple[str, ...]
 """("gap", system, aggregator), ("control", arm), or ("gap_base" | "gap_adapted" | "did" |
 "parallel_change" | "sequential_change", adapter, aggregator)."""
@@ -164,7 +167,7 @@ def _controls(study: Study, base: str, primary: str) -> dict[Key, Statistic]:
 
 
 def _data_warnings(study: Study) -> list[str]:
-    """Ungraded, failed and missing attempts, per cell, where there are any."""
+    """Ungraded, failed, cut off and missing attempts, per cell, where there are any."""
     said = []
     for (system, arm), cost in study.costs.items():
         place = f"{study.family}: {system}/{arm}"
@@ -173,6 +176,12 @@ def _data_warnings(study: Study) -> list[str]:
         if cost.finish["error"]:
             failed = _share(cost.finish["error"])
             said.append(f"{place}: {failed} of attempts failed, read as wrong")
+        if cost.finish["length"] > MANY_CUT_OFF:
+            cut = _share(cost.finish["length"])
+            said.append(
+                f"{place}: {cut} of attempts cut off, read as wrong; "
+                "raise sample.decoding.max_new_tokens"
+            )
         if cost.skipped:
             share = _share(cost.skipped / (cost.skipped + cost.attempts))
             said.append(f"{place}: {share} of attempts skipped, not possible there, left out")

@@ -224,7 +224,9 @@ def read_yaml(path: Path, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
     try:
         data = yaml.safe_load(path.read_text())
     except OSError as error:
-        raise UsageError(f"config: cannot read {path}: {error.strerror}") from None
+        raise UsageError(
+            f"config: cannot read {path}: {error.strerror}; give a YAML file or a run folder"
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UsageError(
             f"config: {path} is not valid YAML: {' '.join(str(error).split())}"

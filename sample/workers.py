@@ -14,9 +14,9 @@ from sample.engines.base import Engine
 from sample.errors import UsageError
 from sample.problems import Problem
 from sample.processes import Job, Send, run_jobs
-from sample.progress import Progress
+from sample.progress import Progress, say
 from sample.provenance import threads_each
-from sample.records import Attempt
+from sample.records import Attempt, Failure
 from sample.runfolder import RunFolder
 from sample.scheduler import Plan, arms_on, run_system
 from sample.store import AttemptStore
@@ -84,11 +84,23 @@ def sample_systems(
             bars.add(system.name, plan.total, len(done))
             shares.append(_unfinished(Share(system, plan, tuple(done))))
 
+        failures: list[Failure] = []
+
         def receive(attempt: Attempt) -> None:
             store.append(attempt)
             bars.advance(attempt.system)
+            if attempt.failure is not None and attempt.finish != "skipped":
+                failures.append(attempt.failure)
 
         run_jobs(_jobs(shares, workers, folder, load), workers, receive)
+    if failures:
+        say(_commonest(failures))
+
+
+def _commonest(failures: Sequence[Failure]) -> str:
+    kind, _ = Counter(failure.type for failure in failures).most_common(1)[0]
+    message = next(failure.message for failure in failures if failure.type == kind)
+    return f"{len(failures)} attempts failed or were not graded, most often {kind}: {message}"
 
 
 def _whole_plan(

@@ -93,6 +93,7 @@ def test_plan_and_recommend_from_a_scripted_pilot(tmp_path):
     run, model = tmp_path / "run", "sample.models.base={engine: scripted, reuse: 0.7}"
     sizes = ("sample.problems.countdown.count=40", "sample.attempts=4", "sample.replicates=2")
     forage("sample", "configs/demo.yaml", *options(model, *sizes), "-o", run)
+    assert "base is simulated" in forage("analyze", run).stdout
     assert "problems" in forage("plan", run).stdout and (run / "figures" / "plan.svg").exists()
     assert "held-out problems" in forage("recommend", run, "--budget", 60).stdout
     assert "rsa" in forage("sample", "--list-strategies").stdout

@@ -6,6 +6,7 @@ from typing import Any
 
 from sample.config import SampleConfig, System
 from sample.errors import UsageError
+from sample.families import is_held_out
 from sample.models import trainable
 from sample.processes import Job, Send, run_jobs
 from sample.progress import Progress, say
@@ -51,7 +52,8 @@ def check_training(folder: RunFolder, config: TrainConfig, sample: SampleConfig)
     from train.checks import check_settings
 
     model = trainable(sample.models[config.model], "train.model")
-    check_settings(config, list(sample.problems), model, sample.decoding)
+    families = [name for name, problems in sample.problems.items() if not is_held_out(problems)]
+    check_settings(config, families, model, sample.decoding)
 
 
 def train_adapters(run: Run, config: TrainConfig, sample: SampleConfig) -> None:

@@ -321,6 +321,16 @@ def test_ungraded_failed_and_missing_attempts_are_reported(records):
     assert arm["ungraded"] == pytest.approx(1 / 4800)
 
 
+@pytest.mark.parametrize(("every", "told"), [(20, 0), (2, 3)])
+def test_attempts_cut_off_are_told_of_each_arm_where_they_are_many(records, every, told):
+    base = [a for a in records if a.system == "base"]
+    for i in range(0, len(base), every):
+        base[i] = replace(base[i], finish="length", answer=None, canonical=None, correct=False)
+    warnings = summarize(base, CONFIG, steps=6)["warnings"]
+    said = "of attempts cut off, read as wrong; raise sample.decoding.max_new_tokens"
+    assert sum(said in warning for warning in warnings) == told
+
+
 def test_dropping_ungraded_parallel_attempts_leaves_the_pool_unbiased():
     records = [
         attempt(f"p{i}", step=s, replicate=r) for i in range(8) for s in (1, 2) for r in (0, 1)

@@ -50,6 +50,16 @@ async def load_dying(systems, problems):
         yield Dying()
 
 
+class Refusing(EchoEngine):
+    async def generate(self, request):
+        raise ConnectionError("line is dead")
+
+
+async def load_refusing(systems, problems):
+    for _ in systems:
+        yield Refusing()
+
+
 async def load_nothing(systems, problems):
     raise UsageError(f"model {systems[0].model.path!r}: no such folder")
     yield
@@ -110,6 +120,14 @@ def test_an_error_in_a_worker_is_the_error_of_the_run(tmp_path, load, kind, what
     with pytest.raises(kind, match=what) as error:
         sample(tmp_path / "run", load)
     assert type(error.value) is kind
+
+
+def test_failed_calls_are_told_when_all_is_done(tmp_path, capsys):
+    sample(tmp_path / "run", load_refusing)
+    said = f"{TOTAL} attempts failed or were not graded, most often ConnectionError: line is dead"
+    assert said in capsys.readouterr().err
+    sample(tmp_path / "other")
+    assert "failed" not in capsys.readouterr().err
 
 
 def test_two_sets_with_the_same_problem_are_refused():

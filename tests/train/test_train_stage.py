@@ -39,6 +39,8 @@ def test_what_cannot_be_trained_is_refused_only_while_something_is_missing(folde
     uneven = replace(SAMPLE, problems={name: ProblemConfig(name) for name in "abc"})
     with pytest.raises(UsageError, match="a multiple of the 3 problem families"):
         check_training(folder, TRAIN, uneven)
+    held_out = {name: ProblemConfig(f"{name}.jsonl", source="file") for name in "ab"}
+    check_training(folder, TRAIN, replace(SAMPLE, problems={**SAMPLE.problems, **held_out}))
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(UsageError, match=r"needs the package accelerate: pip install .*\[train\]"):
         check_training(folder, TRAIN, SAMPLE)

@@ -57,6 +57,13 @@ def test_an_adapter_is_merged_in_float32_and_kept_apart_in_bfloat16(folder, tmp_
     assert generated(load_engine(config, path))
 
 
+def test_torn_weights_are_refused_by_name(folder):
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(UsageError, match=f"model '{folder}'"):
+        load_model(str(folder))
+
+
 def test_missing_models_are_refused_by_name(tmp_path):
     (tmp_path / "empty").mkdir()
     for path, hint in [
