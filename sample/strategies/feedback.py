@@ -24,17 +24,25 @@ async def unary(chain: Chain, made: Attempt) -> str:
 
 
 async def execution(chain: Chain, made: Attempt) -> str:
-    """
+    assert chain.public_tests is not None
+    return await chain.public_tests(made.text)
+
+
+def lacks_tests(chain: Chain) -> bool:
+    """Whether the chain asks for test results of a code problem that has no public tests.
+
     Raises:
-        UsageError: the problem has no public tests.
+        UsageError: it asks for them of a family that is not code.
     """
-    if chain.public_tests is None:
+    if chain.options.feedback != "execution" or chain.public_tests is not None:
+        return False
+    if chain.problem.grader != "code":
         raise UsageError(
             f"config: feedback: execution needs problems with public tests; those of "
             f"{chain.problem.family!r} have none (set feedback: none or unary, "
             "or choose a code family)"
         )
-    return await chain.public_tests(made.text)
+    return True
 
 
 FEEDBACK: Mapping[str, Callable[[Chain, Attempt], Awaitable[str]]] = {

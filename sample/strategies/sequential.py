@@ -7,7 +7,7 @@ from typing import Literal
 from sample.config import need
 from sample.records import Attempt
 from sample.strategies.base import Chain
-from sample.strategies.feedback import FEEDBACK
+from sample.strategies.feedback import FEEDBACK, lacks_tests
 from sample.strategies.history import FORMS, SKETCH, Render, Turn, sketches
 from sample.strategies.reanswer import Reanswer
 
@@ -58,7 +58,12 @@ async def sequential(chain: Chain) -> None:
 
 
 async def refine(chain: Chain, steps: Iterable[int]) -> list[Attempt]:
-    """Make the steps one after the other, each seeing those before it, by sequential's options."""
+    """Make the steps one after the other, each seeing those before it, by sequential's options.
+
+    With feedback: execution a problem without public tests is skipped.
+    """
+    if lacks_tests(chain):
+        return [chain.skip(step, "the problem has no public tests") for step in steps]
     made: list[Attempt] = []
     turns: list[Turn] = []
     for step in steps:

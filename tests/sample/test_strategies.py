@@ -118,6 +118,13 @@ def test_execution_feedback_needs_public_tests():
         walk("sequential", feedback="execution")
 
 
+def test_a_code_problem_without_public_tests_is_skipped():
+    untested = replace(PROBLEM, grader="code")
+    for strategy in ("sequential", "chains", "reject_repeats"):
+        seen = walk(strategy, feedback="execution", problem=untested)
+        assert seen.skipped == dict.fromkeys(range(1, 5), "the problem has no public tests")
+
+
 def test_repeats_are_drawn_again_and_the_last_draw_stands():
     five, seven, none = ({"canonical": c, "text": f"say {c}"} for c in ("5", "7", None))
     script = {1: five, 2: [five, five, seven, five], 3: [five, seven, seven, five], 4: [none, five]}
