@@ -191,4 +191,4 @@ def _data_warnings(study: Study) -> list[str]:
 
 
 def _share(value: float) -> str:
-    return f"{100 * value:.2g} %"
+    return f"{100 * value:.0f} %" if value >= 0.1 else f"{100 * value:.2g} %"
