@@ -228,14 +228,18 @@ def recommend(runs: tuple[Path, ...], **options: Any) -> None:
     """
     from rich.console import Console
 
+    from analysis.config import AnalysisConfig
     from analysis.recommend import RecommendConfig, run_recommend
     from analysis.recommend_shown import show_recommend
+    from experiment import experiment_from
     from sample.run import find_existing_run
     from sample.store import read_attempts
 
-    folders = [find_existing_run(run, None)[1] for run in runs]
-    attempts = [attempt for folder in folders for attempt in read_attempts(folder.attempts)]
-    show_recommend(run_recommend(attempts, RecommendConfig(**options)), Console())
+    found = [find_existing_run(run, None) for run in runs]
+    attempts = [attempt for _, folder in found for attempt in read_attempts(folder.attempts)]
+    analyze = experiment_from(found[0][0]).analyze or AnalysisConfig()
+    config = RecommendConfig(base=analyze.base, **options)
+    show_recommend(run_recommend(attempts, config), Console())
 
 
 def _is_registered(experiment: "Experiment", folder: "RunFolder") -> bool:

@@ -30,7 +30,7 @@ AGGREGATOR = "aggregator"
 class Attribution:
     """One gap and its parts, on the problems that all its arms have.
 
-    arms: parallel, context, exposure, sequential -> name, None = not sampled.
+    arms: parallel, context, exposure, sequential -> name, None = no problem has all its attempts.
     total: the gap. effects: factor -> its losses. interactions: "context x exposure" and so on.
     split: of what exposure costs on top of the context, "seen" is there for any answers, "own"
     only for the chain's own; empty without the swapped arm, and under "last", for which attempts
@@ -53,6 +53,12 @@ def attribute(
     """
     if "parallel" not in cells or "sequential" not in cells:
         return None
+    level = "majority" if aggregator == "last" else aggregator
+    cells = {
+        arm: cell
+        for arm, cell in cells.items()
+        if arm in ("parallel", "sequential") or cell.levels[level].known.any()
+    }
     names = ("parallel", design.context, design.exposure, "sequential")
     arms = {
         place: name if name in cells else None
@@ -65,15 +71,16 @@ def attribute(
         contrast(values[:, 0] - values[:, -1]),
         {name: effect(values, i) for i, name in enumerate(factors)},
         {
-            f"{factors[i]} x {factors[j]}": contrast(extra)
+            f"{factors[i]} x {factors[j]}": contrast(extra, most=2.0)
             for (i, j), extra in interactions(values).items()
         },
         _split(cells, design, aggregator),
     )
 
 
-def contrast(values: Floats) -> Statistic:
-    return Statistic(values, np.full(len(values), np.nan), 1, -1.0, 1.0)
+def contrast(values: Floats, most: float = 1.0) -> Statistic:
+    """values: [problem], each in [-most, most]."""
+    return Statistic(values, np.full(len(values), np.nan), 1, -most, most)
 
 
 def _columns(

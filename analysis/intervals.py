@@ -17,7 +17,8 @@ _TINY = 1e-9
 
 @dataclass(frozen=True)
 class Interval:
-    """low, high: NaN where undefined. method: "t", "bonett-price", "wilson", "sign bound", "z".
+    """low, high: NaN where undefined. method: "t", "bonett-price", "wilson", "sign bound", "z",
+    "delta" or "fieller".
 
     degenerate: too little variation for a t interval, so another method stands in.
     """
@@ -131,14 +132,18 @@ def sign_bound(d: Floats, low: float, high: float, alpha: float) -> tuple[float,
 
 
 def ratio_interval(top: Floats, bottom: Floats, alpha: float) -> Interval:
-    """sum(top) / sum(bottom) over problems, t interval of the linearised ratio."""
+    """sum(top) / sum(bottom) over problems, for 0 <= top <= bottom; [problem] each.
+
+    t interval of the linearised ratio; Wilson where fewer than 5 problems differ from either end.
+    """
     keep = ~np.isnan(top) & ~np.isnan(bottom) & (bottom > 0)
     top, bottom = top[keep], bottom[keep]
     if len(top) == 0:
         return Interval(math.nan, math.nan, math.nan, 0)
     ratio = float(top.sum() / bottom.sum())
     influence = (top - ratio * bottom) / bottom.mean()
-    if (np.abs(top) > _TINY).sum() < FEWEST_NON_ZERO or float(np.ptp(influence)) < _TINY:
+    inside = min(int((part > _TINY).sum()) for part in (top, bottom - top))
+    if inside < FEWEST_NON_ZERO or float(np.ptp(influence)) < _TINY:
         return Interval(ratio, *wilson(ratio, len(top), alpha), len(top), "wilson", True)
     low, high = t_interval(influence + ratio, alpha)
     return Interval(ratio, max(0.0, low), min(1.0, high), len(top))

@@ -15,6 +15,11 @@ class UsageError(ForageError):
     exit_code = 2
 
 
+def one_line(error: object, most: int = 300) -> str:
+    """The text of an error of another library, for a message of one line."""
+    return " ".join(str(error).split())[:most]
+
+
 def need(condition: bool, where: str, expected: str, given: Any) -> None:
     """Raise a UsageError that names the key of the config, unless the condition holds."""
     if not condition:

@@ -1,12 +1,17 @@
 """Answer text in, grade out. Only the answer is graded, never the thinking trace."""
 
+import asyncio
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from sample.graders import code, math, reasoning_gym
 from sample.graders.base import Grade, GradingError
 from sample.problems import Problem
 
-__all__ = ["BLOCKING", "GRADERS", "Grade", "GradingError", "grade"]
+__all__ = ["GRADERS", "Grade", "GradingError", "beside", "grade", "waits"]
+
+T = TypeVar("T")
 
 GRADERS: Mapping[str, Callable[[Problem, str], Grade]] = {
     "code": code.grade,
@@ -14,8 +19,7 @@ GRADERS: Mapping[str, Callable[[Problem, str], Grade]] = {
     "reasoning_gym": reasoning_gym.grade,
 }
 
-BLOCKING = frozenset({"code"})
-"""Graders that wait for other processes: to be called beside an event loop, not in it."""
+_threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="grader")
 
 
 def grade(problem: Problem, text: str) -> Grade:
@@ -26,3 +30,13 @@ def grade(problem: Problem, text: str) -> Grade:
         UsageError: the grader needs something that is not there.
     """
     return GRADERS[problem.grader](problem, text)
+
+
+def waits(problem: Problem) -> bool:
+    """Whether grading waits for another process, so that it must not run in an event loop."""
+    return problem.grader != "reasoning_gym" or reasoning_gym.waits(problem)
+
+
+async def beside(function: Callable[..., T], *args: Any) -> T:
+    """Call a function that waits, and let the event loop go on meanwhile."""
+    return await asyncio.get_running_loop().run_in_executor(_threads, function, *args)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from sample.engines.base import Decoding
 
 
+LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+"""The ranks that vLLM serves; adapters are trained with one of them, so that any engine runs it."""
+
+
 @dataclass(frozen=True)
 class TransformersModel:
     """Weights that this package itself samples from.
@@ -301,7 +305,9 @@ def trainable(model: ModelConfig, where: str) -> TransformersModel:
     """
     if isinstance(model, TransformersModel):
         return model
-    expected = "a model with engine: transformers or vllm, whose weights can be loaded"
-    need(isinstance(model, VllmModel), where, expected, model.engine)
-    assert isinstance(model, VllmModel)
+    if not isinstance(model, VllmModel):
+        raise UsageError(
+            f"config: {where}: expected a model with engine: transformers or vllm, whose weights "
+            f"can be loaded (given: {model.engine!r})"
+        )
     return TransformersModel(model.path, dtype=model.dtype, chat_template=model.chat_template)

@@ -15,7 +15,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sample.errors import ForageError, UsageError
+from sample.errors import ForageError, UsageError, one_line
 
 Send = Callable[[Any], None]
 
@@ -151,7 +151,7 @@ def _child(connection: Connection, job: Job) -> None:
         connection.send(_Failed(str(error), isinstance(error, UsageError)))
     except Exception as error:
         traceback.print_exc()
-        what = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        what = f"{type(error).__name__}: {one_line(error, 1000)}"
         connection.send(_Failed(f"{job.name}: {what[:300]} (traceback in {job.log})", False))
 
 

@@ -56,6 +56,8 @@ class Progress:
         line.began = line.began or time.monotonic()
         line.shown = line.shown or line.began
         line.done = done
+        # A resumed training goes back to its checkpoint and makes the steps after it once more.
+        line.first = min(line.first, done)
         if self._bars:
             self._bars.update(self._tasks[name], completed=done)
         elif done >= line.total or time.monotonic() - line.shown > PLAIN_EVERY:
@@ -67,8 +69,8 @@ class Progress:
     def _print(self, name: str, line: _Line) -> None:
         line.shown = time.monotonic()
         rate = (line.done - line.first) / max(line.shown - line.began, 1e-9)
-        left = (line.total - line.done) / rate
-        text = f"  {name}: {line.done}/{line.total} {self.unit}, {rate:.1f}/s, {left:.0f} s left"
+        left = f"{(line.total - line.done) / rate:.0f} s" if rate else "?"
+        text = f"  {name}: {line.done}/{line.total} {self.unit}, {rate:.1f}/s, {left} left"
         print(text, file=sys.stderr, flush=True)
 
 

@@ -1,9 +1,9 @@
 """Feedback that a problem's public tests give: the part of its tests that an attempt may see."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 from sample.graders import code
+from sample.grading import beside
 from sample.problems import Problem
 
 
@@ -16,6 +16,6 @@ def public_tests(problem: Problem) -> Callable[[str], Awaitable[str]] | None:
         return None
 
     async def run(text: str) -> str:
-        return (await asyncio.to_thread(code.feedback, problem, text)).text
+        return (await beside(code.feedback, problem, text)).text
 
     return run

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sample.config import override, read_yaml
-from sample.errors import ForageError, UsageError
+from sample.errors import ForageError, UsageError, one_line
 from sample.runfolder import RunFolder
 
 
@@ -85,5 +85,5 @@ def logged(log: Path) -> Iterator[None]:
         raise
     except Exception as error:
         log.write_text(traceback.format_exc())
-        what = " ".join(str(error).split())[:300]
+        what = one_line(error)
         raise ForageError(f"{type(error).__name__}: {what} (traceback in {log})") from error

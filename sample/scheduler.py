@@ -8,7 +8,6 @@ end, so that memory stays flat; a chain that reads another arm, of its own group
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -16,8 +15,8 @@ from typing import Any
 from sample.bundles import Bundle, bundled, partner
 from sample.config import ArmConfig, SampleConfig
 from sample.engines.base import Decoding, Engine, Generation, Message, Request
-from sample.errors import ForageError, UsageError
-from sample.grading import BLOCKING, Grade, grade
+from sample.errors import ForageError, UsageError, one_line
+from sample.grading import Grade, beside, grade, waits
 from sample.problems import Problem
 from sample.public_tests import public_tests
 from sample.records import Attempt, Draw, Failure, Ledger
@@ -26,9 +25,6 @@ from sample.strategies import arm_options, check_sizes, find_strategy, needed_ar
 from sample.strategies.base import Arm, Chain, PartnerArm, Strategy
 
 Emit = Callable[[Attempt], None]
-
-_graders = ThreadPoolExecutor(max_workers=4, thread_name_prefix="grader")
-"""Where graders that wait for other processes run, so that the engine goes on meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -233,10 +229,9 @@ class _Group:
         return self._record(arm, step, seed, generation, result, failure)
 
     async def _grade(self, generation: Generation) -> tuple[Grade | None, Failure | None]:
-        if self.problem.grader not in BLOCKING:
-            return _grade(self.problem, generation)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(_graders, _grade, self.problem, generation)
+        if waits(self.problem):
+            return await beside(_grade, self.problem, generation)
+        return _grade(self.problem, generation)
 
     def _skip(self, arm: str, step: int, reason: str) -> Attempt:
         if (arm, step) not in self.attempts:
@@ -325,4 +320,4 @@ def _grade(problem: Problem, generation: Generation) -> tuple[Grade | None, Fail
 
 
 def _failure(error: Exception) -> Failure:
-    return Failure(type(error).__name__, " ".join(str(error).split())[:500])
+    return Failure(type(error).__name__, one_line(error, 500))

@@ -7,6 +7,7 @@ from sample.problems import Problem
 from sample.progress import say
 from sample.provenance import environment, files_hash, problems_hash
 from sample.run import Run
+from sample.sandbox import require_sandbox
 from sample.scheduler import arms_on
 from sample.strategies import strategy_hashes
 from sample.workers import load_all, sample_systems
@@ -24,6 +25,8 @@ def make_attempts(run: Run, config: SampleConfig, systems: Iterable[System]) -> 
         return
     say(f"sample: {', '.join(system.name for system in systems)}")
     problems = load_all(config)
+    if any(problem.grader == "code" for problem in problems):
+        require_sandbox()
     models = {system.base: system.model for system in systems}
     environ = environment(run.workers, models.values())
     run.folder.record(environ, _hashes(config, problems, systems))

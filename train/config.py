@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sample.config import need
+from sample.models import LORA_RANKS
 
 FIRST = ("correct", "distinct", "coverage")
-LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
-"""The ranks that vLLM serves, so that every adapter runs on either engine."""
+DONE = "done.json"
+"""The file in the folder of a finished adapter."""
 
 
 @dataclass(frozen=True)

@@ -17,14 +17,14 @@ from sample.engines.loading import load_model, load_tokenizer
 from sample.errors import UsageError
 from sample.families import held_out_keys, is_held_out, load_problems
 from sample.models import TransformersModel
+from sample.runfolder import write_json
 from train.checks import Watch, check_problems, check_processes, check_settings, check_template
-from train.config import TrainConfig, rows_per_pass
+from train.config import DONE, TrainConfig, rows_per_pass
 from train.dataset import Plan, dataset
 from train.histories import HistoryBank, Share
 from train.metrics import MetricsLog, reward_function
 from train.rollouts import Rollouts
 
-DONE = "done.json"
 SETTINGS = "training.json"
 CHECKPOINTS = "checkpoints"
 
@@ -110,7 +110,7 @@ def _claim(folder: Path, settings: dict[str, Any]) -> None:
                 "give another run name, or delete the folder"
             )
     folder.mkdir(parents=True, exist_ok=True)
-    _write_json(path, settings)
+    write_json(path, settings)
 
 
 def _trained(problems: Mapping[str, ProblemConfig]) -> dict[str, ProblemConfig]:
@@ -264,15 +264,11 @@ def _add_tensorboard(trainer: Any, folder: Path, resume: Path | None) -> None:
 
 def _finish(trainer: Any, folder: Path, settings: dict[str, Any]) -> None:
     if trainer.is_world_process_zero():
-        trainer.accelerator.unwrap_model(trainer.model).save_pretrained(
-            folder, save_embedding_layers=False
-        )
-        _write_json(folder / DONE, {"steps": settings["train"]["steps"]})
+        adapted = trainer.accelerator.unwrap_model(trainer.model)
+        lora = adapted.peft_config["default"]
+        # A set, whose order differs from process to process: equal trainings shall be equal files.
+        lora.target_modules = sorted(lora.target_modules)
+        adapted.save_pretrained(folder, save_embedding_layers=False)
+        write_json(folder / DONE, {"steps": settings["train"]["steps"]})
         shutil.rmtree(folder / CHECKPOINTS)
     trainer.accelerator.wait_for_everyone()
-
-
-def _write_json(path: Path, data: dict[str, Any]) -> None:
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(data, indent=2) + "\n")
-    temporary.replace(path)

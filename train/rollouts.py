@@ -5,17 +5,15 @@ and runs until the last attempt ends; the engine's continuous batch is several t
 gives each attempt its own seed. The ids that are learned are the ids that were drawn.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from transformers import PreTrainedTokenizerBase
-
 from sample.engines.base import Decoding
 from sample.engines.batch import Batch, Sequence
-from sample.engines.thinking import ThinkingTags, prompt_opens_thinking
+from sample.engines.chat import Chat, Prompt
+from sample.engines.transformers import evaluating
 from sample.errors import ForageError
 from sample.graders.base import NO_ANSWER
 from sample.grading import Grade, GradingError, grade
@@ -52,33 +50,6 @@ class Grader:
             return NO_ANSWER
 
 
-class Prompts:
-    """Conversations as the model reads them, and generations as the grader does."""
-
-    def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, options: Mapping[str, Any], stops: set[int]
-    ) -> None:
-        self._tokenizer, self._options, self._stops = tokenizer, dict(options), stops
-        self._tags = ThinkingTags(tokenizer)
-
-    def render(self, history: History) -> str:
-        text = self._tokenizer.apply_chat_template(
-            history.messages, tokenize=False, add_generation_prompt=True, **self._options
-        )
-        assert isinstance(text, str)
-        return text
-
-    def encode(self, text: str) -> list[int]:
-        # The template has written the special tokens already.
-        return self._tokenizer(text, add_special_tokens=False)["input_ids"]  # type: ignore[return-value]
-
-    def answer(self, tokens: list[int], prompt: str) -> str:
-        """The final answer of a generation; empty if it was cut off, so that it earns nothing."""
-        if tokens[-1] not in self._stops:
-            return ""
-        return self._tags.split(tokens[:-1], prompt_opens_thinking(prompt)).text
-
-
 class Rollouts:
     """TRL's ``rollout_func``: group_size attempts from each history of the step."""
 
@@ -106,17 +77,17 @@ class Rollouts:
         histories = self._bank.at(trainer.state.global_step)
         self._require_order(rows, histories)
         stops = set(trainer.eos_token_ids)
-        prompts = Prompts(trainer.processing_class, self._model.chat_template, stops)
-        texts = [prompts.render(history) for history in histories]
+        chat = Chat(trainer.processing_class, self._model.chat_template)
+        prompts = [chat.prompt(history.messages) for history in histories]
         sequences = [
-            self._sequences(history, prompts.encode(text))
-            for history, text in zip(histories, texts, strict=True)
+            self._sequences(history, prompt.ids)
+            for history, prompt in zip(histories, prompts, strict=True)
         ]
         flat = [sequence for group in sequences for sequence in group]
         generate(trainer.model, flat, self._model.batch, stops)
         groups = [
-            self._group(history, [prompts.answer(s.tokens, text) for s in made])
-            for history, text, made in zip(histories, texts, sequences, strict=True)
+            self._group(history, [final_answer(chat, prompt, s.tokens, stops) for s in made])
+            for history, prompt, made in zip(histories, prompts, sequences, strict=True)
         ]
         return {
             "prompt_ids": [sequence.prompt for sequence in flat],
@@ -145,6 +116,13 @@ class Rollouts:
         return Group(problem.family, past, tuple(self._grade(problem, text) for text in texts))
 
 
+def final_answer(chat: Chat, prompt: Prompt, tokens: list[int], stops: set[int]) -> str:
+    """The final answer of a generation; empty if it was cut off, so that it earns nothing."""
+    if tokens[-1] not in stops:
+        return ""
+    return chat.generation(prompt, tokens, True, None, 0.0).text
+
+
 def generate(model: Any, sequences: list[Sequence], slots: int, stops: set[int]) -> None:
     """Fill in the tokens of all sequences; ``slots`` of them run at once.
 
@@ -158,17 +136,6 @@ def generate(model: Any, sequences: list[Sequence], slots: int, stops: set[int])
             if joining:
                 batch.join(joining)
             batch.step()
-
-
-@contextmanager
-def evaluating(model: Any) -> Iterator[None]:
-    """Eval mode, and the model's own mode again afterwards."""
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)
 
 
 def _tokens(sequences: list[Sequence]) -> Tokens:

@@ -13,7 +13,7 @@ from sample.progress import Progress, say
 from sample.provenance import environment, files_hash, threads_each
 from sample.run import Run
 from sample.runfolder import RunFolder
-from train.config import TrainConfig
+from train.config import DONE, TrainConfig
 from train.pretrain.config import PretrainConfig
 
 
@@ -23,7 +23,7 @@ def untrained(folder: RunFolder, config: TrainConfig) -> list[str]:
 
 
 def _is_trained(folder: RunFolder, name: str) -> bool:
-    return (folder.adapter(name) / "done.json").exists()
+    return (folder.adapter(name) / DONE).exists()
 
 
 def trained_systems(folder: RunFolder, config: TrainConfig, sample: SampleConfig) -> list[System]:

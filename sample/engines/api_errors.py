@@ -4,7 +4,7 @@ import re
 
 import openai
 
-from sample.errors import ForageError, UsageError
+from sample.errors import ForageError, UsageError, one_line
 from sample.records import Failure
 
 _OVERFLOW = re.compile(
@@ -26,7 +26,7 @@ def judge(error: openai.OpenAIError, url: str, answered: bool) -> Failure:
         UsageError: wrong key, model, address or parameters.
         ForageError: the server cannot be reached, or the account is exhausted.
     """
-    text = _text(error)
+    text = one_line(error)
     match error:
         case openai.AuthenticationError() | openai.PermissionDeniedError():
             raise UsageError(f"{url} refuses the key: {text}; set the variable that key names")
@@ -68,7 +68,3 @@ def _lost(error: openai.APIConnectionError, text: str, url: str) -> Failure:
 def unreachable(error: openai.APIConnectionError) -> bool:
     """Whether not even a connection came about, so that nothing was generated."""
     return type(error.__cause__).__name__ in _UNREACHABLE
-
-
-def _text(error: openai.OpenAIError) -> str:
-    return " ".join(str(error).split())[:300]

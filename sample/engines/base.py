@@ -24,7 +24,8 @@ class Request:
     """prefill: thinking that the assistant's turn begins with and the model goes on from, without
     tags. An engine that cannot do this raises a UsageError if it is not empty.
 
-    problem: id of the problem, for an engine that answers without a model; no model sees it.
+    problem: id of the problem: what a server keeps together, and what an engine without a model
+        answers by. No model sees it.
     """
 
     messages: list[Message]

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from sample.engines.base import Message
 from sample.engines.replies import Unanswered
-from sample.errors import ForageError, UsageError
+from sample.errors import ForageError, UsageError, one_line
 from sample.models import OpenAIModel
 
 try:
@@ -67,14 +67,16 @@ class Endpoints:
         for server in self._servers:
             await server.client.close()
 
-    async def ask(self, name: str, messages: list[Message], body: dict[str, Any]) -> str:
-        """The body of the reply, from the question's own server or else one that can be reached.
+    async def ask(
+        self, name: str, problem: str, messages: list[Message], body: dict[str, Any]
+    ) -> str:
+        """The body of the reply, from the problem's own server or else one that can be reached.
 
         Raises:
             Unanswered: this call failed for good.
             ForageError: all others will fail too.
         """
-        servers = self._in_order(messages[0]["content"])
+        servers = self._in_order(problem)
         for server in servers:
             try:
                 with server.busy():
@@ -103,10 +105,10 @@ class Endpoints:
             raise Unanswered("timeout", f"no whole reply in {patience:.0f} s") from None
         return raw.http_response.text
 
-    def _in_order(self, question: str) -> list[_Server]:
-        """The server of a question first, the others after it, the idlest first."""
+    def _in_order(self, problem: str) -> list[_Server]:
+        """The server of a problem first, the others after it, the idlest first."""
         idlest = sorted(self._servers, key=lambda server: server.live)
-        home = self._homes.setdefault(question, idlest[0])
+        home = self._homes.setdefault(problem, idlest[0])
         return [home, *(server for server in idlest if server is not home)]
 
     def _refuse(self, error: openai.OpenAIError, url: str) -> NoReturn:
@@ -134,7 +136,8 @@ class Endpoints:
                 # Under the same name stands the same content: the name is a hash.
                 if "already been loaded" not in str(error):
                     raise UsageError(
-                        f"adapter {path}: {server.url} does not load it ({_line(error)}); start "
+                        f"adapter {path}: {server.url} does not load it "
+                        f"({self.without_key(one_line(error, 200))}); start "
                         "vLLM with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True where "
                         "it can read this folder, or serve it by --lora-modules NAME=PATH and "
                         "give NAME as path"
@@ -153,8 +156,9 @@ class Endpoints:
                 counted: Any = client.post("/tokenize", body=body, cast_to=object)
                 return int(counted["count"])
             except (openai.OpenAIError, KeyError, TypeError, ValueError) as error:
+                reason = self.without_key(one_line(error, 200))
                 raise ForageError(
-                    f"{root}/tokenize does not count prompts ({self.without_key(_line(error))}); "
+                    f"{root}/tokenize does not count prompts ({reason}); "
                     "give tokenizer: a folder or Hub id with the same template"
                 ) from None
 
@@ -169,7 +173,3 @@ def _key(model: OpenAIModel) -> str:
             f"export {model.key}=... with the API key"
         )
     return key
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

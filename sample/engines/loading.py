@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from sample.engines.chat import require_chat_template
 from sample.engines.transformers import TransformersEngine
-from sample.errors import UsageError
+from sample.errors import UsageError, one_line
 from sample.models import TransformersModel
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _require_every_weight(adapted: "PeftModel", path: Path, model: PreTrainedMod
 
 
 def _other_base(path: Path, model: PreTrainedModel, error: Exception) -> UsageError:
-    reason = " ".join(str(error).split())[:200]
+    reason = one_line(error, 200)
     return UsageError(
         f"adapter {path}: does not fit {model.name_or_path!r}; give the model that it was "
         f"trained on ({reason})"

@@ -80,11 +80,14 @@ class OpenAIEngine:
         async with self._room:
             begin = time.perf_counter()
             try:
-                reply = read_reply(await self._endpoints.ask(self._name, request.messages, body))
+                reply = read_reply(await self._ask(request, body))
             except Unanswered as error:
                 return self._failed(error.failure, begin)
         self._streak = 0
         return self._generation(request, reply, begin)
+
+    async def _ask(self, request: Request, body: dict[str, Any]) -> str:
+        return await self._endpoints.ask(self._name, request.problem, request.messages, body)
 
     def count_prompt_tokens(self, messages: list[Message]) -> int:
         """Tokens of the rendered conversation: by ``tokenizer``, else as a vLLM server counts them,

@@ -9,6 +9,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from scipy.special import expit
+
 from sample.config import parse, plain, read_yaml
 from sample.engines.base import Decoding, Generation, Message, Request
 from sample.engines.wrong_answers import wrong_answers
@@ -104,7 +106,7 @@ def chance(model: ScriptedModel, ability: float, prompt: int, exposed: bool) -> 
     ability: p_i, strictly between 0 and 1. prompt: tokens. exposed: whether answers are shown.
     """
     logit = math.log(ability / (1 - ability)) + model.context_effect * prompt / 1000
-    return 1 / (1 + math.exp(-logit - model.exposure_effect * exposed))
+    return float(expit(logit + model.exposure_effect * exposed))
 
 
 def abilities(model: ScriptedModel, problems: Mapping[str, Any]) -> dict[str, float]:

@@ -42,15 +42,15 @@ class ThinkingTags:
 
         tokens: the generated ids without the stop token. opened: see ``prompt_opens_thinking``.
         """
-        whole = self._decode(tokens)
-        if self._close is None and CLOSE in whole:
-            thinking, _, text = whole.rpartition(CLOSE)
-            return Split(_bare(thinking), text.strip(), self._end_in_text(tokens))
         if self._close in tokens:
             end = len(tokens) - tokens[::-1].index(self._close)
             return Split(
                 _bare(self._decode(tokens[: end - 1])), self._decode(tokens[end:]).strip(), end
             )
+        whole = self._decode(tokens)
+        if self._close is None and CLOSE in whole:
+            thinking, _, text = whole.rpartition(CLOSE)
+            return Split(_bare(thinking), text.strip(), self._end_in_text(tokens))
         if opened or self._open in tokens or whole.lstrip().startswith(OPEN):
             return Split(_bare(whole), "", len(tokens), unfinished=True)
         return Split("", whole.strip(), 0)

@@ -107,7 +107,7 @@ class TransformersEngine:
             raise
 
     async def _work(self) -> None:
-        with _evaluating(self._model):
+        with evaluating(self._model):
             while self._busy:
                 self._advance()
                 if self._busy:
@@ -153,7 +153,7 @@ def _resolve(future: "asyncio.Future[None]", error: Exception | None) -> None:
 
 
 @contextmanager
-def _evaluating(model: torch.nn.Module) -> Iterator[None]:
+def evaluating(model: torch.nn.Module) -> Iterator[None]:
     """Eval mode for every module, and afterwards each one's own mode again."""
     training = [module for module in model.modules() if module.training]
     model.eval()

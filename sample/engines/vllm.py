@@ -17,15 +17,13 @@ from sample.engines.adapters import LoraFolder, read_lora
 from sample.engines.base import Generation, Message, Request
 from sample.engines.chat import Chat, overflow
 from sample.engines.loading import load_tokenizer, require_same_base
-from sample.errors import ForageError, UsageError
-from sample.models import VllmModel
+from sample.errors import ForageError, UsageError, one_line
+from sample.models import LORA_RANKS, VllmModel
 from sample.records import Failure, Ledger
 
 if TYPE_CHECKING:
     from vllm.lora.request import LoRARequest
 
-LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
-"""The values that vLLM takes for max_lora_rank."""
 CPU_ARGUMENTS = {"enable_chunked_prefill": False, "max_num_batched_tokens": 8192}
 """On CPU vLLM 0.31 dies of a seeded request whose prompt is prefilled in pieces."""
 INSTALL = "pip install -e '.[vllm]'"
@@ -68,7 +66,9 @@ class VllmCore:
         try:
             await self._llm.add_lora(request)
         except Exception as error:
-            raise UsageError(f"adapter {adapter}: vLLM cannot load it: {_line(error)}") from error
+            raise UsageError(
+                f"adapter {adapter}: vLLM cannot load it: {one_line(error)}"
+            ) from error
         return VllmEngine(self, self._chat, request)
 
     @property
@@ -143,19 +143,19 @@ def _start(model: VllmModel, loras: list[LoraFolder]) -> Any:
         from vllm import AsyncEngineArgs
         from vllm.v1.engine.async_llm import AsyncLLM
     except ImportError as error:
-        raise UsageError(f"engine vllm needs vLLM ({_line(error)}): {INSTALL}") from error
+        raise UsageError(f"engine vllm needs vLLM ({one_line(error)}): {INSTALL}") from error
     known = {field.name for field in fields(AsyncEngineArgs)}
     refuse_unknown_keys(model.arguments, known, "arguments")
     try:
         config = AsyncEngineArgs(**_arguments(model, loras)).create_engine_config()
     except (ValueError, TypeError, AssertionError, OSError) as error:
-        raise UsageError(f"model {model.path!r}: vLLM refuses it: {_line(error)}") from error
+        raise UsageError(f"model {model.path!r}: vLLM refuses it: {one_line(error)}") from error
     try:
         return AsyncLLM.from_vllm_config(config, disable_log_stats=True)
     except RuntimeError as error:
         raise ForageError(
-            f"model {model.path!r}: vLLM did not start: {_line(error)} (the cause stands above it "
-            "in the worker's log, under logs/ in the run folder)"
+            f"model {model.path!r}: vLLM did not start: {one_line(error)} (the cause stands "
+            "above it in the worker's log, under logs/ in the run folder)"
         ) from error
 
 
@@ -178,7 +178,3 @@ def _dtype(model: VllmModel) -> str:
         return model.dtype
     saved = AutoConfig.from_pretrained(model.path).get_text_config().dtype
     return "float32" if saved == torch.float32 else "auto"
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sample.families import livecodebench
+from sample.families.columns import Columns
 from sample.families.options import RowOptions
 
 Tests = dict[str, Any]
@@ -30,28 +31,13 @@ def read(row: Mapping[str, Any], options: RowOptions) -> tuple[str, dict[str, An
     Raises:
         ValueError: a column is missing or empty, or a test is not one.
     """
-    question, metadata = _LAYOUTS[options.layout](_Columns(row, options.columns))
+    question, metadata = _LAYOUTS[options.layout](Columns(row, options.columns))
     if not metadata["hidden"]:
         raise ValueError("no tests")
     return question, metadata
 
 
-class _Columns:
-    """A row by the names that the layout knows its columns by."""
-
-    def __init__(self, row: Mapping[str, Any], names: Mapping[str, str]) -> None:
-        self._row, self._names = row, names
-
-    def __getitem__(self, name: str) -> str:
-        from sample.families.rows import cell
-
-        return cell(self._row, name, self._names)
-
-    def get(self, name: str) -> Any:
-        return self._row.get(self._names.get(name, name))
-
-
-def _plain(row: _Columns) -> tuple[str, dict[str, Any]]:
+def _plain(row: Columns) -> tuple[str, dict[str, Any]]:
     given, setup = (str(row.get(name) or "") for name in ("given", "setup"))
     public, hidden = (_listed(row.get(name), setup) for name in ("public_tests", "tests"))
     entry = str(row.get("entry") or "") or None
@@ -84,7 +70,7 @@ def _tests(listed: Sequence[Any], setup: str = "") -> Tests:
     return {name: [[test[given], test[expected]] for test in listed]}
 
 
-def _humaneval(row: _Columns) -> tuple[str, dict[str, Any]]:
+def _humaneval(row: Columns) -> tuple[str, dict[str, Any]]:
     """HumanEval (arXiv 2107.03374): a function to complete.
 
     Public tests are the examples of its docstring that can be compared, hidden ones its ``check``.
@@ -115,7 +101,7 @@ def _comparable(call: str, value: str) -> bool:
     return True
 
 
-def _mbpp(row: _Columns) -> tuple[str, dict[str, Any]]:
+def _mbpp(row: Columns) -> tuple[str, dict[str, Any]]:
     """MBPP (arXiv 2108.07732), full or sanitized: a task in words, with assert statements.
 
     The question tells the first one, which is public; all of them are hidden tests.
@@ -147,7 +133,7 @@ def _called(statement: str) -> str:
     raise ValueError(f"the test calls no function: {statement!r:.60}")
 
 
-def _livecodebench(row: _Columns) -> tuple[str, dict[str, Any]]:
+def _livecodebench(row: Columns) -> tuple[str, dict[str, Any]]:
     """LiveCodeBench (arXiv 2403.07974): programs that read and print, or methods to complete."""
     entry = livecodebench.entry(str(row.get("metadata") or "{}"))
     starter, question = str(row.get("starter_code") or "").strip(), row["question_content"]
@@ -161,7 +147,7 @@ def _livecodebench(row: _Columns) -> tuple[str, dict[str, Any]]:
     return question, {"entry": entry, "given": _TYPING if entry else "", **tests}
 
 
-_LAYOUTS: Mapping[str, Callable[[_Columns], tuple[str, dict[str, Any]]]] = {
+_LAYOUTS: Mapping[str, Callable[[Columns], tuple[str, dict[str, Any]]]] = {
     "plain": _plain,
     "humaneval": _humaneval,
     "mbpp": _mbpp,

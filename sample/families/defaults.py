@@ -2,44 +2,45 @@
 
 from typing import Any
 
-from sample.benchmarks import BENCHMARKS, BOXED, PROGRAM
+from sample.benchmarks import BENCHMARKS, BOXED, PROGRAM, Benchmark
 from sample.config import GENERATED, ProblemConfig, need, parse, plain
-from sample.families.options import LAYOUTS, FileOptions, HubOptions
+from sample.families import python_functions
+from sample.families.options import HubOptions, RowOptions
 
-GRADERS = {"math": BOXED, "code": PROGRAM}
-"""Graders of rows that are read, with the prompt that asks for what they judge."""
+PROMPTS = {"math": BOXED, "code": PROGRAM}
+"""Grader of rows that are read -> the prompt that asks for what it judges."""
+
+KINDS = {"python_functions": python_functions.Options, "file": RowOptions, "hub": HubOptions}
+"""Source -> its options; those of reasoning_gym differ from task to task."""
 
 
 def options_of(config: ProblemConfig) -> dict[str, Any]:
-    """The options of a problem set with every default written out.
+    """The options of a problem set, every default written out where the source has its own.
 
     Raises:
         UsageError: an unknown option, a wrong type, or a benchmark that would be trained on.
     """
-    if config.source in GENERATED:
+    kind, benchmark = KINDS.get(config.source), _benchmark(config)
+    if kind is None:
         return dict(config.options)
-    kind = FileOptions if config.source == "file" else HubOptions
     where = f"problems: {config.task}: options"
-    options = parse(kind, {**_benchmark_options(config), **config.options}, where)
-    grader, layout = options.grader, options.layout
-    need(grader in GRADERS, f"{where}.grader", f"one of {', '.join(GRADERS)}", grader)
-    need(layout in LAYOUTS, f"{where}.layout", f"one of {', '.join(LAYOUTS)}", layout)
-    usable = layout == "plain" or grader == "code"
-    need(usable, f"{where}.grader", f"code for the layout {layout}", grader)
-    kept = options.held_out or not _benchmark_options(config)
-    need(kept, f"{where}.held_out", "true for a benchmark", options.held_out)
+    given = {**(benchmark.options if benchmark else {}), **config.options}
+    options = parse(kind, given, where)
+    if isinstance(options, RowOptions):
+        usable = options.layout == "plain" or options.grader == "code"
+        need(usable, f"{where}.grader", f"code for the layout {options.layout}", options.grader)
+        kept = options.held_out or benchmark is None
+        need(kept, f"{where}.held_out", "true for a benchmark", options.held_out)
     return plain(options)
-
-
-def _benchmark_options(config: ProblemConfig) -> dict[str, Any]:
-    benchmark = BENCHMARKS.get(config.task) if config.source == "hub" else None
-    return dict(benchmark.options) if benchmark else {}
 
 
 def prompt_of(config: ProblemConfig) -> str:
     """The prompt of a problem set that names none."""
     if config.source in GENERATED:
         return "{question}"
-    if config.source == "hub" and config.task in BENCHMARKS:
-        return BENCHMARKS[config.task].prompt
-    return GRADERS[config.options["grader"]]
+    benchmark = _benchmark(config)
+    return benchmark.prompt if benchmark else PROMPTS[config.options["grader"]]
+
+
+def _benchmark(config: ProblemConfig) -> Benchmark | None:
+    return BENCHMARKS.get(config.task) if config.source == "hub" else None

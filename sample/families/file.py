@@ -1,4 +1,7 @@
-"""Problems in a local file: JSONL, CSV or Parquet, the first two also gzipped."""
+"""Problems in a local file: JSONL, CSV or Parquet, the first two also gzipped.
+
+The path is the config's ``task``; relative paths count from the working directory.
+"""
 
 import csv
 import gzip
@@ -9,7 +12,7 @@ from typing import IO, Any
 
 from sample.config import ProblemConfig, parse
 from sample.errors import UsageError
-from sample.families.options import FileOptions
+from sample.families.options import RowOptions
 from sample.families.rows import Row, problems_of
 from sample.problems import Problem
 
@@ -22,7 +25,7 @@ def generate(family: str, config: ProblemConfig) -> Iterator[Problem]:
     Raises:
         UsageError: no such file, not of the form its name promises, or unusable rows.
     """
-    options = parse(FileOptions, config.options, f"problems.{family}.options")
+    options = parse(RowOptions, config.options, f"problems.{family}.options")
     rows = read_rows(Path(config.task), family)
     return problems_of(family, rows, options, refuse_repeats=True)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sample.benchmarks import BENCHMARKS
 from sample.config import ProblemConfig, parse
-from sample.errors import UsageError
+from sample.errors import UsageError, one_line
 from sample.families.file import read_rows
 from sample.families.options import HubOptions
 from sample.families.rows import Row, problems_of
@@ -70,7 +70,7 @@ def _fetch(family: str, dataset: str, name: str, revision: str) -> Path:
 
 
 def _cannot_load(family: str, what: str, error: Exception) -> UsageError:
-    reason = " ".join(str(error).split())[:200]
+    reason = one_line(error, 200)
     return UsageError(
         f"problems.{family}: cannot load {what}: {type(error).__name__}: {reason}; "
         "check the name and the network, or read a copy with source: file"

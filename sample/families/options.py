@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-LAYOUTS = ("plain", "humaneval", "mbpp", "livecodebench")
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -21,14 +20,9 @@ class RowOptions:
 
     columns: Mapping[str, str] = field(default_factory=dict)
     answer_after: str = ""
-    grader: str = "math"
-    layout: str = "plain"
+    grader: Literal["math", "code"] = "math"
+    layout: Literal["plain", "humaneval", "mbpp", "livecodebench"] = "plain"
     held_out: bool = True
-
-
-@dataclass(frozen=True)
-class FileOptions(RowOptions):
-    """The path is the config's ``task``; relative paths count from the working directory."""
 
 
 @dataclass(frozen=True)

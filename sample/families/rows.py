@@ -5,6 +5,7 @@ from typing import Any
 
 from sample.errors import UsageError
 from sample.families import code_rows
+from sample.families.columns import Columns
 from sample.families.options import RowOptions
 from sample.problems import Problem, question_key
 
@@ -42,8 +43,8 @@ def _problem(family: str, row: Mapping[str, Any], options: RowOptions) -> Proble
         question, metadata = code_rows.read(row, options)
         answer = ""
     else:
-        question, answer = cell(row, "question", options.columns), _answer(row, options)
-        metadata = {}
+        columns = Columns(row, options.columns)
+        question, answer, metadata = columns["question"], _answer(columns["answer"], options), {}
     return Problem(
         family=family,
         question=question,
@@ -55,30 +56,11 @@ def _problem(family: str, row: Mapping[str, Any], options: RowOptions) -> Proble
     )
 
 
-def _answer(row: Mapping[str, Any], options: RowOptions) -> str:
-    text, mark = cell(row, "answer", options.columns), options.answer_after
+def _answer(text: str, options: RowOptions) -> str:
+    mark = options.answer_after
     if not mark:
         return text
     _, found, answer = text.rpartition(mark)
     if not found or not answer.strip():
         raise ValueError(f"nothing follows {mark!r} in the answer {text!r:.60}")
     return answer.strip()
-
-
-def cell(row: Mapping[str, Any], name: str, columns: Mapping[str, str]) -> str:
-    """The text in a column that must be there.
-
-    Raises:
-        ValueError: it is missing or empty; names the columns that are there.
-    """
-    column = columns.get(name, name)
-    if column not in row:
-        raise ValueError(
-            f"no column {column!r} (columns: {', '.join(map(str, row))}); "
-            f"set options: {{columns: {{{name}: COLUMN}}}}"
-        )
-    value = row[column]
-    text = "" if value is None else str(value).strip()
-    if not text:
-        raise ValueError(f"the column {column!r} is empty")
-    return text

@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
+from sample.errors import one_line
 from sample.graders.base import GradingError
 
 CPU_SECONDS = 10
@@ -110,7 +111,7 @@ def _result(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[bool, 
     try:
         return True, function(*args)
     except Exception as error:
-        return False, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        return False, f"{type(error).__name__}: {one_line(error)}"
 
 
 def _allow(limit: int, most: int) -> None:

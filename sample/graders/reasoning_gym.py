@@ -46,6 +46,11 @@ def grade(problem: Problem, text: str) -> Grade:
     return Grade(answer, canonical if correct is not None else None, bool(correct))
 
 
+def waits(problem: Problem) -> bool:
+    """Whether the scorer runs in the guard's process."""
+    return problem.metadata["task"] not in (*BOUNDED, *JUDGES)
+
+
 def _final_answer(text: str) -> str:
     if "<answer>" not in text:
         return text.strip()

@@ -34,8 +34,9 @@ async def _attempt(chain: Chain, step: int, tokens: int) -> None:
 
 
 def prompt_tokens(other: Attempt) -> int:
-    """Tokens of the prompt, which the ledger counts once for every draw."""
-    return other.ledger.prompt // (1 + len(other.rejected))
+    """Tokens of the prompt, which the ledger of the record counts once for every draw."""
+    first, *_ = (*other.rejected, other)
+    return first.ledger.prompt
 
 
 def pad(question: str, sentences: int) -> str:

@@ -25,7 +25,8 @@ def mask(chain: Chain, text: str) -> str:
     def tokens(said: str) -> int:
         return chain.count_tokens(user(said))
 
-    return dashes(fewest(lambda count: tokens(dashes(count)) >= tokens(text)))
+    wanted = tokens(text)
+    return dashes(fewest(lambda count: tokens(dashes(count)) >= wanted))
 
 
 def dashes(count: int) -> str:

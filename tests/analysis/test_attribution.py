@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from simulated import attempt
 
+from analysis.attribution import contrast
 from analysis.config import AnalysisConfig, Design
+from analysis.factorial import interactions
+from analysis.intervals import interval
 from analysis.report.table import Missing
 from analysis.report.tables import build_tables
 from analysis.summary import summarize
@@ -179,3 +182,27 @@ def test_few_problems_make_no_claim():
     found = explain(levels, problems=2, replicates=1)
     assert not any(sentence.startswith("Not ") for sentence in found["reading"])
     assert math.isfinite(found["gaps"]["accuracy"]["total"]["estimate"])
+
+
+@pytest.mark.parametrize("aggregator", ["coverage", "last"])
+@pytest.mark.parametrize("arm", ["irrelevant_context", "tally"])
+def test_a_control_cut_short_is_as_if_it_had_not_been_sampled(arm, aggregator):
+    config = AnalysisConfig(primary={"toy": aggregator}, resamples=500)
+    attempts = list(study(dict.fromkeys(ARMS, 0.4), problems=30, replicates=2, steps=4))
+    cut = [a for a in attempts if a.arm != arm or a.step < 4]
+    without = [a for a in attempts if a.arm != arm]
+    found, expected = (
+        summarize(some, config, steps=4)["families"]["toy"]["attribution"]["base"]
+        for some in (cut, without)
+    )
+    assert found["reading"] == expected["reading"]
+    assert found["gaps"][aggregator] == expected["gaps"][aggregator]
+    assert found["arms"] == expected["arms"]
+
+
+def test_an_interaction_may_reach_two():
+    values = np.array([[0.0, 1.0, 1.0, 0.0]] * 20)
+    (extra,) = interactions(values).values()
+    found = interval(contrast(extra, most=2.0), 0.05)
+    assert found.estimate == 2.0
+    assert found.low <= 2.0 <= found.high == 2.0

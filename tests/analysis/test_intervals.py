@@ -203,6 +203,19 @@ def test_ratio_of_equal_risks_is_the_plain_t_interval():
     assert (found.low, found.high) == pytest.approx(intervals.t_interval(hits / 4, 0.05))
 
 
+@pytest.mark.parametrize("few", [0, 1, 4])
+@pytest.mark.parametrize("end", ["never", "always"])
+def test_a_ratio_of_hardly_any_variation_is_wilson_at_either_end(few, end):
+    bottom = np.full(60, 4.0)
+    odd = (np.arange(60) < few).astype(float)
+    top = odd if end == "never" else bottom - odd
+    found = intervals.ratio_interval(top, bottom, 0.05)
+    share = top.sum() / bottom.sum()
+    expected = proportion_confint(share * 60, 60, 0.05, method="wilson")
+    assert (found.low, found.high) == pytest.approx(expected)
+    assert found.degenerate
+
+
 def test_problems_without_a_value_are_left_out():
     values = [0.1, np.nan, 0.2, 0.4, 0.3, 0.6, np.nan]
     found = intervals.interval(contrast(values), 0.05)

@@ -218,11 +218,18 @@ def test_filler_is_the_shortest_that_reaches_the_matched_length(length):
         assert count_words([{"role": "user", "content": shorter}]) < length
 
 
+def rejected(prompt):
+    return Draw(1, "", "", None, "stop", Ledger(prompt, None, 0, 1, 0.0))
+
+
 def test_each_attempt_matches_the_same_attempt_of_the_arm_named():
-    draw = Draw(1, "", "", None, "stop", Ledger(0, None, 0, 1, 0.0))
+    # Of the last one the last draw failed, so that its prompt is not in the ledger.
+    prompts = {1: 10, 2: 2 * 20, 3: 3 * 30, 4: 3 * 40}
     others = [
-        attempt(step=k, ledger=Ledger(10 * k * k, None, 0, 1, 0.0), rejected=(draw,) * (k - 1))
-        for k in (1, 2, 3, 4)
+        attempt(
+            step=k, ledger=Ledger(total, None, 0, 1, 0.0), rejected=(rejected(10 * k),) * (k - 1)
+        )
+        for k, total in prompts.items()
     ]
     seen = walk("irrelevant_context", others={"deep": others}, match="deep")
     lengths = [count_words(seen.asked[k]) for k in (1, 2, 3, 4)]

@@ -7,13 +7,14 @@ from peft import LoraConfig, get_peft_model
 
 from sample.config import ProblemConfig
 from sample.engines.base import Decoding, Request
+from sample.engines.chat import Chat, Prompt
 from sample.engines.loading import load_model
 from sample.engines.transformers import TransformersEngine
 from sample.errors import ForageError, UsageError
 from sample.families import load_problems
 from train.dataset import Plan, dataset
 from train.histories import HistoryBank, Share, make_histories
-from train.rollouts import Grader, Prompts, Rollouts
+from train.rollouts import Grader, Rollouts, final_answer
 
 SIZE = 3
 DECODING = Decoding(max_new_tokens=5)
@@ -90,10 +91,10 @@ def test_rows_in_another_order_are_refused(plan, model, tokenizer, model_config)
 
 
 def test_a_cut_off_attempt_has_no_answer(tokenizer):
-    prompts = Prompts(tokenizer, {}, {tokenizer.eos_token_id})
-    seven = tokenizer.convert_tokens_to_ids("7")
-    assert prompts.answer([seven, tokenizer.eos_token_id], "") == "7"
-    assert prompts.answer([seven, seven], "") == ""
+    end, seven = tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids("7")
+    chat, prompt = Chat(tokenizer), Prompt([], [], False)
+    assert final_answer(chat, prompt, [seven, end], {end}) == "7"
+    assert final_answer(chat, prompt, [seven, seven], {end}) == ""
 
 
 def test_histories_follow_the_adapter_and_are_made_at_refresh_steps_only(

@@ -100,6 +100,8 @@ def _local_names(tree: ast.Module, entry: str | None) -> list[str]:
             kept.add(node.arg)
         elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
             kept.add(node.name)
+        elif isinstance(node, ast.MatchMapping) and node.rest:
+            kept.add(node.rest)
     return [name for name in bound if name not in kept]
 
 
