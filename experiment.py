@@ -125,8 +125,11 @@ def _check_strategies(sample: SampleConfig) -> None:
 
 def _check_train(train: TrainConfig, sample: SampleConfig) -> None:
     find_model(sample, train.model, "train.model")
-    for method in train.methods:
-        _need_name(method, "train.methods")
+    for name, method in train.methods.items():
+        _need_name(name, "train.methods")
+        for family in method.quality:
+            known = f"families of sample.problems: {', '.join(sample.problems)}"
+            need(family in sample.problems, f"train.methods.{name}.quality", known, family)
 
 
 def _check_systems(sample: SampleConfig, train: TrainConfig | None) -> None:

@@ -63,6 +63,11 @@ def test_systems_are_the_models_the_adapters_and_those_to_train():
         ("sample", None, "config: train: expected a section 'sample' beside it"),
         ("train.model", "base", "config: train.model: expected one of small, large"),
         ("train.methods", {"a b": {}}, "config: train.methods: expected letters"),
+        (
+            "train.methods",
+            {"m": {"quality": {"maths": "coverage"}}},
+            "m.quality: expected families",
+        ),
         ("sample.models.diverse-s0", {"path": "d"}, "systems not named as a trained adapter"),
         ("sample.arms.parallel.systems", ["diverse-s1"], "sample.arms.parallel.systems"),
         ("analyze", 3, "config: analyze: expected keys and values"),

@@ -1,12 +1,12 @@
 """The `train` section of a config."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sample.config import need
 from sample.models import LORA_RANKS
 
-FIRST = ("correct", "distinct", "coverage")
+QUALITIES = ("correct", "coverage", "distinct", "marginal")
 DONE = "done.json"
 """The file in the folder of a finished adapter."""
 
@@ -17,18 +17,18 @@ class MethodConfig:
 
     histories: false = every prompt is the bare question; true = after k own earlier answers, with
         k drawn uniformly from 0..attempts-1.
-    novelty: weight of the novelty reward beside correctness.
+    novelty: weight of the novelty reward beside the quality.
     gated: novelty pays only while the history holds no correct answer.
-    marginal: correctness, too, pays only while the history holds no correct answer.
-    first: reward at k = 0, where novelty has no meaning: "correct", "distinct" (equal correct
-        answers of a group share one credit) or "coverage" (what an attempt adds to pass@k).
+    quality: family -> what a correct answer earns, at every k; "correct" where not named:
+        "correct" = 1; "coverage" = what it adds to pass@k of its group, for families judged by
+        coverage; "distinct" = equal answers of a group share one credit; "marginal" = 1 while
+        the history holds no correct answer.
     """
 
     histories: bool = True
     novelty: float = 0.0
     gated: bool = True
-    marginal: bool = False
-    first: str = "correct"
+    quality: Mapping[str, str] = field(default_factory=dict)
 
     def check(self, where: str) -> None:
         """
@@ -36,10 +36,13 @@ class MethodConfig:
             UsageError: an unknown value, or an option that would have no effect.
         """
         need(self.novelty >= 0, f"{where}.novelty", "0 (off) or more", self.novelty)
-        need(self.first in FIRST, f"{where}.first", f"one of {', '.join(FIRST)}", self.first)
+        for family, quality in self.quality.items():
+            known = f"one of {', '.join(QUALITIES)}"
+            need(quality in QUALITIES, f"{where}.quality.{family}", known, quality)
         if not self.histories:
             need(self.novelty == 0, f"{where}.novelty", "0 where histories is false", self.novelty)
-            need(not self.marginal, f"{where}.marginal", "false where histories is false", "true")
+            marginal = "marginal" in self.quality.values()
+            need(not marginal, f"{where}.quality", "not marginal where histories is false", "it")
         if self.novelty == 0:
             need(self.gated, f"{where}.gated", "true (the default) where novelty is 0", self.gated)
 

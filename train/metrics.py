@@ -83,7 +83,8 @@ def reward_function(
         # The trainer averages over processes; tokens are to be summed.
         log_metric("prompt_tokens", tokens[0].prompt * processes)
         log_metric("generated_tokens", tokens[0].generated * processes)
-        return [paid for g in each for paid in group_rewards(method, g.history, g.attempts)]
+        paid = [group_rewards(method, g.family, g.history, g.attempts) for g in each]
+        return [reward for rewards in paid for reward in rewards]
 
     return reward
 

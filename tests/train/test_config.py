@@ -24,9 +24,9 @@ CONFIG = TrainConfig(methods={"history": MethodConfig()})
         {"loss": "grpo"},
         {"scale_rewards": "std"},
         {"methods": {"m": MethodConfig(novelty=-1.0)}},
-        {"methods": {"m": MethodConfig(novelty=1.0, first="all")}},
+        {"methods": {"m": MethodConfig(quality={"toy": "all"})}},
         {"methods": {"m": MethodConfig(histories=False, novelty=1.0)}},
-        {"methods": {"m": MethodConfig(histories=False, marginal=True)}},
+        {"methods": {"m": MethodConfig(histories=False, quality={"toy": "marginal"})}},
         {"methods": {"m": MethodConfig(gated=False)}},
     ],
 )
@@ -39,10 +39,15 @@ def test_the_section_of_the_study_config_parses():
     methods = {
         "single": {"histories": False, "novelty": 0.0},
         "history": {"histories": True, "novelty": 0.0},
-        "diverse": {"histories": True, "novelty": 1.0, "gated": True, "first": "distinct"},
+        "diverse": {
+            "histories": True,
+            "novelty": 1.0,
+            "gated": True,
+            "quality": {"toy": "distinct"},
+        },
     }
     config = parse(TrainConfig, {"methods": methods, "seeds": [0, 1, 2], "steps": 50}, "train")
-    assert config.methods["diverse"].first == "distinct"
+    assert config.methods["diverse"].quality == {"toy": "distinct"}
     assert not config.methods["single"].histories
 
 

@@ -16,7 +16,7 @@ from train.metrics import MetricsLog
 
 CONFIG = TrainConfig(
     methods={
-        "diverse": MethodConfig(novelty=1.0, first="distinct"),
+        "diverse": MethodConfig(novelty=1.0, quality={"chain_sum": "distinct"}),
         "single": MethodConfig(histories=False),
     },
     steps=5,

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sample.grading import Grade
-from train.config import FIRST, MethodConfig
+from train.config import QUALITIES, MethodConfig
 from train.rewards.combined import group_rewards
 from train.rewards.correctness import correctness
 from train.rewards.coverage import coverage
@@ -23,8 +23,7 @@ METHODS = st.builds(
     MethodConfig,
     novelty=st.floats(0.1, 2),
     gated=st.booleans(),
-    marginal=st.booleans(),
-    first=st.sampled_from(FIRST),
+    quality=st.fixed_dictionaries({"toy": st.sampled_from(QUALITIES)}),
 )
 
 
@@ -32,7 +31,9 @@ METHODS = st.builds(
 def test_malformed_and_truncated_attempts_earn_nothing_and_rewards_keep_their_range(
     method, history, attempts
 ):
-    for attempt, reward in zip(attempts, group_rewards(method, history, attempts), strict=True):
+    for attempt, reward in zip(
+        attempts, group_rewards(method, "toy", history, attempts), strict=True
+    ):
         assert 0 <= reward <= 1 + method.novelty
         if attempt.canonical is None:
             assert reward == 0
@@ -42,10 +43,10 @@ def test_malformed_and_truncated_attempts_earn_nothing_and_rewards_keep_their_ra
 def test_a_reward_depends_on_the_set_of_attempts_not_on_their_order(
     method, history, attempts, random
 ):
-    paid = list(zip(attempts, group_rewards(method, history, attempts), strict=True))
+    paid = list(zip(attempts, group_rewards(method, "toy", history, attempts), strict=True))
     random.shuffle(paid)
     shuffled = [attempt for attempt, _ in paid]
-    assert group_rewards(method, history, shuffled) == pytest.approx([r for _, r in paid])
+    assert group_rewards(method, "toy", history, shuffled) == pytest.approx([r for _, r in paid])
 
 
 @given(HISTORIES, GROUPS)
@@ -63,9 +64,11 @@ def test_novelty_pays_what_the_history_does_not_hold():
 
 
 def test_combined_adds_the_weighted_novelty_after_a_history_only():
-    method = MethodConfig(novelty=0.5, first="distinct")
-    assert group_rewards(method, [A], [A, B, RIGHT, RIGHT]) == [0, 0.5, 1.5, 1.5]
-    assert group_rewards(method, [], [A, B, RIGHT, RIGHT]) == [0, 0, 0.5, 0.5]
+    method = MethodConfig(novelty=0.5, quality={"toy": "distinct"})
+    attempts = [A, B, RIGHT, RIGHT]
+    assert group_rewards(method, "toy", [A], attempts) == [0, 0.5, 1, 1]
+    assert group_rewards(method, "toy", [], attempts) == [0, 0, 0.5, 0.5]
+    assert group_rewards(method, "other", [A], attempts) == [0, 0.5, 1.5, 1.5]
 
 
 @given(st.lists(GRADES, min_size=1, max_size=8))
@@ -74,14 +77,16 @@ def test_marginal_rewards_of_a_chain_sum_to_its_coverage(chain):
     assert sum(paid) == any(attempt.correct for attempt in chain)
 
 
-def test_the_gate_of_correctness_is_the_methods():
-    for method, paid in ((MethodConfig(), [1, 1, 0]), (MethodConfig(marginal=True), [0, 0, 0])):
-        assert group_rewards(method, [A, RIGHT], [RIGHT, OTHER_RIGHT, B]) == paid
+def test_marginal_quality_ends_with_the_first_correct_answer_of_the_history():
+    method = MethodConfig(quality={"toy": "marginal"})
+    for family, paid in {"toy": [0, 0, 0], "other": [1, 1, 0]}.items():
+        attempts = [RIGHT, OTHER_RIGHT, B]
+        assert group_rewards(method, family, [A, RIGHT], attempts) == paid
 
 
 @given(HISTORIES, GROUPS)
 def test_without_novelty_only_correctness_pays(history, attempts):
-    assert group_rewards(MethodConfig(), history, attempts) == correctness(attempts)
+    assert group_rewards(MethodConfig(), "toy", history, attempts) == correctness(attempts)
 
 
 @given(GROUPS)

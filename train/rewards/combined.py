@@ -10,23 +10,23 @@ from train.rewards.distinct import distinct
 from train.rewards.marginal import marginal
 from train.rewards.novelty import novelty
 
-FIRST_REWARDS: Mapping[str, Callable[[Sequence[Grade]], list[float]]] = {
-    "correct": correctness,
-    "distinct": distinct,
-    "coverage": lambda attempts: coverage(list(attempts)).tolist(),
+Grades = Sequence[Grade]
+
+QUALITY: Mapping[str, Callable[[Grades, Grades], list[float]]] = {
+    "correct": lambda _, attempts: correctness(attempts),
+    "coverage": lambda _, attempts: coverage(attempts),
+    "distinct": lambda _, attempts: distinct(attempts),
+    "marginal": marginal,
 }
 
 
 def group_rewards(
-    method: MethodConfig, history: Sequence[Grade], attempts: Sequence[Grade]
+    method: MethodConfig, family: str, history: Grades, attempts: Grades
 ) -> list[float]:
-    """Rewards of the attempts made from one history.
+    """Rewards of the attempts made from one history: quality + weight x novelty.
 
-    With an empty history: the method's ``first`` reward. Else correctness, all of it or the
-    marginal part, + weight x novelty, in [0, 1 + weight].
+    In [0, 1 + weight]; novelty has no meaning where the history is empty, and pays nothing there.
     """
-    if not history:
-        return FIRST_REWARDS[method.first](attempts)
+    right = QUALITY[method.quality.get(family, "correct")](history, attempts)
     new = novelty(history, attempts, method.gated)
-    right = marginal(history, attempts) if method.marginal else correctness(attempts)
     return [r + method.novelty * n for r, n in zip(right, new, strict=True)]
