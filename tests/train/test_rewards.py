@@ -50,15 +50,15 @@ def test_a_reward_depends_on_the_set_of_attempts_not_on_their_order(
 
 
 @given(HISTORIES, GROUPS)
-def test_the_gate_closes_once_the_history_holds_a_correct_answer(history, attempts):
-    closed = [*history, RIGHT]
-    assert novelty(closed, attempts, gated=True) == [0.0] * len(attempts)
-    if not any(grade.correct for grade in history):
-        assert novelty(history, attempts, True) == novelty(history, attempts, False)
+def test_the_gate_pays_correct_answers_and_changes_nothing_else(history, attempts):
+    pairs = zip(novelty(history, attempts, True), novelty(history, attempts, False), strict=True)
+    for attempt, (gated, plain) in zip(attempts, pairs, strict=True):
+        assert gated == (1 if history and attempt.correct else plain)
 
 
 def test_novelty_pays_what_the_history_does_not_hold():
     assert novelty([A, MALFORMED], [A, B, B, RIGHT, MALFORMED], gated=True) == [0, 1, 1, 1, 0]
+    assert novelty([A, RIGHT], [A, B, RIGHT], gated=True) == [0, 1, 1]
     assert novelty([A, RIGHT], [A, B, RIGHT], gated=False) == [0, 1, 0]
     assert novelty([], [A, B], gated=False) == [0, 0]
 

@@ -8,12 +8,12 @@ from sample.grading import Grade
 def novelty(history: Sequence[Grade], attempts: Sequence[Grade], gated: bool) -> list[float]:
     """1 for a well-formed answer that the history does not hold, else 0.
 
-    gated: nothing is paid once the history holds a correct answer; without the gate the model
-    learns to leave right answers.
+    gated: a correct answer is paid in any case, so that only repeating a wrong one goes unpaid;
+    without the gate the model learns to leave right answers.
     Range {0, 1}. Degenerate: with an empty history every answer is new, so nothing is paid.
     Source: the repetition penalty of UFO (arXiv 2507.14295) turned into a bonus; the gate is ours.
     """
-    if not history or (gated and any(grade.correct for grade in history)):
+    if not history:
         return [0.0] * len(attempts)
     known = {grade.canonical for grade in history} | {None}
-    return [float(attempt.canonical not in known) for attempt in attempts]
+    return [float(a.canonical not in known or (gated and a.correct)) for a in attempts]
