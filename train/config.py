@@ -18,7 +18,7 @@ class MethodConfig:
     histories: false = every prompt is the bare question; true = after k own earlier answers, with
         k drawn uniformly from 0..attempts-1.
     novelty: weight of the novelty reward beside the quality.
-    gated: novelty pays a correct answer in any case, so that only repeating a wrong one goes unpaid.
+    gated: novelty pays a correct answer in any case: only repeating a wrong one goes unpaid.
     quality: family -> what a correct answer earns, at every k; "correct" where not named:
         "correct" = 1; "coverage" = what it adds to pass@k of its group, for families judged by
         coverage; "distinct" = equal answers of a group share one credit; "marginal" = 1 while
