@@ -127,9 +127,9 @@ def _check_train(train: TrainConfig, sample: SampleConfig) -> None:
     find_model(sample, train.model, "train.model")
     for name, method in train.methods.items():
         _need_name(name, "train.methods")
-        for family in method.quality:
+        for family in method.rewards:
             known = f"families of sample.problems: {', '.join(sample.problems)}"
-            need(family in sample.problems, f"train.methods.{name}.quality", known, family)
+            need(family in sample.problems, f"train.methods.{name}.rewards", known, family)
 
 
 def _check_systems(sample: SampleConfig, train: TrainConfig | None) -> None:

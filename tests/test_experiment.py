@@ -65,8 +65,8 @@ def test_systems_are_the_models_the_adapters_and_those_to_train():
         ("train.methods", {"a b": {}}, "config: train.methods: expected letters"),
         (
             "train.methods",
-            {"m": {"quality": {"maths": "coverage"}}},
-            "m.quality: expected families",
+            {"m": {"rewards": {"maths": {}}}},
+            "m.rewards: expected families",
         ),
         ("sample.models.diverse-s0", {"path": "d"}, "systems not named as a trained adapter"),
         ("sample.arms.parallel.systems", ["diverse-s1"], "sample.arms.parallel.systems"),

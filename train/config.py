@@ -7,44 +7,70 @@ from sample.config import need
 from sample.models import LORA_RANKS
 
 QUALITIES = ("correct", "coverage", "distinct", "marginal")
+GATES = ("solved", "wrong", "none")
 DONE = "done.json"
 """The file in the folder of a finished adapter."""
 
 
 @dataclass(frozen=True)
-class MethodConfig:
-    """What one ablation of the training rewards.
+class RewardConfig:
+    """What an attempt on a problem of one family earns: its quality + weight x novelty.
 
-    histories: false = every prompt is the bare question; true = after k own earlier answers, with
-        k drawn uniformly from 0..attempts-1.
-    novelty: weight of the novelty reward beside the quality.
-    gated: novelty pays a correct answer in any case: only repeating a wrong one goes unpaid.
-    quality: family -> what a correct answer earns, at every k; "correct" where not named:
-        "correct" = 1; "coverage" = what it adds to pass@k of its group, for families judged by
-        coverage; "distinct" = equal answers of a group share one credit; "marginal" = 1 while
-        the history holds no correct answer.
+    quality: what a correct answer earns. "correct": 1. "coverage": what it adds to pass@k of its
+        group, for families judged by coverage. "distinct": equal answers of a group share one
+        credit. "marginal": 1 while the history holds no correct answer.
+    novelty: weight of the novelty reward.
+    gate: "solved": novelty pays nothing once the history holds a correct answer. "wrong": it pays
+        all but a repeated wrong answer, for families judged by a vote. "none": it pays new answers
+        alone, so that the model learns to leave right ones.
     """
 
-    histories: bool = True
+    quality: str = "correct"
     novelty: float = 0.0
-    gated: bool = True
-    quality: Mapping[str, str] = field(default_factory=dict)
+    gate: str = "solved"
 
     def check(self, where: str) -> None:
         """
         Raises:
             UsageError: an unknown value, or an option that would have no effect.
         """
+        known = f"one of {', '.join(QUALITIES)}"
+        need(self.quality in QUALITIES, f"{where}.quality", known, self.quality)
         need(self.novelty >= 0, f"{where}.novelty", "0 (off) or more", self.novelty)
-        for family, quality in self.quality.items():
-            known = f"one of {', '.join(QUALITIES)}"
-            need(quality in QUALITIES, f"{where}.quality.{family}", known, quality)
-        if not self.histories:
-            need(self.novelty == 0, f"{where}.novelty", "0 where histories is false", self.novelty)
-            marginal = "marginal" in self.quality.values()
-            need(not marginal, f"{where}.quality", "not marginal where histories is false", "it")
+        need(self.gate in GATES, f"{where}.gate", f"one of {', '.join(GATES)}", self.gate)
         if self.novelty == 0:
-            need(self.gated, f"{where}.gated", "true (the default) where novelty is 0", self.gated)
+            default = f"{GATES[0]} (the default) where novelty is 0"
+            need(self.gate == GATES[0], f"{where}.gate", default, self.gate)
+
+
+@dataclass(frozen=True)
+class MethodConfig:
+    """What one ablation of the training conditions on and rewards.
+
+    histories: false = every prompt is the bare question; true = after k own earlier answers, with
+        k drawn uniformly from 0..attempts-1.
+    rewards: of each family; a family not named is paid for correctness alone.
+    """
+
+    histories: bool = True
+    rewards: Mapping[str, RewardConfig] = field(default_factory=dict)
+
+    def reward(self, family: str) -> RewardConfig:
+        return self.rewards.get(family, RewardConfig())
+
+    def check(self, where: str) -> None:
+        """
+        Raises:
+            UsageError: an unknown value, or an option that would have no effect.
+        """
+        for family, reward in self.rewards.items():
+            at = f"{where}.rewards.{family}"
+            reward.check(at)
+            if not self.histories:
+                off = "0 where histories is false"
+                need(reward.novelty == 0, f"{at}.novelty", off, reward.novelty)
+                alone = "not marginal where histories is false"
+                need(reward.quality != "marginal", f"{at}.quality", alone, reward.quality)
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ NAMES = {
 """Our name of each number: the trainer's. What a step does not have is null."""
 
 
-def step_metrics(groups: Sequence[Group], gated: bool) -> dict[str, float]:
+def step_metrics(groups: Sequence[Group], method: MethodConfig) -> dict[str, float]:
     """Means over the attempts of a step.
 
     accuracy, valid (well-formed): of all attempts. distinct: different well-formed answers of a
@@ -50,8 +50,9 @@ def step_metrics(groups: Sequence[Group], gated: bool) -> dict[str, float]:
         "distinct": _mean([_distinct(group.attempts) for group in groups]),
     }
     if later:
-        paid = [n for g in later for n in novelty(g.history, g.attempts, gated)]
-        numbers["novelty"] = _mean(paid)
+        gates = [method.reward(group.family).gate for group in later]
+        paid = [novelty(g.history, g.attempts, gate) for g, gate in zip(later, gates, strict=True)]
+        numbers["novelty"] = _mean([one for each in paid for one in each])
         numbers["repeat"] = _mean([repeated for group in later for repeated in _repeats(group)])
     return numbers
 
@@ -78,12 +79,12 @@ def reward_function(
         groups: Sequence[Group], tokens: Sequence[Tokens], log_metric: Any, **_: Any
     ) -> list[float | None]:
         each = groups[::size]
-        for name, value in step_metrics(each, method.gated).items():
+        for name, value in step_metrics(each, method).items():
             log_metric(name, value)
         # The trainer averages over processes; tokens are to be summed.
         log_metric("prompt_tokens", tokens[0].prompt * processes)
         log_metric("generated_tokens", tokens[0].generated * processes)
-        paid = [group_rewards(method, g.family, g.history, g.attempts) for g in each]
+        paid = [group_rewards(method.reward(g.family), g.history, g.attempts) for g in each]
         return [reward for rewards in paid for reward in rewards]
 
     return reward

@@ -4,9 +4,13 @@ import pytest
 
 from sample.config import parse
 from sample.errors import UsageError
-from train.config import MethodConfig, TrainConfig, rows_per_pass
+from train.config import MethodConfig, RewardConfig, TrainConfig, rows_per_pass
 
 CONFIG = TrainConfig(methods={"history": MethodConfig()})
+
+
+def rewarded(histories=True, **reward):
+    return MethodConfig(histories, {"toy": RewardConfig(**reward)})
 
 
 @pytest.mark.parametrize(
@@ -23,11 +27,12 @@ CONFIG = TrainConfig(methods={"history": MethodConfig()})
         {"steps": 0},
         {"loss": "grpo"},
         {"scale_rewards": "std"},
-        {"methods": {"m": MethodConfig(novelty=-1.0)}},
-        {"methods": {"m": MethodConfig(quality={"toy": "all"})}},
-        {"methods": {"m": MethodConfig(histories=False, novelty=1.0)}},
-        {"methods": {"m": MethodConfig(histories=False, quality={"toy": "marginal"})}},
-        {"methods": {"m": MethodConfig(gated=False)}},
+        {"methods": {"m": rewarded(novelty=-1.0)}},
+        {"methods": {"m": rewarded(quality="all")}},
+        {"methods": {"m": rewarded(False, novelty=1.0)}},
+        {"methods": {"m": rewarded(False, quality="marginal")}},
+        {"methods": {"m": rewarded(gate="wrong")}},
+        {"methods": {"m": rewarded(novelty=1.0, gate="open")}},
     ],
 )
 def test_bad_values_are_refused_with_the_key(changes):
@@ -37,17 +42,13 @@ def test_bad_values_are_refused_with_the_key(changes):
 
 def test_the_section_of_the_study_config_parses():
     methods = {
-        "single": {"histories": False, "novelty": 0.0},
-        "history": {"histories": True, "novelty": 0.0},
-        "diverse": {
-            "histories": True,
-            "novelty": 1.0,
-            "gated": True,
-            "quality": {"toy": "distinct"},
-        },
+        "single": {"histories": False},
+        "history": {"histories": True},
+        "diverse": {"rewards": {"toy": {"quality": "coverage", "novelty": 1.0}}},
     }
     config = parse(TrainConfig, {"methods": methods, "seeds": [0, 1, 2], "steps": 50}, "train")
-    assert config.methods["diverse"].quality == {"toy": "distinct"}
+    assert config.methods["diverse"].reward("toy") == RewardConfig("coverage", 1.0, "solved")
+    assert config.methods["diverse"].reward("other") == RewardConfig()
     assert not config.methods["single"].histories
 
 

@@ -10,13 +10,13 @@ from safetensors.torch import load_file
 from sample.engines.base import Decoding
 from sample.engines.loading import load_model
 from sample.errors import UsageError
-from train.config import MethodConfig, TrainConfig
+from train.config import MethodConfig, RewardConfig, TrainConfig
 from train.grpo import last_checkpoint, train_adapter
 from train.metrics import MetricsLog
 
 CONFIG = TrainConfig(
     methods={
-        "diverse": MethodConfig(novelty=1.0, quality={"chain_sum": "distinct"}),
+        "diverse": MethodConfig(rewards={"chain_sum": RewardConfig("distinct", 1.0)}),
         "single": MethodConfig(histories=False),
     },
     steps=5,

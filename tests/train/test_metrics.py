@@ -3,7 +3,7 @@ import json
 import pytest
 
 from sample.grading import Grade
-from train.config import MethodConfig
+from train.config import MethodConfig, RewardConfig
 from train.histories import Tokens
 from train.metrics import keep_steps, reward_function, step_metrics
 from train.rollouts import Group
@@ -15,19 +15,21 @@ LATER = Group("sum", (A,), (A, B, RIGHT, BAD))
 
 
 def test_means_are_over_the_attempts_they_are_about():
-    numbers = step_metrics([FIRST, LATER], gated=True)
+    numbers = step_metrics([FIRST, LATER], MethodConfig())
     assert numbers == pytest.approx(
         {"accuracy": 0.25, "valid": 0.75, "distinct": 0.625, "novelty": 0.5, "repeat": 0.25}
     )
 
 
 def test_a_step_without_histories_has_no_novelty_and_no_repeats():
-    assert set(step_metrics([FIRST], gated=True)) == {"accuracy", "valid", "distinct"}
+    assert set(step_metrics([FIRST], MethodConfig())) == {"accuracy", "valid", "distinct"}
 
 
 def test_the_reward_pays_row_by_row_and_logs_totals_of_tokens():
     logged = {}
-    reward = reward_function(MethodConfig(novelty=1.0), size=4, processes=2)
+    reward = reward_function(
+        MethodConfig(rewards={"sum": RewardConfig(novelty=1.0)}), size=4, processes=2
+    )
     paid = reward(
         groups=[FIRST] * 4 + [LATER] * 4, tokens=[Tokens(10, 5)] * 8, log_metric=logged.__setitem__
     )

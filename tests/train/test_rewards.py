@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sample.grading import Grade
-from train.config import QUALITIES, MethodConfig
+from train.config import GATES, QUALITIES, RewardConfig
 from train.rewards.combined import group_rewards
 from train.rewards.correctness import correctness
 from train.rewards.coverage import coverage
@@ -19,56 +19,59 @@ MALFORMED, TRUNCATED = Grade("?", None, False), Grade(None, None, False)
 GRADES = st.sampled_from([A, B, C, RIGHT, OTHER_RIGHT, MALFORMED, TRUNCATED])
 GROUPS = st.lists(GRADES, min_size=2, max_size=8)
 HISTORIES = st.lists(GRADES, max_size=7)
-METHODS = st.builds(
-    MethodConfig,
-    novelty=st.floats(0.1, 2),
-    gated=st.booleans(),
-    quality=st.fixed_dictionaries({"toy": st.sampled_from(QUALITIES)}),
+REWARDS = st.builds(
+    RewardConfig, st.sampled_from(QUALITIES), st.floats(0.1, 2), st.sampled_from(GATES)
 )
 
 
-@given(METHODS, HISTORIES, GROUPS)
+@given(REWARDS, HISTORIES, GROUPS)
 def test_malformed_and_truncated_attempts_earn_nothing_and_rewards_keep_their_range(
-    method, history, attempts
+    reward, history, attempts
 ):
-    for attempt, reward in zip(
-        attempts, group_rewards(method, "toy", history, attempts), strict=True
-    ):
-        assert 0 <= reward <= 1 + method.novelty
+    for attempt, paid in zip(attempts, group_rewards(reward, history, attempts), strict=True):
+        assert 0 <= paid <= 1 + reward.novelty
         if attempt.canonical is None:
-            assert reward == 0
+            assert paid == 0
 
 
-@given(METHODS, HISTORIES, GROUPS, st.randoms())
+@given(REWARDS, HISTORIES, GROUPS, st.randoms())
 def test_a_reward_depends_on_the_set_of_attempts_not_on_their_order(
-    method, history, attempts, random
+    reward, history, attempts, random
 ):
-    paid = list(zip(attempts, group_rewards(method, "toy", history, attempts), strict=True))
+    paid = list(zip(attempts, group_rewards(reward, history, attempts), strict=True))
     random.shuffle(paid)
     shuffled = [attempt for attempt, _ in paid]
-    assert group_rewards(method, "toy", history, shuffled) == pytest.approx([r for _, r in paid])
+    assert group_rewards(reward, history, shuffled) == pytest.approx([r for _, r in paid])
 
 
 @given(HISTORIES, GROUPS)
-def test_the_gate_pays_correct_answers_and_changes_nothing_else(history, attempts):
-    pairs = zip(novelty(history, attempts, True), novelty(history, attempts, False), strict=True)
+def test_the_gate_closes_once_the_history_is_solved(history, attempts):
+    solved = any(grade.correct for grade in history)
+    expected = [0.0] * len(attempts) if solved else novelty(history, attempts, "none")
+    assert novelty(history, attempts, "solved") == expected
+
+
+@given(HISTORIES, GROUPS)
+def test_the_gate_on_wrong_answers_pays_correct_ones_and_changes_nothing_else(history, attempts):
+    pairs = zip(
+        novelty(history, attempts, "wrong"), novelty(history, attempts, "none"), strict=True
+    )
     for attempt, (gated, plain) in zip(attempts, pairs, strict=True):
         assert gated == (1 if history and attempt.correct else plain)
 
 
 def test_novelty_pays_what_the_history_does_not_hold():
-    assert novelty([A, MALFORMED], [A, B, B, RIGHT, MALFORMED], gated=True) == [0, 1, 1, 1, 0]
-    assert novelty([A, RIGHT], [A, B, RIGHT], gated=True) == [0, 1, 1]
-    assert novelty([A, RIGHT], [A, B, RIGHT], gated=False) == [0, 1, 0]
-    assert novelty([], [A, B], gated=False) == [0, 0]
+    assert novelty([A, MALFORMED], [A, B, B, RIGHT, MALFORMED], "solved") == [0, 1, 1, 1, 0]
+    assert novelty([A, RIGHT], [A, B, RIGHT], "wrong") == [0, 1, 1]
+    assert novelty([A, RIGHT], [A, B, RIGHT], "none") == [0, 1, 0]
+    assert novelty([], [A, B], "none") == [0, 0]
 
 
 def test_combined_adds_the_weighted_novelty_after_a_history_only():
-    method = MethodConfig(novelty=0.5, quality={"toy": "distinct"})
     attempts = [A, B, RIGHT, RIGHT]
-    assert group_rewards(method, "toy", [A], attempts) == [0, 0.5, 1, 1]
-    assert group_rewards(method, "toy", [], attempts) == [0, 0, 0.5, 0.5]
-    assert group_rewards(method, "other", [A], attempts) == [0, 0.5, 1.5, 1.5]
+    distinct_and_new = RewardConfig("distinct", novelty=0.5)
+    assert group_rewards(distinct_and_new, [A], attempts) == [0, 0.5, 1, 1]
+    assert group_rewards(distinct_and_new, [], attempts) == [0, 0, 0.5, 0.5]
 
 
 @given(st.lists(GRADES, min_size=1, max_size=8))
@@ -78,15 +81,14 @@ def test_marginal_rewards_of_a_chain_sum_to_its_coverage(chain):
 
 
 def test_marginal_quality_ends_with_the_first_correct_answer_of_the_history():
-    method = MethodConfig(quality={"toy": "marginal"})
-    for family, paid in {"toy": [0, 0, 0], "other": [1, 1, 0]}.items():
+    for quality, paid in {"marginal": [0, 0, 0], "correct": [1, 1, 0]}.items():
         attempts = [RIGHT, OTHER_RIGHT, B]
-        assert group_rewards(method, family, [A, RIGHT], attempts) == paid
+        assert group_rewards(RewardConfig(quality), [A, RIGHT], attempts) == paid
 
 
 @given(HISTORIES, GROUPS)
-def test_without_novelty_only_correctness_pays(history, attempts):
-    assert group_rewards(MethodConfig(), "toy", history, attempts) == correctness(attempts)
+def test_a_family_without_rewards_of_its_own_is_paid_for_correctness(history, attempts):
+    assert group_rewards(RewardConfig(), history, attempts) == correctness(attempts)
 
 
 @given(GROUPS)

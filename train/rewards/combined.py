@@ -1,9 +1,9 @@
-"""The reward of a method: the parts put together."""
+"""The reward of a family: the parts put together."""
 
 from collections.abc import Callable, Mapping, Sequence
 
 from sample.grading import Grade
-from train.config import MethodConfig
+from train.config import RewardConfig
 from train.rewards.correctness import correctness
 from train.rewards.coverage import coverage
 from train.rewards.distinct import distinct
@@ -20,13 +20,11 @@ QUALITY: Mapping[str, Callable[[Grades, Grades], list[float]]] = {
 }
 
 
-def group_rewards(
-    method: MethodConfig, family: str, history: Grades, attempts: Grades
-) -> list[float]:
+def group_rewards(reward: RewardConfig, history: Grades, attempts: Grades) -> list[float]:
     """Rewards of the attempts made from one history: quality + weight x novelty.
 
     In [0, 1 + weight]; novelty has no meaning where the history is empty, and pays nothing there.
     """
-    right = QUALITY[method.quality.get(family, "correct")](history, attempts)
-    new = novelty(history, attempts, method.gated)
-    return [r + method.novelty * n for r, n in zip(right, new, strict=True)]
+    right = QUALITY[reward.quality](history, attempts)
+    new = novelty(history, attempts, reward.gate)
+    return [r + reward.novelty * n for r, n in zip(right, new, strict=True)]
