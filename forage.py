@@ -1,5 +1,7 @@
 """The command ``forage``: one verb per program, each resumes what an earlier call began."""
 
+import functools
+import math
 import os
 import sys
 import tempfile
@@ -57,13 +59,90 @@ def _verb(function: Callable[..., None]) -> click.Command:
     return cli.command(function)
 
 
+def _price(_: click.Context, parameter: click.Parameter, text: str | None) -> Any:
+    if text is None:
+        return None
+    try:
+        prompt, generated = (float(part) for part in text.split(","))
+        if not (0 <= prompt < math.inf and 0 <= generated < math.inf):
+            raise ValueError
+    except ValueError:
+        raise click.BadParameter(
+            f"expected two numbers such as 0.3,2.5 (given: {text})", param=parameter
+        ) from None
+    return prompt, generated
+
+
+def _samples(function: Callable[..., None]) -> Callable[..., None]:
+    """The options of a verb that makes attempts."""
+
+    @functools.wraps(function)
+    def verb(target: Path, out: Path | None, overrides: tuple[str, ...], **options: Any) -> None:
+        dry = options.pop("dry_run")
+        given = {name: options.pop(name) for name in ("expect", "price", "throughput")}
+        if dry:
+            _dry_run(target, out, overrides, trains=function.__name__ == "run", **given)
+        elif any(value is not None for value in given.values()):
+            raise UsageError("--expect, --price and --throughput belong to --dry-run; add it")
+        else:
+            function(target, out, overrides, **options)
+
+    for decorator in (
+        click.option("--throughput", type=click.FloatRange(0, min_open=True), metavar="TOKENS",
+                     help="Dry run: tokens generated a second in all; adds hours."),
+        click.option("--price", callback=_price, metavar="IN,OUT",
+                     help="Dry run: price of a million prompt and generated tokens; adds costs."),
+        click.option("--expect", type=int, metavar="TOKENS",
+                     help="Dry run: tokens an attempt generates; default half of max_new_tokens."),
+        click.option("--dry-run", is_flag=True,
+                     help="Print calls and tokens to expect, and do nothing."),
+    ):  # fmt: skip
+        verb = decorator(verb)
+    return verb
+
+
+def _dry_run(
+    target: Path,
+    out: Path | None,
+    overrides: tuple[str, ...],
+    *,
+    trains: bool,
+    expect: int | None,
+    price: tuple[float, float] | None,
+    throughput: float | None,
+) -> None:
+    from rich.console import Console
+
+    from experiment import checked
+    from sample.config import config_systems
+    from sample.dry_run import expected, expected_lengths
+    from sample.dry_run_shown import Rates, show_dry_run
+    from train.stage import trained_systems
+
+    experiment, folder = checked(target, out, overrides, "sample")
+    config, training = experiment.section("sample"), experiment.train
+    systems = [system.name for system in config_systems(config)]
+    if training is not None:
+        finished = [system.name for system in trained_systems(folder, training, config)]
+        systems += training.adapters if trains else finished
+    lengths, console = expected_lengths(config, expect), Console()
+    rows = expected(config, systems, lengths)
+    show_dry_run(rows, lengths, Rates(price, throughput), console)
+    if training is not None and trains:
+        console.print("The training of the adapters is not counted.")
+
+
 @_verb
+@_samples
 def run(target: Path, out: Path | None, overrides: tuple[str, ...]) -> None:
     """Do everything in a config: sample, train, sample again, analyze, report.
 
     CONFIG_OR_RUN is a YAML file or an existing run folder.
 
-    Example: forage run configs/demo.yaml -o runs/demo
+    \b
+    Examples:
+      forage run configs/demo.yaml -o runs/demo
+      forage run configs/paper/gemini-aime2025.yaml --dry-run --price 0.3,2.5
     """
     from experiment import begun
     from sample.config import config_systems
@@ -99,10 +178,14 @@ def _list_strategies(context: click.Context, _: click.Parameter, wanted: bool) -
     callback=_list_strategies,
     help="Show every strategy with its rule and options, and exit.",
 )
+@_samples
 def sample(target: Path, out: Path | None, overrides: tuple[str, ...]) -> None:
     """Make the attempts of every model and finished adapter.
 
-    Example: forage sample configs/demo.yaml --set sample.replicates=1
+    \b
+    Examples:
+      forage sample configs/demo.yaml --set sample.replicates=1
+      forage sample configs/paper/qwen3-aime2025.yaml --dry-run --throughput 2000
     """
     from experiment import begun
     from sample.config import config_systems

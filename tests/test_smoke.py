@@ -99,6 +99,18 @@ def test_plan_and_recommend_from_a_scripted_pilot(tmp_path):
     assert "rsa" in forage("sample", "--list-strategies").stdout
 
 
+@pytest.mark.parametrize(
+    "config", [*sorted((ROOT / "configs" / "paper").glob("*.yaml")), "configs/demo.yaml"], ids=str
+)
+def test_a_dry_run_needs_no_network_no_model_and_no_folder(config, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    run = tmp_path / "run"
+    shown = forage("run", config, "-o", run, "--dry-run", "--price", "1,2", "--throughput", 900)
+    assert "sequential" in shown.stdout and "cost: " in shown.stdout and "hours: " in shown.stdout
+    assert max(map(len, shown.stdout.splitlines())) <= 80 and not run.exists()
+
+
 @pytest.mark.parametrize("config", sorted((ROOT / "configs" / "pretrain").glob("*.yaml")))
 def test_pretrain_makes_a_model_that_can_be_sampled(config, tmp_path):
     forage("pretrain", config, "-o", tmp_path / "model", *options(*PRETRAIN))
@@ -135,6 +147,9 @@ def test_killed_at_any_moment_ends_with_the_same_records(tmp_path):
         (["sample", *tiny("demo", "sample.arms.parallel.strategy=zigzag")], "zigzag"),
         (["run", *tiny("demo", "sample.attempts=zero")], "attempts"),
         (["run", *tiny("demo", "sample.models.base.engine=gpu")], "transformers, vllm"),
+        (["run", *tiny("demo"), "--price", "1,2"], "--dry-run"),
+        (["run", *tiny("demo"), "--dry-run", "--price", "1"], "0.3,2.5"),
+        (["run", *tiny("demo"), "--dry-run", "--expect", "99"], "max_new_tokens (48)"),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_code_2(words, says, tmp_path):
