@@ -96,6 +96,9 @@ def _samples(function: Callable[..., None]) -> Callable[..., None]:
                      help="Dry run: tokens an attempt generates; default half of max_new_tokens."),
         click.option("--dry-run", is_flag=True,
                      help="Print calls and tokens to expect, and do nothing."),
+        click.option("--retry-failed", is_flag=True,
+                     help="Make attempts again that failed for a passing reason, such as a "
+                          "time-out, and those that were made from them."),
     ):  # fmt: skip
         verb = decorator(verb)
     return verb
@@ -134,7 +137,7 @@ def _dry_run(
 
 @_verb
 @_samples
-def run(target: Path, out: Path | None, overrides: tuple[str, ...]) -> None:
+def run(target: Path, out: Path | None, overrides: tuple[str, ...], retry_failed: bool) -> None:
     """Do everything in a config: sample, train, sample again, analyze, report.
 
     CONFIG_OR_RUN is a YAML file or an existing run folder.
@@ -153,10 +156,11 @@ def run(target: Path, out: Path | None, overrides: tuple[str, ...]) -> None:
         config, training = experiment.section("sample"), experiment.train
         if training is not None:
             check_training(work.folder, training, config)
-        make_attempts(work, config, config_systems(config))
+        make_attempts(work, config, config_systems(config), retry_failed=retry_failed)
         if training is not None:
             train_adapters(work, training, config)
-            make_attempts(work, config, trained_systems(work.folder, training, config))
+            trained = trained_systems(work.folder, training, config)
+            make_attempts(work, config, trained, retry_failed=retry_failed)
         _summarize(experiment, work.folder, registered=True)
         _report(work.folder)
 
@@ -179,13 +183,14 @@ def _list_strategies(context: click.Context, _: click.Parameter, wanted: bool) -
     help="Show every strategy with its rule and options, and exit.",
 )
 @_samples
-def sample(target: Path, out: Path | None, overrides: tuple[str, ...]) -> None:
+def sample(target: Path, out: Path | None, overrides: tuple[str, ...], retry_failed: bool) -> None:
     """Make the attempts of every model and finished adapter.
 
     \b
     Examples:
       forage sample configs/demo.yaml --set sample.replicates=1
       forage sample configs/paper/qwen3-aime2025.yaml --dry-run --throughput 2000
+      forage sample runs/demo --retry-failed
     """
     from experiment import begun
     from sample.config import config_systems
@@ -196,7 +201,8 @@ def sample(target: Path, out: Path | None, overrides: tuple[str, ...]) -> None:
     with begun(target, out, overrides, "sample") as (experiment, work):
         config, training = experiment.section("sample"), experiment.train
         trained = trained_systems(work.folder, training, config) if training else []
-        make_attempts(work, config, [*config_systems(config), *trained])
+        systems = [*config_systems(config), *trained]
+        make_attempts(work, config, systems, retry_failed=retry_failed)
         if training and (missing := untrained(work.folder, training)):
             say(f"not trained yet: {', '.join(missing)}; next: forage train {work.folder.path}")
 
