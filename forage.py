@@ -95,7 +95,7 @@ def _samples(function: Callable[..., None]) -> Callable[..., None]:
         click.option("--expect", type=int, metavar="TOKENS",
                      help="Dry run: tokens an attempt generates; default half of max_new_tokens."),
         click.option("--dry-run", is_flag=True,
-                     help="Print calls and tokens to expect, and do nothing."),
+                     help="Print the calls and tokens of the whole config, and make nothing."),
         click.option("--retry-failed", is_flag=True,
                      help="Make attempts again that failed for a passing reason, such as a "
                           "time-out, and those that were made from them."),

@@ -89,6 +89,19 @@ def test_each_verb_alone_and_nothing_is_done_twice(tmp_path):
     forage("report", run)
 
 
+def test_failed_attempts_are_made_again_when_asked(tmp_path):
+    run, model = tmp_path / "run", "sample.models.base={engine: scripted, failures: 0.3}"
+    sizes = ("sample.problems.countdown.count=4", "sample.attempts=4", "sample.replicates=1")
+    assert (
+        "--retry-failed"
+        in forage("sample", "configs/demo.yaml", *options(model, *sizes), "-o", run).stderr
+    )
+    before = records(run)
+    assert "made again: " in forage("sample", run, "--retry-failed").stderr
+    # A scripted failure hangs on the seed, so it comes again.
+    assert records(run) == before and (run / "withdrawn.jsonl").exists()
+
+
 def test_plan_and_recommend_from_a_scripted_pilot(tmp_path):
     run, model = tmp_path / "run", "sample.models.base={engine: scripted, reuse: 0.7}"
     sizes = ("sample.problems.countdown.count=40", "sample.attempts=4", "sample.replicates=2")
