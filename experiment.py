@@ -22,6 +22,7 @@ from sample.config import (
 )
 from sample.errors import UsageError
 from sample.run import Run, at_work, find_run
+from sample.runfolder import RunFolder
 from sample.strategies import check_arms, check_sizes
 from train.config import TrainConfig
 from train.pretrain.config import PretrainConfig
@@ -188,11 +189,23 @@ def begun(
         UsageError: no such config, one of no use here, or a run folder of something else.
         ForageError: in place of an unexpected error, which is logged in the run folder.
     """
+    experiment, folder = checked(target, out, overrides, *needs)
+    with at_work(folder, resolved(experiment)) as run:
+        yield experiment, run
+
+
+def checked(
+    target: Path, out: Path | None, overrides: tuple[str, ...], *needs: str
+) -> tuple[Experiment, RunFolder]:
+    """The experiment of CONFIG_OR_RUN, ready to begin, and its folder, which may not exist yet.
+
+    Raises:
+        UsageError: no such config, or one of no use here.
+    """
     data, folder = find_run(target, out, overrides)
     experiment = experiment_from(data)
     for name in needs:
         experiment.section(name)
     if experiment.sample is not None:
         _check_strategies(experiment.sample)
-    with at_work(folder, resolved(experiment)) as run:
-        yield experiment, run
+    return experiment, folder

@@ -1,5 +1,7 @@
 """The command ``forage``: one verb per program, each resumes what an earlier call began."""
 
+import functools
+import math
 import os
 import sys
 import tempfile
@@ -57,13 +59,93 @@ def _verb(function: Callable[..., None]) -> click.Command:
     return cli.command(function)
 
 
+def _price(_: click.Context, parameter: click.Parameter, text: str | None) -> Any:
+    if text is None:
+        return None
+    try:
+        prompt, generated = (float(part) for part in text.split(","))
+        if not (0 <= prompt < math.inf and 0 <= generated < math.inf):
+            raise ValueError
+    except ValueError:
+        raise click.BadParameter(
+            f"expected two numbers such as 0.3,2.5 (given: {text})", param=parameter
+        ) from None
+    return prompt, generated
+
+
+def _samples(function: Callable[..., None]) -> Callable[..., None]:
+    """The options of a verb that makes attempts."""
+
+    @functools.wraps(function)
+    def verb(target: Path, out: Path | None, overrides: tuple[str, ...], **options: Any) -> None:
+        dry = options.pop("dry_run")
+        given = {name: options.pop(name) for name in ("expect", "price", "throughput")}
+        if dry:
+            _dry_run(target, out, overrides, trains=function.__name__ == "run", **given)
+        elif any(value is not None for value in given.values()):
+            raise UsageError("--expect, --price and --throughput belong to --dry-run; add it")
+        else:
+            function(target, out, overrides, **options)
+
+    for decorator in (
+        click.option("--throughput", type=click.FloatRange(0, min_open=True), metavar="TOKENS",
+                     help="Dry run: tokens generated a second in all; adds hours."),
+        click.option("--price", callback=_price, metavar="IN,OUT",
+                     help="Dry run: price of a million prompt and generated tokens; adds costs."),
+        click.option("--expect", type=int, metavar="TOKENS",
+                     help="Dry run: tokens an attempt generates; default half of max_new_tokens."),
+        click.option("--dry-run", is_flag=True,
+                     help="Print the calls and tokens of the whole config, and make nothing."),
+        click.option("--retry-failed", is_flag=True,
+                     help="Make attempts again that failed for a passing reason, such as a "
+                          "time-out, and those that were made from them."),
+    ):  # fmt: skip
+        verb = decorator(verb)
+    return verb
+
+
+def _dry_run(
+    target: Path,
+    out: Path | None,
+    overrides: tuple[str, ...],
+    *,
+    trains: bool,
+    expect: int | None,
+    price: tuple[float, float] | None,
+    throughput: float | None,
+) -> None:
+    from rich.console import Console
+
+    from experiment import checked
+    from sample.config import config_systems
+    from sample.dry_run import expected, expected_lengths
+    from sample.dry_run_shown import Rates, show_dry_run
+    from train.stage import trained_systems
+
+    experiment, folder = checked(target, out, overrides, "sample")
+    config, training = experiment.section("sample"), experiment.train
+    systems = [system.name for system in config_systems(config)]
+    if training is not None:
+        finished = [system.name for system in trained_systems(folder, training, config)]
+        systems += training.adapters if trains else finished
+    lengths, console = expected_lengths(config, expect), Console()
+    rows = expected(config, systems, lengths)
+    show_dry_run(rows, lengths, Rates(price, throughput), console)
+    if training is not None and trains:
+        console.print("The training of the adapters is not counted.")
+
+
 @_verb
-def run(target: Path, out: Path | None, overrides: tuple[str, ...]) -> None:
+@_samples
+def run(target: Path, out: Path | None, overrides: tuple[str, ...], retry_failed: bool) -> None:
     """Do everything in a config: sample, train, sample again, analyze, report.
 
     CONFIG_OR_RUN is a YAML file or an existing run folder.
 
-    Example: forage run configs/demo.yaml -o runs/demo
+    \b
+    Examples:
+      forage run configs/demo.yaml -o runs/demo
+      forage run configs/paper/gemini-aime2025.yaml --dry-run --price 0.3,2.5
     """
     from experiment import begun
     from sample.config import config_systems
@@ -74,10 +156,11 @@ def run(target: Path, out: Path | None, overrides: tuple[str, ...]) -> None:
         config, training = experiment.section("sample"), experiment.train
         if training is not None:
             check_training(work.folder, training, config)
-        make_attempts(work, config, config_systems(config))
+        make_attempts(work, config, config_systems(config), retry_failed=retry_failed)
         if training is not None:
             train_adapters(work, training, config)
-            make_attempts(work, config, trained_systems(work.folder, training, config))
+            trained = trained_systems(work.folder, training, config)
+            make_attempts(work, config, trained, retry_failed=retry_failed)
         _summarize(experiment, work.folder, registered=True)
         _report(work.folder)
 
@@ -99,10 +182,15 @@ def _list_strategies(context: click.Context, _: click.Parameter, wanted: bool) -
     callback=_list_strategies,
     help="Show every strategy with its rule and options, and exit.",
 )
-def sample(target: Path, out: Path | None, overrides: tuple[str, ...]) -> None:
+@_samples
+def sample(target: Path, out: Path | None, overrides: tuple[str, ...], retry_failed: bool) -> None:
     """Make the attempts of every model and finished adapter.
 
-    Example: forage sample configs/demo.yaml --set sample.replicates=1
+    \b
+    Examples:
+      forage sample configs/demo.yaml --set sample.replicates=1
+      forage sample configs/paper/qwen3-aime2025.yaml --dry-run --throughput 2000
+      forage sample runs/demo --retry-failed
     """
     from experiment import begun
     from sample.config import config_systems
@@ -113,7 +201,8 @@ def sample(target: Path, out: Path | None, overrides: tuple[str, ...]) -> None:
     with begun(target, out, overrides, "sample") as (experiment, work):
         config, training = experiment.section("sample"), experiment.train
         trained = trained_systems(work.folder, training, config) if training else []
-        make_attempts(work, config, [*config_systems(config), *trained])
+        systems = [*config_systems(config), *trained]
+        make_attempts(work, config, systems, retry_failed=retry_failed)
         if training and (missing := untrained(work.folder, training)):
             say(f"not trained yet: {', '.join(missing)}; next: forage train {work.folder.path}")
 

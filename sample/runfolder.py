@@ -3,6 +3,7 @@
 config.yaml      fully resolved; the run can be repeated from it
 manifest.json    versions, hardware and hashes of problems, models and adapters
 attempts.jsonl   one line per finished attempt (sample.store)
+withdrawn.jsonl  attempts that were made again (sample.withdrawal)
 adapters/NAME/   trained adapters
 logs/            what the worker processes printed
 error.log        the last unexpected error
@@ -41,6 +42,10 @@ class RunFolder:
     @property
     def attempts(self) -> Path:
         return self.path / "attempts.jsonl"
+
+    @property
+    def withdrawn(self) -> Path:
+        return self.path / "withdrawn.jsonl"
 
     @property
     def summary(self) -> Path:

@@ -13,8 +13,12 @@ from sample.strategies import strategy_hashes
 from sample.workers import load_all, sample_systems
 
 
-def make_attempts(run: Run, config: SampleConfig, systems: Iterable[System]) -> None:
+def make_attempts(
+    run: Run, config: SampleConfig, systems: Iterable[System], *, retry_failed: bool = False
+) -> None:
     """Make the missing attempts of the systems.
+
+    retry_failed: those that failed for a passing reason count as missing.
 
     Raises:
         UsageError: problems or a model that cannot be loaded or have changed since the run began.
@@ -38,6 +42,7 @@ def make_attempts(run: Run, config: SampleConfig, systems: Iterable[System]) -> 
         seed=run.seed,
         workers=run.workers,
         hashed=run.hashed,
+        retry_failed=retry_failed,
     )
 
 

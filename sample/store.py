@@ -3,7 +3,8 @@
 A line holds the fields of ``sample.records.Attempt`` under their own names, in any order, with
 ``ledger`` (and ``failure``, if any) as objects with the fields of their dataclasses, ``rejected``
 as a list of such objects. Every field is written; a line without ``rejected`` is read as one with
-none. The file is append-only and has one writer; a line that a kill cut short is owed again.
+none. The file is append-only and has one writer; a line that a kill cut short is owed again. Only
+``sample.withdrawal`` takes lines out, before a run.
 """
 
 import json

@@ -20,6 +20,7 @@ from sample.records import Attempt, Failure
 from sample.runfolder import RunFolder
 from sample.scheduler import Plan, arms_on, run_system
 from sample.store import AttemptStore
+from sample.withdrawal import may_pass, withdraw_failed
 
 Load = Callable[[Sequence[System], Mapping[str, Problem]], AsyncGenerator[Engine, None]]
 """See ``load_engines``."""
@@ -65,36 +66,42 @@ def sample_systems(
     seed: int,
     workers: int,
     hashed: str,
+    retry_failed: bool = False,
     load: Load = load_engines,
 ) -> None:
     """Make every missing attempt of the systems and append it to the run folder's records.
 
     workers: processes at most; a model whose engine batches over all it has is given one.
     hashed: the config hash for the records. load: makes engines; called in each worker.
+    retry_failed: attempts that failed for a passing reason are missing (see ``withdraw_failed``).
 
     Raises:
         UsageError: damaged records, a model that cannot be loaded.
         ForageError: a worker was killed or the disk is full; the same call goes on from there.
     """
+    plans = [_whole_plan(system, config, problems, seed, hashed) for system in systems]
+    if retry_failed:
+        withdraw_failed(folder, plans)
     with AttemptStore(folder.attempts) as store, Progress("attempts") as bars:
         shares = []
-        for system in systems:
-            plan = _whole_plan(system, config, problems, seed, hashed)
+        for system, plan in zip(systems, plans, strict=True):
             done = [attempt for attempt in store.attempts if plan.asks_for(attempt)]
             bars.add(system.name, plan.total, len(done))
             shares.append(_unfinished(Share(system, plan, tuple(done))))
 
-        failures: list[Failure] = []
+        failed: list[Attempt] = []
 
         def receive(attempt: Attempt) -> None:
             store.append(attempt)
             bars.advance(attempt.system)
             if attempt.failure is not None and attempt.finish != "skipped":
-                failures.append(attempt.failure)
+                failed.append(attempt)
 
         run_jobs(_jobs(shares, workers, folder, load), workers, receive)
-    if failures:
-        say(_commonest(failures))
+    if failed:
+        say(_commonest([attempt.failure for attempt in failed if attempt.failure]))
+    if any(map(may_pass, failed)):
+        say("to make the failed ones again, give the same command with --retry-failed")
 
 
 def _commonest(failures: Sequence[Failure]) -> str:

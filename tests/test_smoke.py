@@ -89,6 +89,19 @@ def test_each_verb_alone_and_nothing_is_done_twice(tmp_path):
     forage("report", run)
 
 
+def test_failed_attempts_are_made_again_when_asked(tmp_path):
+    run, model = tmp_path / "run", "sample.models.base={engine: scripted, failures: 0.3}"
+    sizes = ("sample.problems.countdown.count=4", "sample.attempts=4", "sample.replicates=1")
+    assert (
+        "--retry-failed"
+        in forage("sample", "configs/demo.yaml", *options(model, *sizes), "-o", run).stderr
+    )
+    before = records(run)
+    assert "made again: " in forage("sample", run, "--retry-failed").stderr
+    # A scripted failure hangs on the seed, so it comes again.
+    assert records(run) == before and (run / "withdrawn.jsonl").exists()
+
+
 def test_plan_and_recommend_from_a_scripted_pilot(tmp_path):
     run, model = tmp_path / "run", "sample.models.base={engine: scripted, reuse: 0.7}"
     sizes = ("sample.problems.countdown.count=40", "sample.attempts=4", "sample.replicates=2")
@@ -97,6 +110,18 @@ def test_plan_and_recommend_from_a_scripted_pilot(tmp_path):
     assert "problems" in forage("plan", run).stdout and (run / "figures" / "plan.svg").exists()
     assert "held-out problems" in forage("recommend", run, "--budget", 60).stdout
     assert "rsa" in forage("sample", "--list-strategies").stdout
+
+
+@pytest.mark.parametrize(
+    "config", [*sorted((ROOT / "configs" / "paper").glob("*.yaml")), "configs/demo.yaml"], ids=str
+)
+def test_a_dry_run_needs_no_network_no_model_and_no_folder(config, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    run = tmp_path / "run"
+    shown = forage("run", config, "-o", run, "--dry-run", "--price", "1,2", "--throughput", 900)
+    assert "sequential" in shown.stdout and "cost: " in shown.stdout and "hours: " in shown.stdout
+    assert max(map(len, shown.stdout.splitlines())) <= 80 and not run.exists()
 
 
 @pytest.mark.parametrize("config", sorted((ROOT / "configs" / "pretrain").glob("*.yaml")))
@@ -135,6 +160,9 @@ def test_killed_at_any_moment_ends_with_the_same_records(tmp_path):
         (["sample", *tiny("demo", "sample.arms.parallel.strategy=zigzag")], "zigzag"),
         (["run", *tiny("demo", "sample.attempts=zero")], "attempts"),
         (["run", *tiny("demo", "sample.models.base.engine=gpu")], "transformers, vllm"),
+        (["run", *tiny("demo"), "--price", "1,2"], "--dry-run"),
+        (["run", *tiny("demo"), "--dry-run", "--price", "1"], "0.3,2.5"),
+        (["run", *tiny("demo"), "--dry-run", "--expect", "99"], "max_new_tokens (48)"),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_code_2(words, says, tmp_path):

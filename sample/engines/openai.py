@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from sample.engines.chat import Chat
 
 STREAK = 32
-"""Failures in a row, with no answer between them, after which a run stops: each is a record that
-is not made again."""
+"""Failures in a row, with no answer between them, after which a run stops: each is a record, made
+again only if the user asks for it."""
 
 
 class OpenAIEngine:

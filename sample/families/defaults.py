@@ -42,5 +42,15 @@ def prompt_of(config: ProblemConfig) -> str:
     return benchmark.prompt if benchmark else PROMPTS[config.options["grader"]]
 
 
+def size_of(config: ProblemConfig) -> int | None:
+    """How many problems the set has, as far as the config and the known benchmarks tell."""
+    benchmark = _benchmark(config)
+    if config.count is not None or benchmark is None:
+        return config.count
+    whole = options_of(ProblemConfig(config.task, "hub"))
+    same = all(config.options[key] == whole[key] for key in ("config", "split", "files"))
+    return benchmark.size if same else None
+
+
 def _benchmark(config: ProblemConfig) -> Benchmark | None:
     return BENCHMARKS.get(config.task) if config.source == "hub" else None

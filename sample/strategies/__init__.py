@@ -29,25 +29,27 @@ from sample.strategies.reanswer import Reanswer
 from sample.strategies.user import is_user_strategy, load_user_strategy, source_hash
 
 STRATEGIES: Mapping[str, Strategy] = {
-    "parallel": Strategy(parallel.parallel),
-    "sequential": Strategy(sequential.sequential, sequential.Options),
-    "reject_repeats": Strategy(reject_repeats.reject_repeats, reject_repeats.Options),
-    "budget_forcing": Strategy(budget_forcing.budget_forcing, budget_forcing.Options),
-    "chains": Strategy(chains.chains, chains.Options),
-    "rsa": Strategy(rsa.rsa, rsa.Options),
+    "parallel": Strategy(parallel.parallel, sees="nothing"),
+    "sequential": Strategy(sequential.sequential, sequential.Options, "earlier"),
+    "reject_repeats": Strategy(reject_repeats.reject_repeats, reject_repeats.Options, "earlier"),
+    "budget_forcing": Strategy(budget_forcing.budget_forcing, budget_forcing.Options, "earlier"),
+    "chains": Strategy(chains.chains, chains.Options, "earlier"),
+    "rsa": Strategy(rsa.rsa, rsa.Options, "earlier"),
     "draft_distil_refine": Strategy(
-        draft_distil_refine.draft_distil_refine, draft_distil_refine.Options
+        draft_distil_refine.draft_distil_refine, draft_distil_refine.Options, "earlier"
     ),
-    "aggregate": Strategy(aggregate.aggregate, aggregate.Options),
+    "aggregate": Strategy(aggregate.aggregate, aggregate.Options, "earlier"),
     "irrelevant_context": Strategy(
-        irrelevant_context.irrelevant_context, irrelevant_context.Options
+        irrelevant_context.irrelevant_context, irrelevant_context.Options, "nothing"
     ),
-    "swapped_history": Strategy(swapped_history.swapped_history, swapped_history.Options),
-    "other_problems": Strategy(other_problems.other_problems, other_problems.Options),
-    "wrong_only": Strategy(wrong_only.wrong_only, wrong_only.Options),
-    "correct": Strategy(correct.correct, Reanswer),
-    "shuffled": Strategy(shuffled.shuffled, Reanswer),
-    "masked": Strategy(masked.masked, Reanswer),
+    "swapped_history": Strategy(
+        swapped_history.swapped_history, swapped_history.Options, "nothing"
+    ),
+    "other_problems": Strategy(other_problems.other_problems, other_problems.Options, "nothing"),
+    "wrong_only": Strategy(wrong_only.wrong_only, wrong_only.Options, "nothing"),
+    "correct": Strategy(correct.correct, Reanswer, "nothing"),
+    "shuffled": Strategy(shuffled.shuffled, Reanswer, "earlier"),
+    "masked": Strategy(masked.masked, Reanswer, "earlier"),
 }
 
 

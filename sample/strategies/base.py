@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol, get_type_hints
+from typing import Annotated, Any, Literal, Protocol, get_type_hints
 
 from sample.engines.base import Message
 from sample.problems import Problem
@@ -74,10 +74,13 @@ class Strategy:
     """A walk over a chain, and the dataclass of its options.
 
     An ``options`` with a method ``fit(attempts)`` raises there if N does not suit it.
+    sees: which attempts of its own chain an attempt may be made from: "nothing", "earlier" (those
+        of lower steps) or "any".
     """
 
     walk: Callable[[Chain], Awaitable[None]]
     options: type = NoOptions
+    sees: Literal["nothing", "earlier", "any"] = "any"
 
     @property
     def rule(self) -> str:

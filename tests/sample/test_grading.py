@@ -1,7 +1,14 @@
-import pytest
+import asyncio
+import threading
 
-from sample.grading import grade
+import pytest
+from doubles import EchoEngine
+
+from sample.config import ArmConfig
+from sample.engines.base import Decoding
+from sample.grading import Grade, beside, grade, waits
 from sample.problems import Problem
+from sample.scheduler import Plan, run_system
 
 COUNTDOWN = Problem(
     "countdown", "Make 37 of 8, 5, 3.", "8*5 - 3", "reasoning_gym", "k",
@@ -49,3 +56,34 @@ def test_numbers_are_compared_by_value():
     assert not grade(CHAIN_SUM, "4").correct
     assert grade(CHAIN_SUM, "nan").canonical is None
     assert grade(CHAIN_SUM, "four").canonical is None
+
+
+@pytest.mark.parametrize(
+    "grader,outside", [("math", True), ("code", True), ("reasoning_gym", False)]
+)
+def test_what_waits_is_graded_beside_the_event_loop(grader, outside, monkeypatch):
+    metadata = {"public": {}, "hidden": {}}
+    asked = Problem("sums", "1 + 1", "2", grader, "k", metadata) if outside else CHAIN_SUM
+    threads = []
+
+    def judge(problem, text):
+        threads.append(threading.current_thread())
+        return Grade(text, text, True)
+
+    monkeypatch.setattr("sample.scheduler.grade", judge)
+    arms = {"parallel": ArmConfig("parallel")}
+    plan = Plan("base", arms, ((asked, 0),), 2, Decoding(), seed=1, config="abc")
+    asyncio.run(run_system(EchoEngine(), plan, (), lambda made: None, 4))
+    assert waits(asked) == outside and len(threads) == 2
+    assert {thread is threading.main_thread() for thread in threads} == {not outside}
+
+
+def test_the_event_loop_goes_on_while_something_is_waited_for():
+    async def opened_from_the_loop():
+        door = threading.Event()
+        waiting = asyncio.create_task(beside(door.wait, 60))
+        await asyncio.sleep(0.01)
+        door.set()
+        return await waiting
+
+    assert asyncio.run(opened_from_the_loop())

@@ -70,13 +70,14 @@ async def load_broken(systems, problems):
     yield
 
 
-def sample(path, load=load_echo, workers=2):
+def sample(path, load=load_echo, workers=2, **options):
     folder = RunFolder(path)
     path.mkdir(exist_ok=True)
     problems = load_all(CONFIG)
     sample_systems(
-        SYSTEMS, CONFIG, problems, folder, seed=1, workers=workers, hashed="abc", load=load
-    )
+        SYSTEMS, CONFIG, problems, folder, seed=1, workers=workers, hashed="abc", load=load,
+        **options,
+    )  # fmt: skip
     return contents(folder)
 
 
@@ -128,6 +129,14 @@ def test_failed_calls_are_told_when_all_is_done(tmp_path, capsys):
     assert said in capsys.readouterr().err
     sample(tmp_path / "other")
     assert "failed" not in capsys.readouterr().err
+
+
+def test_failed_attempts_are_made_again_only_when_asked(whole, tmp_path, capsys):
+    failed = sample(tmp_path / "run", load_refusing)
+    assert "with --retry-failed" in capsys.readouterr().err
+    assert sample(tmp_path / "run", load_nothing) == failed
+    assert sample(tmp_path / "run", retry_failed=True) == whole
+    assert f"made again: {TOTAL} attempts" in capsys.readouterr().err
 
 
 def test_two_sets_with_the_same_problem_are_refused():

@@ -50,6 +50,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/tokenize":
             words = sum(len(message["content"].split()) for message in body["messages"])
             return self.answer(200, {"count": words + 3, "asked": body})
+        if self.path == "/v1/load_lora_adapter":
+            return self.wrongkey(body)
         if self.path != "/v1/chat/completions":
             return self.answer(404, {"detail": "Not Found"})
         server, question = self.server, body["messages"][0]["content"]

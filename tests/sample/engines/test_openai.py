@@ -11,6 +11,7 @@ from misbehaving_server import completion, serving
 
 from sample.config import ArmConfig, ProblemConfig
 from sample.engines.base import Decoding, Request
+from sample.engines.endpoints import Endpoints
 from sample.engines.openai import STREAK, OpenAIEngine
 from sample.errors import ForageError, UsageError
 from sample.families import load_problems
@@ -279,6 +280,21 @@ def test_what_it_cannot_do_is_refused(server, tmp_path):
     (tmp_path / "adapter_config.json").write_text('{"peft_type": "LORA", "r": 4}')
     with pytest.raises(UsageError, match="VLLM_ALLOW_RUNTIME_LORA_UPDATING"):
         asyncio.run(OpenAIEngine(model_of(server)).use(str(tmp_path)))
+
+
+def test_a_server_that_repeats_the_key_when_it_loads_no_adapter_is_not_quoted(server, monkeypatch):
+    monkeypatch.setenv("FORAGE_TEST_KEY", "s3cret")
+
+    async def load():
+        endpoints = Endpoints(model_of(server, key="FORAGE_TEST_KEY", retries=0))
+        try:
+            await endpoints.load_adapter("lora-1", "adapters/x")
+        finally:
+            await endpoints.close()
+
+    with pytest.raises(UsageError, match=r"adapters/x: .*does not load it .*Bearer") as error:
+        asyncio.run(load())
+    assert "s3cret" not in str(error.value) and "--enable-lora" in str(error.value)
 
 
 def test_an_adapter_that_is_no_folder_is_asked_for_by_name(server):

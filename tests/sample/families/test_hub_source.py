@@ -1,6 +1,7 @@
 """The real loading code, on local folders with the columns of the datasets (no network needed)."""
 
 import base64
+import gzip
 import json
 import pickle
 import zlib
@@ -68,6 +69,14 @@ def test_math_benchmarks(local, name, answer):
     assert (problem.answer, problem.grader, problem.split) == (answer, "math", "test")
     assert problem.question.endswith("within \\boxed{}.")
     assert grade(problem, f"Thus \\boxed{{{answer}}}").correct
+
+
+@pytest.mark.parametrize(
+    "name,file", [("gsm8k", "gsm8k_test.jsonl.gz"), ("humaneval", "HumanEval.jsonl.gz")]
+)
+def test_the_known_size_of_a_benchmark_is_that_of_its_file(name, file):
+    with gzip.open(DATA / file) as rows:
+        assert BENCHMARKS[name].size == sum(1 for _ in rows)
 
 
 def test_humaneval(local):

@@ -55,3 +55,9 @@ def test_a_program_without_its_entry_point_has_none():
     assert normal_form("print(1)", None) is not None
     assert normal_form("from math import sqrt as f", "f") is not None
     assert normal_form("f = len", "f") is not None
+
+
+def test_the_rest_of_a_mapping_pattern_keeps_its_name():
+    matched = "def f(x):\n    {0} = 0\n    match x:\n        case {{**r}}:\n            return {0}"
+    assert normal_form(matched.format("r"), "f") != normal_form(matched.format("q"), "f")
+    assert normal_form(matched.format("p"), "f") == normal_form(matched.format("q"), "f")

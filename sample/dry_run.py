@@ -1,0 +1,249 @@
+"""What a run would ask of its engines, found without any model and without a network.
+
+Every strategy is walked on stand-in attempts of an expected length, one chain an arm, so that its
+prompts are as long as they would be. Each stand-in is wrong and says something new.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from sample.config import GENERATED, ArmConfig, ProblemConfig, SampleConfig
+from sample.engines.base import Message
+from sample.errors import UsageError
+from sample.families import draw_problems, load_problems
+from sample.families.defaults import size_of
+from sample.problems import Problem
+from sample.prompts import user
+from sample.records import Attempt, Ledger
+from sample.scheduler import arms_on
+from sample.seeds import derive_seed
+from sample.strategies import arm_options, find_strategy
+from sample.strategies.base import Chain
+
+CHARACTERS = 4
+"""Of one token, about, in English and in code."""
+QUESTION = {"math": 150, "code": 600}
+"""Grader -> tokens of a question that only the Hub has."""
+TEST_REPORT = 100
+"""Tokens of what public tests say."""
+LONGEST_ANSWER = 500
+_LINE = "abc " * 19 + "ab.\n"
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Tokens of one attempt. generated: thinking and answer, expected; most: its limit."""
+
+    generated: int
+    most: int
+
+    @property
+    def answer(self) -> int:
+        """What enters a history: half of it, at most ``LONGEST_ANSWER``."""
+        return min(LONGEST_ANSWER, self.generated // 2)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What one arm on one family asks of one system.
+
+    problems, calls: numbers. prompt, generated: expected tokens of all calls; most: tokens
+    generated if every call needs its limit and every repeat all its redraws.
+    """
+
+    system: str
+    family: str
+    arm: str
+    problems: int
+    calls: int
+    prompt: int
+    generated: int
+    most: int
+
+
+def expected_lengths(config: SampleConfig, generated: int | None) -> Lengths:
+    """generated: tokens of an attempt; default: half of max_new_tokens.
+
+    Raises:
+        UsageError: more than max_new_tokens, or none.
+    """
+    most = config.decoding.max_new_tokens
+    generated = max(1, most // 2) if generated is None else generated
+    if not 1 <= generated <= most:
+        raise UsageError(
+            f"--expect takes 1 to sample.decoding.max_new_tokens ({most}) tokens (given: "
+            f"{generated})"
+        )
+    return Lengths(generated, most)
+
+
+def expected(config: SampleConfig, systems: Iterable[str], lengths: Lengths) -> list[Expected]:
+    """One row for each system, family and arm, in the order of the config.
+
+    Raises:
+        UsageError: a set of unknown size, or a strategy that does not suit its family.
+    """
+    sets = {name: _representative(name, problems) for name, problems in config.problems.items()}
+    return [
+        _times(count * config.replicates, count, system, family, asked, lengths)
+        for system in systems
+        for family, (count, problem) in sets.items()
+        for asked in walk_arms(arms_on(config, system), config.attempts, problem, lengths)
+    ]
+
+
+@dataclass
+class Asked:
+    """What one chain asks for. calls: at least; most: with every redraw. prompt: tokens."""
+
+    arm: str
+    calls: int = 0
+    most: int = 0
+    prompt: int = 0
+    made: dict[int, Attempt] = field(default_factory=dict)
+
+
+def _times(
+    chains: int, problems: int, system: str, family: str, asked: Asked, lengths: Lengths
+) -> Expected:
+    calls = chains * asked.calls
+    generated, most = calls * lengths.generated, chains * asked.most * lengths.most
+    prompt = chains * asked.prompt
+    return Expected(system, family, asked.arm, problems, calls, prompt, generated, most)
+
+
+def _representative(family: str, config: ProblemConfig) -> tuple[int, Problem]:
+    """How many problems the set has, and one of them whose question is of median length."""
+    if config.source == "hub":
+        return _size(family, config), _of_the_hub(family, config)
+    if config.source in GENERATED:
+        assert config.count is not None
+        drawn = list(islice(draw_problems(family, config), min(20, config.count)))
+        return config.count, _median(drawn)
+    loaded = load_problems(family, config)
+    return len(loaded), _median(loaded)
+
+
+def _median(problems: Sequence[Problem]) -> Problem:
+    return sorted(problems, key=lambda problem: len(problem.question))[len(problems) // 2]
+
+
+def _size(family: str, config: ProblemConfig) -> int:
+    if (size := size_of(config)) is None:
+        raise UsageError(
+            f"dry run: only the Hub can tell how many problems {config.task!r} has with these "
+            f"options; say it: --set sample.problems.{family}.count=100"
+        )
+    return size
+
+
+def _of_the_hub(family: str, config: ProblemConfig) -> Problem:
+    grader = config.options["grader"]
+    question = config.prompt.replace("{question}", text_of(QUESTION[grader]))
+    answer = "1" if grader == "math" else ""
+    return Problem(family, question, answer, grader, "", {"public": {}, "hidden": {}})
+
+
+def walk_arms(
+    arms: Mapping[str, ArmConfig], attempts: int, problem: Problem, lengths: Lengths
+) -> list[Asked]:
+    """What one chain of each arm asks for on a problem.
+
+    Raises:
+        UsageError: a strategy that this problem or this number of attempts does not suit.
+    """
+    return asyncio.run(_walk_arms(arms, attempts, problem, lengths))
+
+
+async def _walk_arms(
+    arms: Mapping[str, ArmConfig], attempts: int, problem: Problem, lengths: Lengths
+) -> list[Asked]:
+    asked = {name: Asked(name) for name in arms}
+    walks: dict[str, asyncio.Task[None]] = {}
+
+    async def finished(arm: str) -> list[Attempt]:
+        await asyncio.shield(walks[arm])
+        return [asked[arm].made[step] for step in sorted(asked[arm].made)]
+
+    for name, arm in arms.items():
+        options = arm_options(name, arm)
+        chain = _chain(asked[name], attempts, options, problem, lengths, finished)
+        walks[name] = asyncio.create_task(_walk(arm, chain))
+    await asyncio.gather(*walks.values())
+    return list(asked.values())
+
+
+async def _walk(arm: ArmConfig, chain: Chain) -> None:
+    await find_strategy(arm.strategy).walk(chain)
+
+
+def _chain(
+    asked: Asked, attempts: int, options: Any, problem: Problem, lengths: Lengths, finished: Any
+) -> Chain:
+    async def attempt(
+        step: int, messages: list[Message], *, prefill: str = "", redraws: int = 0, **_: Any
+    ) -> Attempt:
+        asked.calls += 1
+        asked.most += 1 + (redraws if step > 1 else 0)
+        asked.prompt += count_tokens(messages) + count_tokens(user(prefill))
+        return asked.made.setdefault(step, _attempt(asked.arm, step, problem, lengths, messages))
+
+    def skip(step: int, reason: str) -> Attempt:
+        return asked.made.setdefault(step, _attempt(asked.arm, step, problem, Lengths(0, 0), []))
+
+    return Chain(
+        problem=problem,
+        attempts=attempts,
+        options=options,
+        attempt=attempt,
+        skip=skip,
+        others=finished,
+        partners=finished,
+        count_tokens=count_tokens,
+        seed=lambda *key: derive_seed("dry run", *key),
+        public_tests=_public_tests(problem),
+    )
+
+
+def _public_tests(problem: Problem) -> Callable[[str], Any] | None:
+    async def said(text: str) -> str:
+        return text_of(TEST_REPORT)
+
+    return said if problem.grader == "code" else None
+
+
+def _attempt(
+    arm: str, step: int, problem: Problem, lengths: Lengths, messages: list[Message]
+) -> Attempt:
+    thinking, answer = lengths.generated - lengths.answer, lengths.answer
+    return Attempt(
+        family=problem.family,
+        problem=problem.id,
+        arm=arm,
+        system="",
+        replicate=0,
+        step=step,
+        seed=0,
+        thinking=text_of(thinking),
+        text=text_of(answer),
+        answer=str(step),
+        canonical=str(step),
+        correct=False,
+        finish="stop",
+        ledger=Ledger(count_tokens(messages), None, thinking, answer, 0.0),
+    )
+
+
+def count_tokens(messages: Sequence[Message]) -> int:
+    """Tokens of a conversation, about."""
+    return math.ceil(sum(len(message["content"]) for message in messages) / CHARACTERS)
+
+
+def text_of(tokens: int) -> str:
+    """A text of that many tokens, in lines and sentences."""
+    size = tokens * CHARACTERS
+    return (_LINE * (size // len(_LINE) + 1))[:size]

@@ -1,0 +1,12 @@
+from sample.progress import Progress
+
+
+def test_work_that_goes_back_after_a_resume_is_shown_without_a_rate(capsys, monkeypatch):
+    monkeypatch.setattr("sample.progress.PLAIN_EVERY", -1.0)
+    with Progress("steps") as bars:
+        bars.add("diverse-s0", 10, 6)
+        for done in (4, 4, 7, 10):
+            bars.update("diverse-s0", done)
+    back, on, last = capsys.readouterr().err.splitlines()
+    assert back == "  diverse-s0: 4/10 steps, 0.0/s, ? left"
+    assert "7/10 steps" in on and "10/10 steps" in last and last.endswith(", 0 s left")
