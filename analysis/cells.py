@@ -200,7 +200,7 @@ class Costs:
 def costs(cell: Cell) -> Costs:
     """What the attempts of a cell cost and how they ended."""
     attempts = int(cell.present.sum())
-    means = {kind: _known_mean(cell.tokens[kind][cell.present]) for kind in TOKENS}
+    means = {kind: known_mean(cell.tokens[kind][cell.present]) for kind in TOKENS}
     generated = means["thinking"] + means["answer"]
     tokens = {**means, "generated": generated, "total": means["prompt"] + generated}
     counts = np.bincount(cell.finish[cell.present], minlength=len(FINISHES))
@@ -212,6 +212,7 @@ def costs(cell: Cell) -> Costs:
     return Costs(tokens, finish, ungraded / max(attempts, 1), attempts, missing, skipped)
 
 
-def _known_mean(values: Floats) -> float:
+def known_mean(values: Floats) -> float:
+    """Mean of what is not NaN; NaN if nothing is left."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float("nan")

@@ -12,6 +12,7 @@ from analysis.causes import causes_json
 from analysis.comparisons import adapter_json, methods_json, model_json
 from analysis.config import AnalysisConfig, SystemInfo, guess_info
 from analysis.corrections import corrected_json, correction_warnings
+from analysis.equal_compute import equal_compute_json
 from analysis.inference import Inference, infer
 from analysis.levels import system_json
 from analysis.numbers import Json, gap_json
@@ -135,6 +136,7 @@ def _settings(
         "seed": config.seed,
         "base": config.base,
         "estimand": config.estimand,
+        "design": vars(config.design),
         "fixed_before_sampling": registered,
     }
 
@@ -163,6 +165,7 @@ def _family(
         "n_problems": study.problems,
         "primary": primary,
         "systems": {name: system_json(study, name, inferred, config) for name in study.systems},
+        "equal_compute": {name: equal_compute_json(study, name, config) for name in study.systems},
         "adapters": adapters,
         "models": models,
         "methods": methods_json(study, adapters, infos, config),

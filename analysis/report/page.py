@@ -63,6 +63,11 @@ CAPTIONS = {
         "Share of problems solved by any of the first k attempts. The distance between the lines "
         "at the last k is the coverage gap.",
     ),
+    "equal_compute": (
+        "Solved at equal tokens",
+        "Share of problems solved, by the aggregator of the verdict, against the tokens generated "
+        "per problem: means over the problems that reach the whole range.",
+    ),
     "accuracy_by_step": (
         "Accuracy by attempt",
         "Share of attempts k that are correct: parallel left, sequential right.",
@@ -77,7 +82,7 @@ CAPTIONS = {
         "Each step thin, the mean of the five steps around it thick; repeats are of the history.",
     ),
 }
-FIGURES = ("accuracy_by_step", "coverage", "gaps", "repeat_rate", "training")
+FIGURES = ("accuracy_by_step", "coverage", "equal_compute", "gaps", "repeat_rate", "training")
 
 
 def _page(summary: Json, tables: Mapping[str, Table], figures: Mapping[str, Path]) -> str:

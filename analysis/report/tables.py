@@ -4,6 +4,7 @@ cannot disagree."""
 from collections.abc import Sequence
 from typing import Any
 
+from analysis.report.compute_tables import cost_ratios_table, equal_compute_table
 from analysis.report.limits import limits_table
 from analysis.report.reading import (
     ARM_CHANGES,
@@ -27,6 +28,8 @@ def build_tables(summary: Json) -> dict[str, Table]:
     made = (
         _changes(summary),
         _levels(summary),
+        equal_compute_table(summary),
+        cost_ratios_table(summary),
         _steps(summary),
         _others(summary),
         _aggregators(summary),
