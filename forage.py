@@ -210,8 +210,8 @@ def analyze(
         _analyze_files(targets, out, overrides, **reading)
         return
     if any(value not in (None, ()) for value in reading.values()):
-        raise UsageError(f"{targets[0]}: --set and -o alone go with a run; the rest is for files")
-    if len(targets) > 1:
+        raise UsageError("only --set and -o go with a run; --columns and its like are for files")
+    if len(targets) != 1:
         raise UsageError(f"analyze takes one run at a time (given: {len(targets)})")
     _analyze_run(targets[0], out, overrides)
 
@@ -355,7 +355,7 @@ def recommend(runs: tuple[Path, ...], **options: Any) -> None:
     found = [find_existing_run(run, None) for run in runs]
     attempts = [attempt for _, folder in found for attempt in read_attempts(folder.attempts)]
     analyze = experiment_from(found[0][0]).analyze or AnalysisConfig()
-    config = RecommendConfig(base=analyze.base, **options)
+    config = RecommendConfig(base=analyze.base, alpha=analyze.alpha, seed=analyze.seed, **options)
     show_recommend(run_recommend(attempts, config), Console())
 
 

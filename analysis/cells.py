@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from analysis import chains, estimators, exploration, votes
 from analysis.diversity import chain_levels, pool_levels
-from analysis.statistic import Statistic, over_replicates
+from analysis.statistic import Statistic, over_replicates, without_noise
 from analysis.table import FINISHES, SKIPPED, TOKENS, Cell
 
 Floats = NDArray[np.float64]
@@ -61,15 +61,13 @@ def parallel_statistics(cell: Cell) -> CellStatistics:
     levels = {
         **common,
         **pool_levels(cell, pool.counts, pool.n, coverage),
-        "ideal_coverage": Statistic(ideal[:, -1], np.full(problems, np.nan), replicates),
+        "ideal_coverage": without_noise(ideal[:, -1], replicates=replicates),
         "coverage": Statistic(
             coverage[:, -1], estimators.pass_at_k_variance(n, right, steps), replicates
         ),
         # the variance over groups of N is above that of the pool estimate: conservative
         "majority": Statistic(majority[:, -1], over_replicates(groups).within, replicates),
-        "distinct": Statistic(
-            distinct[:, -1], np.full(problems, np.nan), replicates, high=float(steps)
-        ),
+        "distinct": without_noise(distinct[:, -1], high=float(steps), replicates=replicates),
     }
     curves = {
         **_common_curves(cell),

@@ -222,10 +222,11 @@ def _notes(
     total = int(usable.sum())
     for cost, gap in gaps.items():
         used = int((gap.known & usable).sum())
+        name = "critical path" if cost == "latency" else cost
         if used == 0:
-            yield f"{cost}: no gap, because tokens are not known or the arms share no budget"
+            yield f"{name}: no gap, because tokens are not known or the arms share no budget"
         elif used < total:
-            yield f"{cost}: {total - used} of {total} problems have no budget in common"
+            yield f"{name}: {total - used} of {total} problems have no budget in common"
     cut = [_share_cut(cell) for cell in (parallel, sequential)]
     if abs(cut[0] - cut[1]) > _LARGEST_CUT:
         yield (

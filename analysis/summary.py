@@ -15,13 +15,11 @@ from analysis.corrections import corrected_json, correction_warnings
 from analysis.equal_compute import equal_compute_json
 from analysis.inference import Inference, infer
 from analysis.levels import system_json
-from analysis.numbers import Json, gap_json
+from analysis.numbers import SCHEMA_VERSION, Json, gap_json
 from analysis.study import Key, Study, build_study
 from analysis.table import Table, build_table
 from sample.errors import UsageError
 from sample.records import Attempt
-
-SCHEMA_VERSION = 1
 
 
 def summarize(

@@ -71,9 +71,9 @@ def with_interval(found: Json | None, scale: float = 100.0, digits: int = 1) -> 
 
 
 def with_censoring(ratio: Json) -> str:
-    """``1.30x [1.10, 1.70]``; ``> 1.80x`` where sequential never gets there with its attempts."""
+    """``1.30x [1.10, 1.70]``; ``not by 1.80x`` where no attempt of sequential gets there."""
     if ratio["ratio"] is None:
-        return f"> {ratio['least']:.2f}x"
+        return f"not by {ratio['least']:.2f}x"
     ends = ["never" if ratio[end] is None else f"{ratio[end]:.2f}" for end in ("low", "high")]
     return f"{ratio['ratio']:.2f}x [{ends[0]}, {ends[1]}]"
 

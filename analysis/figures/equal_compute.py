@@ -25,7 +25,7 @@ def equal_compute(summary: Json) -> "Figure | None":
     for row in panels:
         row[0].set_ylabel("solved, %")
     for axes in panels[-1]:
-        axes.set_xlabel("generated tokens per problem")
+        axes.set_xlabel("generated tokens")
     panels[0][0].set_ylim(bottom=0)
     legend(figure, [(name, colour, "-") for name, colour in _SIDES])
     return figure

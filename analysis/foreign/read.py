@@ -36,8 +36,8 @@ class ForeignConfig:
 
 
 def is_foreign(path: Path) -> bool:
-    """Whether a path is named like a file that ``read_foreign`` reads."""
-    return path.suffix in (*TABLES, *LOGS)
+    """Whether a path is that of a file, and not of a run folder or a config."""
+    return path.suffix not in ("", ".yaml", ".yml") and not path.is_dir()
 
 
 def read_foreign(paths: Sequence[Path], config: ForeignConfig) -> list[Attempt]:

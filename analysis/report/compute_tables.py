@@ -63,6 +63,6 @@ def cost_ratios_table(summary: Json) -> Table:
     )
     caption = (
         "Generated tokens that sequential needs for what k parallel attempts solve, in multiples "
-        "of theirs; “>”: it never gets there with its N attempts."
+        "of theirs; “not by”: all its N attempts, which take so many, do not get there."
     )
     return Table("cost_ratios", caption, columns, rows)

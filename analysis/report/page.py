@@ -12,15 +12,14 @@ from analysis.figures import save_figures
 from analysis.figures.reading import number
 from analysis.figures.style import PALETTE
 from analysis.figures.training import Metrics
+from analysis.numbers import SCHEMA_VERSION
 from analysis.report.limits import limit_sentences
 from analysis.report.reading import RESULTS, entries_of, settings_of
-from analysis.report.sentences import answers, points, readings
+from analysis.report.sentences import answers, cause_readings, points, readings
 from analysis.report.table import Json, Table, note_on, shown
 from analysis.report.tables import build_tables
 from analysis.report.writing import curve_rows, save_tables, write_rows
 from sample.errors import UsageError
-
-SCHEMA_VERSION = 1
 
 
 def write_report(summary: Json, folder: str | Path, metrics: Metrics | None = None) -> Path:
@@ -107,6 +106,7 @@ def _page(summary: Json, tables: Mapping[str, Table], figures: Mapping[str, Path
         verdicts=list(entries_of(summary, "adapters")),
         results=RESULTS,
         readings=readings(summary),
+        causes=cause_readings(summary),
         limits=limit_sentences(summary),
         tables=tables,
         figures=[

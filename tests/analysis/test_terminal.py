@@ -50,7 +50,7 @@ def test_a_ratio_that_is_never_reached_is_censored_and_never_dropped():
     ratio = {"ratio": 1.5, "low": 1.2, "high": 2.0, "least": 2.5}
     assert with_censoring(ratio) == "1.50x [1.20, 2.00]"
     assert with_censoring({**ratio, "high": None}) == "1.50x [1.20, never]"
-    assert with_censoring({**ratio, "ratio": None, "high": None}) == "> 2.50x"
+    assert with_censoring({**ratio, "ratio": None, "high": None}) == "not by 2.50x"
 
 
 def test_every_verdict_and_warning_is_printed(summary):
