@@ -103,7 +103,7 @@ def test_page_is_self_contained(report, page):
         assert key not in ("src", "srcset", "data") and not key.startswith("on")
         if key.endswith("href"):
             assert value.startswith("#")
-    assert page.tags.count("svg") == 5
+    assert page.tags.count("svg") == 6
 
 
 def test_ids_are_unique_and_every_reference_has_its_target(page):
