@@ -20,7 +20,7 @@ from analysis.report.reading import (
     share_of_gap,
     steps_count,
 )
-from analysis.report.table import NOT_MEASURED, Json, Missing, Table, family_columns, known
+from analysis.report.table import NOT_MEASURED, Json, Table, family_columns, known
 
 
 def build_tables(summary: Json) -> dict[str, Table]:
@@ -320,10 +320,8 @@ def _shares(causes: Json, primary: str) -> list[tuple[str, Json]]:
     return list((((causes.get("gaps") or {}).get(primary) or {}).get("shares") or {}).items())
 
 
-def _within(share: Json) -> Any:
-    found = share.get("shapley") or share.get("first") or share.get("last")
-    if found is None:
-        return Missing(_NO_CELL)
+def _within(share: Json) -> str:
+    found = share.get("shapley") or share.get("first") or share["last"]
     return "yes" if found.get("equivalent") else "not shown"
 
 
