@@ -4,7 +4,7 @@ It stands beside the packages because it alone knows all their sections.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -16,12 +16,13 @@ from sample.config import (
     config_systems,
     find_model,
     need,
+    override,
     parse,
     plain,
     refuse_unknown_keys,
 )
 from sample.errors import UsageError
-from sample.run import Run, at_work, find_run
+from sample.run import Run, at_work, find_run, folder_name
 from sample.runfolder import RunFolder
 from sample.strategies import check_arms, check_sizes
 from train.config import TrainConfig
@@ -91,6 +92,24 @@ def experiment_from(data: Mapping[str, Any]) -> Experiment:
     experiment = Experiment(header.name, header.seed, header.workers, **sections)
     _check(experiment)
     return experiment
+
+
+def experiment_of_files(
+    paths: Sequence[Path], systems: Iterable[str], overrides: tuple[str, ...]
+) -> Experiment:
+    """The settings for attempts that others made: named like the first file, no other section.
+
+    systems: of the attempts; the study is about "base" if it is one of them, else the first.
+
+    Raises:
+        UsageError: an override that is malformed or names another section.
+    """
+    data = override({"name": folder_name(paths[0].stem)}, overrides)
+    others = sorted(set(data) - {"name", "analyze"})
+    need(not others, "--set", "analyze.KEY=VALUE for files", ", ".join(others))
+    names = list(systems)
+    base = {"base": "base" if "base" in names else names[0]}
+    return experiment_from({**data, "analyze": {**base, **_mapping(data, "analyze")}})
 
 
 def _mapping(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -46,17 +46,26 @@ def cli() -> None:
     """
 
 
+_set = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a key of the config, e.g. sample.attempts=4; repeatable.",
+)
+_out = click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Run folder; default runs/NAME, with the name in the config.",
+)
+
+
 def _verb(function: Callable[..., None]) -> click.Command:
     """A verb on CONFIG_OR_RUN; its docstring is its help."""
-    for decorator in (
-        click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
-                     help="Change a key of the config, e.g. sample.attempts=4; repeatable."),
-        click.option("-o", "--out", type=click.Path(path_type=Path), metavar="DIR",
-                     help="Run folder; default runs/NAME, with the name in the config."),
-        click.argument("target", metavar="CONFIG_OR_RUN", type=click.Path(path_type=Path)),
-    ):  # fmt: skip
-        function = decorator(function)
-    return cli.command(function)
+    target = click.argument("target", metavar="CONFIG_OR_RUN", type=click.Path(path_type=Path))
+    return cli.command(target(_out(_set(function))))
 
 
 def _price(_: click.Context, parameter: click.Parameter, text: str | None) -> Any:
@@ -237,15 +246,66 @@ def pretrain(target: Path, out: Path | None, overrides: tuple[str, ...]) -> None
         pretrain_model(work, experiment.section("pretrain"))
 
 
-@_verb
-def analyze(target: Path, out: Path | None, overrides: tuple[str, ...]) -> None:
+@cli.command
+@click.argument(
+    "targets", metavar="RUN_OR_FILE...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@_out
+@_set
+@click.option(
+    "--columns",
+    "maps",
+    multiple=True,
+    metavar="NAME=COLUMN,...",
+    help="Which column of a table holds what, e.g. problem=id,answer=pred,correct=ok.",
+)
+@click.option(
+    "--attempts",
+    type=int,
+    metavar="N",
+    help="Deal the attempts of a problem into groups of N; default: all in one.",
+)
+@click.option("--threshold", type=float, help="The grade from which an attempt is correct.")
+@click.option("--scorer", help="Which scorer of an inspect_ai log grades.")
+@click.option("--metric", help="Which metric of lm-evaluation-harness grades.")
+@click.option("--filter", help="Which filter of lm-evaluation-harness counts.")
+def analyze(
+    targets: tuple[Path, ...], out: Path | None, overrides: tuple[str, ...], **reading: Any
+) -> None:
     """Estimate gaps and verdicts from the records; needs no model.
 
-    Settings that differ from those the run was begun with are marked as exploratory. A folder
-    that holds only attempts.jsonl can be analyzed too.
+    RUN is a run folder, or a folder that holds only attempts.jsonl. Settings that differ from
+    those the run was begun with are marked as exploratory.
 
-    Example: forage analyze runs/demo --set analyze.margin=0.05
+    FILES were made by others: a table with a row per attempt (CSV, JSONL, Parquet), or a log of
+    inspect_ai (.eval, .json), lm-evaluation-harness (samples_*.jsonl) or verifiers (results.jsonl,
+    traces.jsonl). Several files are read as one. The summary and the report go to -o DIR, default
+    runs/NAME, with the name of the first file.
+
+    \b
+    Examples:
+      forage analyze runs/demo --set analyze.margin=0.05
+      forage analyze tries.csv --columns problem=id,answer=pred,correct=ok,arm=mode,step=turn
+      forage analyze logs/*.eval --scorer match -o runs/aime
+
+    Columns: problem, correct (1, 0 or empty = not graded), answer, canonical (equal for equal
+    answers), family, arm (parallel, sequential, ..), system, replicate, step, finish (stop, length,
+    error), text, thinking, prompt_tokens, cached_tokens, thinking_tokens, generated_tokens,
+    seconds. Only the first two are needed; a column of one of these names needs no map.
     """
+    from analysis.foreign.read import is_foreign
+
+    if any(is_foreign(target) for target in targets):
+        _analyze_files(targets, out, overrides, **reading)
+        return
+    if any(value not in (None, ()) for value in reading.values()):
+        raise UsageError("only --set and -o go with a run; --columns and its like are for files")
+    if len(targets) != 1:
+        raise UsageError(f"analyze takes one run at a time (given: {len(targets)})")
+    _analyze_run(targets[0], out, overrides)
+
+
+def _analyze_run(target: Path, out: Path | None, overrides: tuple[str, ...]) -> None:
     from experiment import experiment_from
     from sample.run import find_existing_run, logged
 
@@ -253,6 +313,41 @@ def analyze(target: Path, out: Path | None, overrides: tuple[str, ...]) -> None:
     experiment = experiment_from(data)
     with logged(folder.error_log):
         _summarize(experiment, folder, _is_registered(experiment, folder))
+
+
+def _analyze_files(
+    paths: tuple[Path, ...],
+    out: Path | None,
+    overrides: tuple[str, ...],
+    maps: tuple[str, ...],
+    **reading: Any,
+) -> None:
+    from rich.console import Console
+
+    from analysis.config import AnalysisConfig
+    from analysis.foreign.columns import parse_columns
+    from analysis.foreign.diagnosis import diagnose, show_diagnosis
+    from analysis.foreign.read import ForeignConfig, read_foreign
+    from analysis.stage import write_summary
+    from experiment import experiment_of_files
+    from sample.run import folder_for_files, logged
+
+    attempts = read_foreign(paths, ForeignConfig(parse_columns(maps), **reading))
+    experiment = experiment_of_files(paths, (a.system for a in attempts), overrides)
+    folder = folder_for_files(out or Path("runs") / experiment.name)
+    show_diagnosis(diagnose(attempts), Console())
+    with logged(folder.error_log):
+        write_summary(
+            folder,
+            attempts,
+            experiment.analyze or AnalysisConfig(),
+            None,
+            {},
+            name=experiment.name,
+            asked=0,
+            registered=False,
+        )
+        _report(folder)
 
 
 @_verb
@@ -268,6 +363,28 @@ def report(target: Path, out: Path | None, overrides: tuple[str, ...]) -> None:
     _, folder = find_existing_run(target, out)
     with logged(folder.error_log):
         _report(folder)
+
+
+@cli.command
+@click.argument("target", metavar="RUN", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE_OR_DIR",
+    help="A file NAME.parquet, or a folder that becomes a Hugging Face dataset.",
+)
+def export(target: Path, out: Path) -> None:
+    """Write the attempts of a run as a Parquet table or a Hugging Face dataset.
+
+    Examples: forage export runs/demo -o attempts.parquet; forage export runs/demo -o dataset/
+    """
+    from analysis.foreign.export import export_run
+    from sample.run import find_existing_run
+
+    _, folder = find_existing_run(target, None)
+    click.echo(f"attempts: {export_run(folder.path, out)}")
 
 
 @cli.command
@@ -327,7 +444,7 @@ def recommend(runs: tuple[Path, ...], **options: Any) -> None:
     found = [find_existing_run(run, None) for run in runs]
     attempts = [attempt for _, folder in found for attempt in read_attempts(folder.attempts)]
     analyze = experiment_from(found[0][0]).analyze or AnalysisConfig()
-    config = RecommendConfig(base=analyze.base, **options)
+    config = RecommendConfig(base=analyze.base, alpha=analyze.alpha, seed=analyze.seed, **options)
     show_recommend(run_recommend(attempts, config), Console())
 
 
@@ -348,10 +465,12 @@ def _summarize(experiment: "Experiment", folder: "RunFolder", registered: bool) 
     from analysis.stage import write_summary
     from experiment import system_infos
     from sample.stage import attempts_asked
+    from sample.store import read_attempts
 
     config, systems = experiment.sample, system_infos(experiment)
     write_summary(
         folder,
+        read_attempts(folder.attempts),
         experiment.analyze or AnalysisConfig(),
         config,
         systems,

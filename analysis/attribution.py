@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from analysis.cells import CellStatistics
 from analysis.config import Design
 from analysis.factorial import Effect, effect, interactions
-from analysis.statistic import Statistic
+from analysis.statistic import Statistic, without_noise
 
 Floats = NDArray[np.float64]
 
@@ -80,7 +80,7 @@ def attribute(
 
 def contrast(values: Floats, most: float = 1.0) -> Statistic:
     """values: [problem], each in [-most, most]."""
-    return Statistic(values, np.full(len(values), np.nan), 1, -most, most)
+    return without_noise(values, -most, most)
 
 
 def _columns(

@@ -17,6 +17,7 @@ from analysis.numbers import Json, interval_json
 from analysis.resampling import max_t_quantile
 from analysis.statistic import Statistic
 from analysis.study import PARALLEL, SEQUENTIAL, Study
+from analysis.words import capitalized
 
 
 def causes_json(study: Study, system: str, config: AnalysisConfig) -> Json | None:
@@ -160,11 +161,11 @@ def _whole_reading(name: str, share: Json, margin: float) -> str:
         return f"Not {name}: {said}, shown to be within {_number(margin)} points of none."
     if not share["separable"]:
         ends = f"{_number(share['least'])} to {_number(share['most'])} points"
-        return f"{_upper(name)} cannot be separated from the rest: {ends} by the order."
+        return f"{capitalized(name)} cannot be separated from the rest: {ends} by the order."
     if found["simultaneous_low"] > 0:
-        return f"{_upper(name)} accounts for {said}."
+        return f"{capitalized(name)} accounts for {said}."
     if found["simultaneous_high"] < 0:
-        return f"{_upper(name)} helps: {said}."
+        return f"{capitalized(name)} helps: {said}."
     return f"That {name} matters is not shown: {said}."
 
 
@@ -202,9 +203,9 @@ def _alone(name: str, found: Json, margin: float) -> str:
         within = f"shown to be within {_number(margin)} points of none"
         return f"Not {name} by itself: it costs {_points(found)}, {within}."
     if found["low"] > 0:
-        return f"{_upper(name)} by itself costs {_points(found)}."
+        return f"{capitalized(name)} by itself costs {_points(found)}."
     if found["high"] < 0:
-        return f"{_upper(name)} by itself helps: it costs {_points(found)}."
+        return f"{capitalized(name)} by itself helps: it costs {_points(found)}."
     return f"That {name} by itself costs accuracy is not shown: {_points(found)}."
 
 
@@ -215,7 +216,3 @@ def _points(found: Json) -> str:
 
 def _number(share: float) -> str:
     return f"{round(100 * share, 1) + 0.0:.1f}"
-
-
-def _upper(text: str) -> str:
-    return text[0].upper() + text[1:]

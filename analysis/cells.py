@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from analysis import chains, estimators, exploration, votes
 from analysis.diversity import chain_levels, pool_levels
-from analysis.statistic import Statistic, over_replicates
+from analysis.statistic import Statistic, over_replicates, without_noise
 from analysis.table import FINISHES, SKIPPED, TOKENS, Cell
 
 Floats = NDArray[np.float64]
@@ -61,15 +61,13 @@ def parallel_statistics(cell: Cell) -> CellStatistics:
     levels = {
         **common,
         **pool_levels(cell, pool.counts, pool.n, coverage),
-        "ideal_coverage": Statistic(ideal[:, -1], np.full(problems, np.nan), replicates),
+        "ideal_coverage": without_noise(ideal[:, -1], replicates=replicates),
         "coverage": Statistic(
             coverage[:, -1], estimators.pass_at_k_variance(n, right, steps), replicates
         ),
         # the variance over groups of N is above that of the pool estimate: conservative
         "majority": Statistic(majority[:, -1], over_replicates(groups).within, replicates),
-        "distinct": Statistic(
-            distinct[:, -1], np.full(problems, np.nan), replicates, high=float(steps)
-        ),
+        "distinct": without_noise(distinct[:, -1], high=float(steps), replicates=replicates),
     }
     curves = {
         **_common_curves(cell),
@@ -200,7 +198,7 @@ class Costs:
 def costs(cell: Cell) -> Costs:
     """What the attempts of a cell cost and how they ended."""
     attempts = int(cell.present.sum())
-    means = {kind: _known_mean(cell.tokens[kind][cell.present]) for kind in TOKENS}
+    means = {kind: known_mean(cell.tokens[kind][cell.present]) for kind in TOKENS}
     generated = means["thinking"] + means["answer"]
     tokens = {**means, "generated": generated, "total": means["prompt"] + generated}
     counts = np.bincount(cell.finish[cell.present], minlength=len(FINISHES))
@@ -212,6 +210,7 @@ def costs(cell: Cell) -> Costs:
     return Costs(tokens, finish, ungraded / max(attempts, 1), attempts, missing, skipped)
 
 
-def _known_mean(values: Floats) -> float:
+def known_mean(values: Floats) -> float:
+    """Mean of what is not NaN; NaN if nothing is left."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float("nan")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sample.errors import UsageError
+from sample.errors import need
 
 AGGREGATORS = ("coverage", "majority", "accuracy", "last")
 ESTIMANDS = ("superpopulation", "fixed")
@@ -54,25 +54,21 @@ class AnalysisConfig:
     design: Design = Design()
 
     def __post_init__(self) -> None:
-        _require(0 < self.margin < 1, "margin", self.margin, "a share between 0 and 1, e.g. 0.03")
-        _require(0 < self.alpha < 0.5, "alpha", self.alpha, "a number between 0 and 0.5, e.g. 0.05")
-        _require(self.resamples >= 100, "resamples", self.resamples, "a number of at least 100")
-        _require(self.seed >= 0, "seed", self.seed, "a whole number of at least 0")
-        _require(
-            self.estimand in ESTIMANDS, "estimand", self.estimand, "one of " + ", ".join(ESTIMANDS)
+        need(
+            0 < self.margin < 1, "analyze.margin", "a share between 0 and 1, e.g. 0.03", self.margin
         )
+        need(0 < self.alpha < 0.5, "analyze.alpha", "a number between 0 and 0.5", self.alpha)
+        need(self.resamples >= 100, "analyze.resamples", "a number of at least 100", self.resamples)
+        need(self.seed >= 0, "analyze.seed", "a whole number of at least 0", self.seed)
+        known = self.estimand in ESTIMANDS
+        need(known, "analyze.estimand", f"one of {', '.join(ESTIMANDS)}", self.estimand)
         for family, aggregator in self.primary.items():
-            allowed = "one of " + ", ".join(AGGREGATORS)
-            _require(aggregator in AGGREGATORS, f"primary.{family}", aggregator, allowed)
+            allowed = f"one of {', '.join(AGGREGATORS)}"
+            need(aggregator in AGGREGATORS, f"analyze.primary.{family}", allowed, aggregator)
 
     def aggregator(self, family: str) -> str:
         """The aggregator of the family's verdict."""
         return self.primary.get(family, DEFAULT_AGGREGATOR)
-
-
-def _require(good: bool, key: str, given: object, allowed: str) -> None:
-    if not good:
-        raise UsageError(f"config: analyze.{key} must be {allowed} (given: {given!r})")
 
 
 @dataclass(frozen=True)

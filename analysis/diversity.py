@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis import estimators, exploration
-from analysis.statistic import Statistic, over_replicates
+from analysis.statistic import Statistic, over_replicates, without_noise
 from analysis.table import Cell
 
 Floats = NDArray[np.float64]
@@ -49,10 +49,8 @@ def _step_information(cell: Cell) -> Statistic:
     values = exploration.step_information(cell.answer)
     started = cell.present.any(axis=(1, 2))
     most = float(np.log(max(cell.answer.shape[1] * cell.answer.shape[2], 2)))
-    return Statistic(
-        np.where(started, values, np.nan), np.full(len(values), np.nan), 1, -most, most
-    )
+    return without_noise(np.where(started, values, np.nan), -most, most)
 
 
 def _level(values: Floats, high: float = 1.0) -> Statistic:
-    return Statistic(values, np.full(len(values), np.nan), 1, 0.0, high)
+    return without_noise(values, high=high)

@@ -18,7 +18,7 @@ from analysis.intervals import (
     t_interval,
 )
 from analysis.numbers import Json, gap_json, interval_json
-from analysis.statistic import Statistic
+from analysis.statistic import without_noise
 from analysis.study import PARALLEL, SEQUENTIAL, Key, Study
 
 Floats = NDArray[np.float64]
@@ -75,7 +75,7 @@ def _independence(cell: CellStatistics, parallel: CellStatistics | None, alpha: 
     rate = cell.levels["repeat_rate"]
     later = parallel.pool.baseline[:, 1:]
     values = later.mean(axis=1) if later.shape[1] else np.full(len(later), math.nan)
-    baseline = Statistic(values, np.full(len(values), math.nan))
+    baseline = without_noise(values)
     return {
         "repeat_baseline": interval_json(interval(baseline.only(rate.known), alpha)),
         "repeat_excess": interval_json(interval(rate - baseline, alpha)),
@@ -111,9 +111,8 @@ def _transition(events: Floats, at_risk: Floats, alpha: float) -> Json:
 def _curve(name: str, values: Floats, alpha: float) -> list[Json]:
     """One interval per k; the first attempt has nothing to repeat."""
     high = float(values.shape[1]) if name == "distinct" else 1.0
-    nothing = np.full(len(values), math.nan)
     points = [
-        interval_json(interval(Statistic(values[:, k], nothing, high=high), alpha))
+        interval_json(interval(without_noise(values[:, k], high=high), alpha))
         for k in range(values.shape[1])
     ]
     if name == "repeat_rate":

@@ -20,7 +20,7 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(96)
 
 
 @dataclass(frozen=True)
-class Design:
+class Looks:
     """shares: of the final number of problems, at each look; critical: |z| that stops there."""
 
     shares: tuple[float, ...]
@@ -28,7 +28,7 @@ class Design:
     alpha: float
 
 
-def design(shares: Sequence[float], alpha: float, shape: float = 0.0) -> Design:
+def design(shares: Sequence[float], alpha: float, shape: float = 0.0) -> Looks:
     """The two-sided design with looks at these shares, rising to 1.
 
     Raises:
@@ -44,16 +44,16 @@ def design(shares: Sequence[float], alpha: float, shape: float = 0.0) -> Design:
     # below the first end even one look would stop too often
     bracket = (0.99 * float(stats.norm.isf(alpha / 2)), 12.0)
     c = float(optimize.root_scalar(excess, bracket=bracket, xtol=1e-7).root)
-    return Design(tuple(t.tolist()), tuple((c * t ** (shape - 0.5)).tolist()), alpha)
+    return Looks(tuple(t.tolist()), tuple((c * t ** (shape - 0.5)).tolist()), alpha)
 
 
-def stop_chances(plan: Design, drift: float) -> Floats:
+def stop_chances(plan: Looks, drift: float) -> Floats:
     """Chance of crossing (either side) first at each look; drift = mean / se at the last look."""
     t = np.asarray(plan.shares)
     return _stops(t, np.asarray(plan.critical) * np.sqrt(t), drift)
 
 
-def expected_share(plan: Design, drift: float) -> float:
+def expected_share(plan: Looks, drift: float) -> float:
     """Expected share of the problems used, if each crossing ends the run."""
     chances = stop_chances(plan, drift)
     last = 1 - chances[:-1].sum()

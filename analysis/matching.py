@@ -8,7 +8,7 @@ budgets, so no budget is picked and nothing needs correcting for multiplicity.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,17 +19,15 @@ from analysis.budgets import COSTS, chain_costs, pool_costs, select_replicates
 from analysis.cells import chain_statistics, parallel_statistics
 from analysis.config import AnalysisConfig
 from analysis.inference import Inference, infer
-from analysis.resampling import resampled_means
 from analysis.statistic import Statistic
 from analysis.study import PARALLEL, SEQUENTIAL
-from analysis.table import FINISHES, Cell, build_table
-from sample.errors import UsageError
-from sample.records import Attempt
+from analysis.table import FINISHES, Cell
 
 Floats = NDArray[np.float64]
 
 PRIMARY_COST = "generated"
 _GRID = 65
+_DRAWN = 33
 _LARGEST_CUT = 0.02
 
 
@@ -152,16 +150,6 @@ def over_budgets(cost: str) -> Gap:
     return gap
 
 
-def at_budget(cost: str, budget: float) -> Gap:
-    """Parallel minus sequential at one budget per problem, declared beforehand."""
-
-    def gap(p: Curves, s: Curves) -> Floats:
-        ends = (at_budgets(c.value, c.cost[cost], np.array([budget]))[:, 0] for c in (p, s))
-        return next(ends) - next(ends)
-
-    return gap
-
-
 def at_parallel_latency(p: Curves, s: Curves) -> Floats:
     """N parallel attempts minus what sequential has by the time that the longest of them ends.
 
@@ -173,154 +161,34 @@ def at_parallel_latency(p: Curves, s: Curves) -> Floats:
 
 
 @dataclass(frozen=True)
-class CostRatio:
-    """Tokens that sequential needs for what parallel reaches with k attempts, over parallel's.
-
-    ratio: infinite where sequential never gets there with its N attempts; then it is above
-    ``least``. low, high: percentile bootstrap over problems, infinite where censored.
-    """
-
-    k: int
-    reached: float
-    tokens: float
-    ratio: float
-    least: float
-    low: float
-    high: float
-
-
-def cost_ratio(
-    parallel: Curves, sequential: Curves, cost: str, k: int, config: AnalysisConfig
-) -> CostRatio:
-    """The ratio on the mean curves: every problem is given the same number of attempts."""
-    p, s = parallel.cost[cost], sequential.cost[cost]
-    priced = ~np.isnan(p).any(axis=1) & ~np.isnan(s).any(axis=1)
-    keep = parallel.usable & sequential.usable & priced
-    columns = [parallel.value[keep, k - 1], p[keep, k - 1], *sequential.value[keep].T, *s[keep].T]
-    data = np.column_stack(columns)
-    if len(data) == 0:
-        return CostRatio(k, *[math.nan] * 6)
-    steps = sequential.value.shape[1]
-    ratios = _ratios(resampled_means(data, config.resamples, config.seed), steps)[0]
-    low, high = np.quantile(ratios, [config.alpha / 2, 1 - config.alpha / 2], method="nearest")
-    mean = data.mean(axis=0)[None, :]
-    ratio, least = (float(found[0]) for found in _ratios(mean, steps))
-    return CostRatio(k, float(mean[0, 0]), float(mean[0, 1]), ratio, least, float(low), float(high))
-
-
-def _ratios(means: Floats, steps: int) -> tuple[Floats, Floats]:
-    """[row] (ratio, censoring bound) of rows (target, tokens, values.., costs..)."""
-    target, tokens = means[:, 0], means[:, 1]
-    value, cost = means[:, 2 : 2 + steps], means[:, 2 + steps :]
-    reached = value >= target[:, None] - 1e-12
-    first = reached.argmax(axis=1)
-    rows = np.arange(len(means))
-    before = np.maximum(first - 1, 0)
-    rise = value[rows, first] - value[rows, before]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = np.where(rise > 0, (target - value[rows, before]) / rise, 1.0)
-        needed = cost[rows, before] + share * (cost[rows, first] - cost[rows, before])
-        ratio = np.where(reached.any(axis=1), needed / tokens, math.inf)
-        return ratio, cost[:, -1] / tokens
-
-
-@dataclass(frozen=True)
 class Matched:
-    """One system on one family, by one aggregator.
+    """The gap of one system at equal compute.
 
-    gaps: cost -> the gap averaged over log2(budget); for "latency" the gap at the latency of N
-    parallel attempts. A cost whose tokens are not known is not there.
-    at: budget -> gap there (primary cost). ratios: for k = 2, half of N and N.
+    problems: usable in both arms. gaps: cost -> the gap averaged over log2(budget); for "latency"
+    the gap at the latency of N parallel attempts. A cost whose tokens are not known is not there.
     curve: (budgets, parallel, sequential) means over the problems of ``curve_n`` that reach the
-    whole range; tokens: arm -> cost -> mean per problem with N attempts.
+    whole range, against the primary cost. notes: what could not be used, and what may tilt it.
     """
 
-    family: str
-    system: str
-    aggregator: str
     problems: int
     gaps: Mapping[str, Inference]
-    at: Mapping[float, Inference]
-    ratios: tuple[CostRatio, ...]
     curve: tuple[Floats, Floats, Floats]
     curve_n: int
-    tokens: Mapping[str, Mapping[str, float]]
-    warnings: tuple[str, ...]
-
-
-def run_match(
-    attempts: Iterable[Attempt], config: AnalysisConfig, budgets: Sequence[float] = ()
-) -> list[Matched]:
-    """Every system of every family that has both arms.
-
-    budgets: generated tokens per problem at which the gap is wanted, declared beforehand.
-
-    Raises:
-        UsageError: no system has both arms, or a budget that is not above 0.
-    """
-    if any(not budget > 0 for budget in budgets):
-        raise UsageError(f"match: budgets must be above 0 tokens (given: {min(budgets):g})")
-    table = build_table(attempts)
-    pairs = [(f, s) for f, s, arm in table.cells if arm == PARALLEL]
-    pairs = sorted(pair for pair in pairs if (*pair, SEQUENTIAL) in table.cells)
-    if not pairs:
-        raise UsageError("match: no system has both a parallel and a sequential arm")
-    return [
-        match(
-            table.cells[family, system, PARALLEL],
-            table.cells[family, system, SEQUENTIAL],
-            family,
-            system,
-            config,
-            budgets,
-        )
-        for family, system in pairs
-    ]
+    notes: tuple[str, ...]
 
 
 def match(
-    parallel: Cell,
-    sequential: Cell,
-    family: str,
-    system: str,
-    config: AnalysisConfig,
-    budgets: Sequence[float] = (),
-) -> Matched:
-    """The gap of one system at equal compute."""
-    aggregator = config.aggregator(family)
+    parallel: Cell, sequential: Cell, aggregator: str, config: AnalysisConfig
+) -> tuple[Matched, Sides]:
+    """The gap of one system at equal compute, and the curves it rests on."""
     sides = both_sides(parallel, sequential, aggregator)
     p, s = sides.parallel, sides.sequential
     kinds = {cost: over_budgets(cost) for cost in COSTS} | {"latency": at_parallel_latency}
     gaps = {cost: contrast(sides, kind) for cost, kind in kinds.items()}
     inferred = infer({cost: gap for cost, gap in gaps.items() if gap.known.any()}, config)
-    points = {b: contrast(sides, at_budget(PRIMARY_COST, b)) for b in budgets}
-    at = infer({b: gap for b, gap in points.items() if gap.known.any()}, config)
-    n = p.value.shape[1]
-    known = not np.isnan(p.cost[PRIMARY_COST]).all()
-    ks = sorted({2, n // 2, n} & set(range(2, n + 1))) if known else []
-    curve, curve_n = _mean_curves(p, s)
-    return Matched(
-        family,
-        system,
-        aggregator,
-        int((p.usable & s.usable).sum()),
-        inferred,
-        at,
-        tuple(cost_ratio(p, s, PRIMARY_COST, k, config) for k in ks),
-        curve,
-        curve_n,
-        {arm: _tokens(c) for arm, c in ((PARALLEL, p), (SEQUENTIAL, s))},
-        tuple(_warnings(parallel, sequential, gaps, points, p.usable & s.usable)),
-    )
-
-
-def _tokens(found: Curves) -> dict[str, float]:
-    return {cost: _known_mean(values[:, -1]) for cost, values in found.cost.items()}
-
-
-def _known_mean(values: Floats) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else math.nan
+    usable = p.usable & s.usable
+    notes = tuple(_notes(parallel, sequential, gaps, usable))
+    return Matched(int(usable.sum()), inferred, *_mean_curves(p, s), notes), sides
 
 
 def _mean_curves(p: Curves, s: Curves) -> tuple[tuple[Floats, Floats, Floats], int]:
@@ -337,32 +205,28 @@ def _mean_curves(p: Curves, s: Curves) -> tuple[tuple[Floats, Floats, Floats], i
     kept = possible & (low <= ends[0]) & (high >= ends[1])
     if ends[0] >= ends[1] or not kept.any():
         return (nothing, nothing, nothing), 0
-    budgets = np.geomspace(*ends, _GRID)
+    budgets = np.geomspace(*ends, _DRAWN)
     sides = [
         at_budgets(c.value[kept], c.cost[PRIMARY_COST][kept], budgets).mean(axis=0) for c in (p, s)
     ]
     return (budgets, sides[0], sides[1]), int(kept.sum())
 
 
-def _warnings(
+def _notes(
     parallel: Cell,
     sequential: Cell,
     gaps: Mapping[str, Statistic],
-    points: Mapping[float, Statistic],
     usable: NDArray[np.bool_],
-) -> Iterable[str]:
+) -> Iterator[str]:
     """What the comparison could not use, and what may have tilted it."""
     total = int(usable.sum())
     for cost, gap in gaps.items():
         used = int((gap.known & usable).sum())
+        name = "critical path" if cost == "latency" else cost
         if used == 0:
-            yield f"{cost}: no gap, because tokens are not known or the arms share no budget"
+            yield f"{name}: no gap, because tokens are not known or the arms share no budget"
         elif used < total:
-            yield f"{cost}: {total - used} of {total} problems have no budget in common"
-    for budget, gap in points.items():
-        used = int(gap.known.sum())
-        if used < total:
-            yield f"at {budget:g} tokens {total - used} of {total} problems are off their curves"
+            yield f"{name}: {total - used} of {total} problems have no budget in common"
     cut = [_share_cut(cell) for cell in (parallel, sequential)]
     if abs(cut[0] - cut[1]) > _LARGEST_CUT:
         yield (

@@ -7,6 +7,9 @@ from analysis.intervals import Interval
 
 Json = dict[str, Any]
 
+SCHEMA_VERSION = 1
+"""Of summary.json."""
+
 
 def interval_json(found: Interval) -> Json:
     """estimate, low, high, n, method, degenerate."""

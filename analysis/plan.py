@@ -2,22 +2,30 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-
-from scipy import stats
+from dataclasses import dataclass
+from functools import partial
 
 from analysis.config import AnalysisConfig
-from analysis.looks import Design, design, expected_share
+from analysis.looks import Looks, design, expected_share
 from analysis.pilot import Measured, Pilot, read_pilot, stated
 from analysis.power import (
+    MOST_PROBLEMS,
     Variances,
     cautious,
     detectable,
+    drift,
     problems_needed,
     superiority,
 )
-from sample.errors import UsageError
+from sample.errors import UsageError, need
 from sample.records import Attempt
+
+PROBLEMS = (30, 60, 125, 250, 500, 1000, 2000)
+REPLICATES = (1, 2, 4, 8, 16)
+LOOKS = 10
+"""What is tabulated, and the looks of the early-stopping design."""
+
+_need = partial(need, of="plan")
 
 
 @dataclass(frozen=True)
@@ -25,35 +33,21 @@ class PlanConfig:
     """power: wanted for each claim. gap: expected gap of the base, None = what the pilot found.
 
     closed: share of that gap which the adapter is expected to close; what is left must be below
-    the margin for CLOSED to be in reach. problems, replicates: what to tabulate. available: how
-    many problems there are, None = no limit. looks: of the early-stopping design.
+    the margin for CLOSED to be in reach. available: how many problems there are, None = no limit.
     """
 
     power: float = 0.8
     gap: float | None = None
     closed: float = 1.0
-    problems: tuple[int, ...] = (30, 60, 125, 250, 500, 1000, 2000)
-    replicates: tuple[int, ...] = (1, 2, 4, 8, 16)
     available: int | None = None
-    looks: int = 10
 
     def __post_init__(self) -> None:
-        _require(0.5 <= self.power < 1, "power", self.power, "a share from 0.5 to below 1")
-        _require(0 < self.closed <= 1, "closed", self.closed, "a share above 0, at most 1")
-        gap = self.gap
-        _require(gap is None or 0 < gap < 1, "gap", gap, "a share between 0 and 1, e.g. 0.1")
-        for key in ("problems", "replicates"):
-            given = getattr(self, key)
-            good = len(given) > 0 and min(given) >= 1
-            _require(good, key, given, "one or more whole numbers from 1")
-        some = self.available is None or self.available >= 2
-        _require(some, "available", self.available, "at least 2 problems")
-        _require(1 <= self.looks <= 50, "looks", self.looks, "1 to 50")
-
-
-def _require(good: bool, key: str, given: object, allowed: str) -> None:
-    if not good:
-        raise UsageError(f"plan: {key} must be {allowed} (given: {given!r})")
+        _need(0.5 <= self.power < 1, "--power", "a share from 0.5 to below 1", self.power)
+        _need(0 < self.closed <= 1, "--closed", "a share above 0, at most 1", self.closed)
+        gap, available = self.gap, self.available
+        _need(gap is None or 0 < gap < 1, "--gap", "a share between 0 and 1, e.g. 0.1", gap)
+        some = available is None or available >= 2
+        _need(some, "--available", "at least 2 problems", available)
 
 
 @dataclass(frozen=True)
@@ -111,7 +105,7 @@ class Plan:
     rows: tuple[Row, ...]
     problems: tuple[int, ...]
     detectable: Mapping[str, Mapping[int, tuple[float, ...]]]
-    early: Design
+    early: Looks
     early_gap: float
     early_none: float
     margin: float
@@ -153,20 +147,21 @@ def make_plan(pilot: Pilot, config: PlanConfig, analyze: AnalysisConfig) -> Plan
         found = "no pilot estimate" if math.isnan(gap) else f"the pilot found {100 * gap:.1f}"
         raise UsageError(f"plan: {pilot.family}: no gap to plan for ({found}); state --gap 0.1")
     claims = _claims(pilot, measured, gap, config, analyze)
-    if pilot.contrasts["gap"].single:
-        config = replace(config, replicates=(1,))
-    rows = tuple(_row(r, claims, pilot.attempts, config, analyze) for r in config.replicates)
-    early = design([k / config.looks for k in range(1, config.looks + 1)], analyze.alpha)
-    drift = _drift(analyze.alpha, config.power)
+    replicates = (1,) if pilot.contrasts["gap"].single else REPLICATES
+    rows = tuple(_row(r, claims, pilot.attempts, config, analyze) for r in replicates)
+    early = design([k / LOOKS for k in range(1, LOOKS + 1)], analyze.alpha)
     return Plan(
         pilot.family,
         pilot,
         claims,
         rows,
-        config.problems,
-        {name: _detectable(measured[name].variances, config, analyze) for name in ("gap", "did")},
+        PROBLEMS,
+        {
+            name: _detectable(measured[name].variances, replicates, config, analyze)
+            for name in ("gap", "did")
+        },
         early,
-        expected_share(early, drift),
+        expected_share(early, drift(analyze.alpha, config.power)),
         expected_share(early, 0.0),
         analyze.margin,
         config.power,
@@ -262,18 +257,12 @@ def joint_problems(
     return high
 
 
-def _drift(alpha: float, power: float) -> float:
-    return float(stats.norm.isf(alpha / 2) + stats.norm.isf(1 - power))
-
-
 def _detectable(
-    variances: Variances, config: PlanConfig, analyze: AnalysisConfig
+    variances: Variances, replicates: Sequence[int], config: PlanConfig, analyze: AnalysisConfig
 ) -> dict[int, tuple[float, ...]]:
     return {
-        r: tuple(
-            detectable(variances.at(r), n, analyze.alpha, config.power) for n in config.problems
-        )
-        for r in config.replicates
+        r: tuple(detectable(variances.at(r), n, analyze.alpha, config.power) for n in PROBLEMS)
+        for r in replicates
     }
 
 
@@ -281,6 +270,8 @@ def _advice(claims: Sequence[Claim], rows: Sequence[Row], config: PlanConfig) ->
     reachable = [row for row in rows if row.verdict is not None]
     if not reachable:
         names = ", ".join(c.name for c in claims if c.effect <= 0)
+        if not names:
+            return f"Out of reach: the whole verdict needs more than {MOST_PROBLEMS:,} problems."
         return f"Out of reach at any size, because the expected effect misses the margin: {names}."
     limit = config.available
     fitting = [r for r in reachable if limit is None or (r.verdict or 0) <= limit]

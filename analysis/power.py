@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from scipy import optimize, stats
 
-_MOST_PROBLEMS = 10_000_000
+MOST_PROBLEMS = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,17 @@ def detectable(sd: float, n: int, alpha: float, power: float) -> float:
     return float(found.root)
 
 
+def drift(alpha: float, power: float, sides: int = 2) -> float:
+    """Standard errors between 0 and an effect that is found with this power, by the normal law.
+
+    2.8 at two-sided 5 % and 80 % (Miller 2024).
+    """
+    return float(stats.norm.isf(alpha / sides) + stats.norm.isf(1 - power))
+
+
 def normal_problems(effect: float, variance: float, alpha: float, power: float) -> float:
     """(z_{alpha/2} + z_{1-power})^2 variance / effect^2, not rounded (Miller 2024)."""
-    z = float(stats.norm.isf(alpha / 2) + stats.norm.isf(1 - power))
-    return z * z * variance / effect**2
+    return drift(alpha, power) ** 2 * variance / effect**2
 
 
 def problems_needed(
@@ -73,7 +80,7 @@ def problems_needed(
     low, high = 1, 2
     while superiority(effect, sd, high, alpha, sides) < power:
         low, high = high, 2 * high
-        if high > _MOST_PROBLEMS:
+        if high > MOST_PROBLEMS:
             return None
     while high - low > 1:
         middle = (low + high) // 2

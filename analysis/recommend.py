@@ -8,6 +8,7 @@ halvings whose intervals are averaged.
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,10 @@ from numpy.typing import NDArray
 from analysis.budgets import COSTS
 from analysis.candidates import Candidate, Valued, value_candidates
 from analysis.intervals import Interval, interval
-from analysis.statistic import Statistic
+from analysis.statistic import without_noise
 from analysis.study import PARALLEL, SEQUENTIAL
 from analysis.table import build_table
-from sample.errors import UsageError
+from sample.errors import UsageError, need
 from sample.records import Attempt
 
 Floats = NDArray[np.float64]
@@ -27,37 +28,33 @@ _FEWEST = 10
 _ENDS = ("estimate", "low", "high")
 
 
+ARMS = (PARALLEL, SEQUENTIAL)
+"""Strategies that can be run in use; controls cannot."""
+
+_HALVINGS = 20
+_need = partial(need, of="recommend")
+
+
 @dataclass(frozen=True)
 class RecommendConfig:
     """budget: tokens per problem of the kind ``cost`` (see analysis.budgets); None = a range.
 
     cost "latency" counts tokens that follow each other: seconds times the decoding speed.
     verifier: a checker can pick a correct attempt, so coverage can be cashed in.
-    arms: strategies that can be run in use; controls cannot. base: system of the plain baseline.
+    base: system of the plain baseline. alpha, seed: of the intervals and the halvings.
     """
 
     budget: float | None = None
     cost: str = "generated"
     verifier: bool = False
-    arms: tuple[str, ...] = (PARALLEL, SEQUENTIAL)
     base: str = "base"
     alpha: float = 0.05
-    halvings: int = 20
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _require(self.cost in COSTS, "cost", self.cost, "one of " + ", ".join(COSTS))
+        _need(self.cost in COSTS, "--cost", f"one of {', '.join(COSTS)}", self.cost)
         given = self.budget
-        _require(given is None or given > 0, "budget", given, "a number of tokens above 0")
-        _require(PARALLEL in self.arms, "arms", self.arms, f"some arms with {PARALLEL!r} in them")
-        _require(0 < self.alpha < 0.5, "alpha", self.alpha, "a number between 0 and 0.5")
-        _require(1 <= self.halvings <= 1000, "halvings", self.halvings, "1 to 1000")
-        _require(self.seed >= 0, "seed", self.seed, "a whole number of at least 0")
-
-
-def _require(good: bool, key: str, given: object, allowed: str) -> None:
-    if not good:
-        raise UsageError(f"recommend: {key} must be {allowed} (given: {given!r})")
+        _need(given is None or given > 0, "--budget", "a number of tokens above 0", given)
 
 
 @dataclass(frozen=True)
@@ -102,14 +99,13 @@ def run_recommend(attempts: Iterable[Attempt], config: RecommendConfig) -> list[
     aggregators = ("majority", "last", "coverage") if config.verifier else ("majority", "last")
     found, refused = [], []
     for family in sorted(table.problems):
-        valued = value_candidates(table.cells, family, config.arms, aggregators, config.cost)
+        valued = value_candidates(table.cells, family, ARMS, aggregators, config.cost)
         known = np.asarray(~np.isnan(valued.value + valued.cost).any(axis=1))
         if known.sum() < _FEWEST:
             refused.append(f"{family}: {known.sum()} problems have every candidate and its cost")
             continue
-        dropped = int((~known).sum())
-        warnings = [f"{dropped} problems lack attempts or token counts, left out"] * (dropped > 0)
-        found.append(recommend(valued.only(known), family, config, warnings))
+        said = _warnings(int((~known).sum()), table.duplicates)
+        found.append(recommend(valued.only(known), family, config, said))
     if not found:
         raise UsageError(
             f"recommend: needs {_FEWEST} problems that every system was sampled on, with token "
@@ -118,12 +114,24 @@ def run_recommend(attempts: Iterable[Attempt], config: RecommendConfig) -> list[
     return found
 
 
+def _warnings(dropped: int, duplicates: int) -> list[str]:
+    said = []
+    if dropped:
+        said.append(f"{dropped} problems lack attempts or token counts, left out")
+    if duplicates:
+        said.append(
+            f"{duplicates} attempts are in several of the runs; the last run named counts: "
+            "systems of different runs need different names"
+        )
+    return said
+
+
 def recommend(
     valued: Valued, family: str, config: RecommendConfig, warnings: Sequence[str] = ()
 ) -> Recommendation:
     """The frontier and the advice of one family; every value and cost known."""
     budgets = _budgets(valued, config)
-    halves = _halves(len(valued.value), config.halvings, config.seed)
+    halves = _halves(len(valued.value), config.seed)
     choices = [_choose(valued, budget, halves, config) for budget in budgets]
     frontier = [choice for choice in choices if choice is not None]
     if not frontier:
@@ -157,11 +165,11 @@ def _budgets(valued: Valued, config: RecommendConfig) -> list[float]:
     return [*below, top]
 
 
-def _halves(problems: int, halvings: int, seed: int) -> NDArray[np.bool_]:
+def _halves(problems: int, seed: int) -> NDArray[np.bool_]:
     """[halving, problem] True for one half."""
     rng = np.random.default_rng([seed, 4])
     first = np.arange(problems) < problems // 2
-    return np.array([rng.permutation(first) for _ in range(halvings)])
+    return np.array([rng.permutation(first) for _ in range(_HALVINGS)])
 
 
 def _choose(
@@ -202,8 +210,7 @@ def _over_halvings(held: Floats, low: float, alpha: float) -> Interval:
     The halvings share their problems, so their mean varies nearly as much as each of them: an
     interval of the averaged values would be too narrow (measured: 85 % instead of 95 %).
     """
-    nothing = np.full(held.shape[1], np.nan)
-    found = [interval(Statistic(row, nothing, 2, low, 1.0), alpha) for row in held]
+    found = [interval(without_noise(row, low, replicates=2), alpha) for row in held]
     mean = {end: float(np.mean([getattr(f, end) for f in found])) for end in _ENDS}
     return replace(found[0], degenerate=any(f.degenerate for f in found), **mean)
 

@@ -1,7 +1,7 @@
 """The last stages of a run: its summary and its report, from the records alone."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,13 @@ from analysis.summary import summarize
 from analysis.terminal import print_summary
 from sample.config import SampleConfig, plain
 from sample.errors import UsageError
+from sample.records import Attempt
 from sample.runfolder import RunFolder, read_json, refuse_other_config, write_json
-from sample.store import read_attempts
 
 
 def write_summary(
     folder: RunFolder,
+    attempts: Sequence[Attempt],
     config: AnalysisConfig,
     sample: SampleConfig | None,
     systems: Mapping[str, SystemInfo],
@@ -31,9 +32,8 @@ def write_summary(
     registered: the settings were fixed before sampling.
 
     Raises:
-        UsageError: no records, damaged records, or settings that do not fit them.
+        UsageError: no records, or settings that do not fit them.
     """
-    attempts = read_attempts(folder.attempts)
     summary = summarize(
         attempts,
         config,
@@ -42,10 +42,9 @@ def write_summary(
         name=name,
         decoding=plain(sample.decoding) if sample else None,
         registered=registered,
+        embedded=_is_embedded(sample),
+        warnings=[*_missing_attempts(asked, len(attempts)), *_simulated(sample)],
     )
-    summary["run"]["embedded_model"] = _is_embedded(sample)
-    summary["warnings"] += _missing_attempts(asked, len(attempts))
-    summary["warnings"] += _simulated(sample)
     write_json(folder.summary, summary)
     print_summary(summary)
 

@@ -54,6 +54,13 @@ class Statistic:
         return Statistic(values, self.within, self.replicates, self.low, self.high)
 
 
+def without_noise(
+    values: Floats, low: float = 0.0, high: float = 1.0, replicates: int = 1
+) -> Statistic:
+    """A statistic of which the noise within problems cannot be told."""
+    return Statistic(values, np.full(len(values), np.nan), replicates, low, high)
+
+
 def over_replicates(values: Floats, high: float = 1.0) -> Statistic:
     """Mean over replicates of [problem, replicate] values; NaN replicates are left out."""
     known = ~np.isnan(values)

@@ -1,4 +1,4 @@
-"""When sampling may stop early: the rule behind ``forage sample --until-decided``.
+"""When sampling may stop early, and what is decided then.
 
 The problems are put in a random order once, by a hash that no outcome can move, and the contrast
 is watched on the finished prefix of that order only: problems that end early are often easy ones.
@@ -10,20 +10,21 @@ import hashlib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
 from analysis.betting import confidence_sequence
-from analysis.looks import Design, design
+from analysis.looks import Looks, design
 from analysis.statistic import Statistic
-from sample.errors import UsageError
+from sample.errors import need
 
 Floats = NDArray[np.float64]
 
 METHODS = ("obrien-fleming", "betting")
+_need = partial(need, of="stopping")
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,12 @@ class StoppingRule:
     looks: int = 10
 
     def __post_init__(self) -> None:
-        _require(0 < self.margin < 1, "margin", self.margin, "a share between 0 and 1, e.g. 0.03")
-        _require(0 < self.alpha < 0.25, "alpha", self.alpha, "a number between 0 and 0.25")
-        _require(self.method in METHODS, "method", self.method, "one of " + ", ".join(METHODS))
-        _require(1 <= self.looks <= 50, "looks", self.looks, "1 to 50")
+        _need(0 < self.margin < 1, "margin", "a share between 0 and 1, e.g. 0.03", self.margin)
+        _need(0 < self.alpha < 0.25, "alpha", "a number between 0 and 0.25", self.alpha)
+        _need(self.method in METHODS, "method", f"one of {', '.join(METHODS)}", self.method)
+        _need(1 <= self.looks <= 50, "looks", "1 to 50", self.looks)
         enough = self.problems >= 2 * self.looks
-        _require(enough, "problems", self.problems, f"at least 2 per look ({2 * self.looks})")
+        _need(enough, "problems", f"at least 2 per look ({2 * self.looks})", self.problems)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -59,11 +60,6 @@ class StoppingRule:
     def next_size(self, finished: int) -> int:
         """How many problems to have finished at the next look."""
         return next((size for size in self.sizes if size > finished), self.problems)
-
-
-def _require(good: bool, key: str, given: object, allowed: str) -> None:
-    if not good:
-        raise UsageError(f"until-decided: {key} must be {allowed} (given: {given!r})")
 
 
 @dataclass(frozen=True)
@@ -142,7 +138,7 @@ def _looks(
 
 
 @lru_cache(maxsize=32)
-def _design(looks: int, alpha: float) -> Design:
+def _design(looks: int, alpha: float) -> Looks:
     return design([k / looks for k in range(1, looks + 1)], alpha)
 
 

@@ -1,7 +1,7 @@
 """From attempt records to ``summary.json`` (schema in docs/summary.md)."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
@@ -12,15 +12,14 @@ from analysis.causes import causes_json
 from analysis.comparisons import adapter_json, methods_json, model_json
 from analysis.config import AnalysisConfig, SystemInfo, guess_info
 from analysis.corrections import corrected_json, correction_warnings
+from analysis.equal_compute import equal_compute_json
 from analysis.inference import Inference, infer
 from analysis.levels import system_json
-from analysis.numbers import Json, gap_json
+from analysis.numbers import SCHEMA_VERSION, Json, gap_json
 from analysis.study import Key, Study, build_study
 from analysis.table import Table, build_table
 from sample.errors import UsageError
 from sample.records import Attempt
-
-SCHEMA_VERSION = 1
 
 
 def summarize(
@@ -32,6 +31,8 @@ def summarize(
     name: str = "",
     decoding: Mapping[str, Any] | None = None,
     registered: bool = True,
+    embedded: bool = False,
+    warnings: Sequence[str] = (),
     created: str | None = None,
 ) -> Json:
     """The summary of a run, ready for ``json.dumps``; an undefined number is None.
@@ -39,14 +40,15 @@ def summarize(
     systems: what each system of the records is; one that is not named is judged by its name.
     steps: the chain length N of the run; None = the largest step in the records.
     decoding: shown in the report. registered: the settings were fixed before sampling; if not,
-    CLOSED is never said. created: ISO time; None = now.
+    CLOSED is never said. embedded: the model is the toolkit's own small one. warnings: further
+    ones to carry. created: ISO time; None = now.
 
     Raises:
         UsageError: no records, or a fixed-benchmark verdict asked of a single replicate.
     """
     table = build_table(attempts, steps)
-    infos, warnings = _know_systems(table, systems or {}, config.base)
-    warnings += _table_warnings(table, registered)
+    infos, said = _know_systems(table, systems or {}, config.base)
+    said += _table_warnings(table, registered)
     replicates = max(cell.present.shape[1] for cell in table.cells.values())
     if config.estimand == "fixed" and replicates < 2:
         raise UsageError(
@@ -57,17 +59,17 @@ def summarize(
     for family in sorted(table.problems):
         study = build_study(table, family, infos, config.base, config.aggregator(family))
         families[family], more = _family(study, infos, config, registered)
-        warnings += [*study.warnings, *more]
+        said += [*study.warnings, *more]
     tests = corrected_json(families, config.base, config.alpha)
-    warnings += correction_warnings(families, tests)
+    said += correction_warnings(families, tests)
     return _plain(
         {
             "schema_version": SCHEMA_VERSION,
-            "run": _run(table, name, created),
+            "run": {**_run(table, name, created), "embedded_model": embedded},
             "settings": _settings(table, config, replicates, decoding, registered),
             "families": families,
             "tests": tests,
-            "warnings": warnings,
+            "warnings": [*said, *warnings],
         }
     )
 
@@ -132,6 +134,7 @@ def _settings(
         "seed": config.seed,
         "base": config.base,
         "estimand": config.estimand,
+        "design": vars(config.design),
         "fixed_before_sampling": registered,
     }
 
@@ -160,6 +163,7 @@ def _family(
         "n_problems": study.problems,
         "primary": primary,
         "systems": {name: system_json(study, name, inferred, config) for name in study.systems},
+        "equal_compute": {name: equal_compute_json(study, name, config) for name in study.systems},
         "adapters": adapters,
         "models": models,
         "methods": methods_json(study, adapters, infos, config),

@@ -38,6 +38,9 @@ def render(summary: Json) -> Iterator[RenderableType]:
         yield ""
         yield _levels(family, settings)
         yield ""
+        if any(family["equal_compute"].values()):
+            yield _equal_compute(family, settings)
+            yield ""
         if family["adapters"]:
             yield _verdicts(family)
             yield ""
@@ -65,6 +68,14 @@ def with_interval(found: Json | None, scale: float = 100.0, digits: int = 1) -> 
         return estimate
     low, high = (_number(found[end], scale, digits) for end in ("low", "high"))
     return f"{estimate} [{low}, {high}]" + "*" * bool(found.get("degenerate"))
+
+
+def with_censoring(ratio: Json) -> str:
+    """``1.30x [1.10, 1.70]``; ``not by 1.80x`` where no attempt of sequential gets there."""
+    if ratio["ratio"] is None:
+        return f"not by {ratio['least']:.2f}x"
+    ends = ["never" if ratio[end] is None else f"{ratio[end]:.2f}" for end in ("low", "high")]
+    return f"{ratio['ratio']:.2f}x [{ends[0]}, {ends[1]}]"
 
 
 def _number(value: float, scale: float, digits: int) -> str:
@@ -120,6 +131,21 @@ def _levels(family: Json, settings: Json) -> Table:
     return table
 
 
+def _equal_compute(family: Json, settings: Json) -> Table:
+    title = (
+        f"The gap at equal tokens, {family['primary']} (points); tokens that sequential needs for "
+        f"what {settings['N']} parallel attempts reach"
+    )
+    table = start_table(title, "system", "generated", "all tokens", "needs", "n")
+    for name, found in family["equal_compute"].items():
+        if found is not None:
+            gaps = [found["gaps"][cost] for cost in ("generated", "total")]
+            needs = [with_censoring(r) for r in found["ratios"] if r["k"] == settings["N"]]
+            cells = (*map(with_interval, gaps), *(needs or [UNKNOWN]), _count(gaps[0]))
+            add_row(table, name, *cells)
+    return table
+
+
 def _verdicts(family: Json) -> Table:
     table = start_table("Verdicts", "adapter", "verdict", "gap left", "gap shrank by", "n")
     for name, adapter in family["adapters"].items():
@@ -171,8 +197,8 @@ def _causes(family: Json) -> Iterator[str]:
         for arm, checks in (causes or {}).get("checks", {}).items():
             for check in checks:
                 if check["passed"] is False:
-                    found = f"{escape(check['question'])} No ({check['estimate']:.2f})."
-                    yield f"[yellow]{escape(name)}/{escape(arm)}[/] {found}"
+                    found = f"{escape(check['question'])} No: {check['estimate']:.2f}."
+                    yield f"[yellow]check failed:[/] {escape(arm)} of {escape(name)}: {found}"
 
 
 def _controls(family: Json) -> Table:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.cells import chain_statistics, parallel_statistics
-from analysis.statistic import Statistic
+from analysis.statistic import Statistic, without_noise
 from analysis.stopping import Decision, StoppingRule, decide
 from analysis.study import PARALLEL, SEQUENTIAL, parallel_level
 from analysis.table import Cell, build_table
@@ -58,9 +58,8 @@ def _in_order(
     places = [place.get(name) for name in order]
     kept = [i for i in places if i is None or not finished[i] or gap.known[i]]
     values = [gap.values[i] if i is not None and finished[i] else np.nan for i in kept]
-    array = np.array(values, dtype=float)
-    return Statistic(array, np.full(len(array), np.nan), gap.replicates, gap.low, gap.high)
+    return without_noise(np.array(values, dtype=float), gap.low, gap.high, gap.replicates)
 
 
 def _nothing() -> Statistic:
-    return Statistic(np.empty(0), np.empty(0), 1, -1.0, 1.0)
+    return without_noise(np.empty(0), -1.0)

@@ -20,7 +20,10 @@ def one_line(error: object, most: int = 300) -> str:
     return " ".join(str(error).split())[:most]
 
 
-def need(condition: bool, where: str, expected: str, given: Any) -> None:
-    """Raise a UsageError that names the key of the config, unless the condition holds."""
+def need(condition: bool, where: str, expected: str, given: Any, of: str = "config") -> None:
+    """Raise a UsageError that names the key, unless the condition holds.
+
+    of: what the key is one of: the config or a verb with options.
+    """
     if not condition:
-        raise UsageError(f"config: {where}: expected {expected} (given: {given!r})")
+        raise UsageError(f"{of}: {where}: expected {expected} (given: {given!r})")

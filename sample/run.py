@@ -28,10 +28,31 @@ def find_run(
         return data, RunFolder(out or Path("runs") / str(data.get("name", "")))
     folder = RunFolder(target)
     if bare and not folder.config.exists():
-        data = override({"name": re.sub(r"[^\w.-]", "-", target.resolve().name)}, overrides)
+        data = override({"name": folder_name(target.resolve().name)}, overrides)
     else:
         data = read_yaml(folder.config, overrides)
     return data, RunFolder(out or target)
+
+
+def folder_name(text: str) -> str:
+    """The text as a legal name of a run."""
+    return re.sub(r"[^\w.-]", "-", text).lstrip(".-") or "data"
+
+
+def folder_for_files(path: Path) -> RunFolder:
+    """A folder for what is made of others' files; it is created.
+
+    Raises:
+        UsageError: it holds a run, whose results must not be replaced, or cannot be made.
+    """
+    folder = RunFolder(path)
+    if folder.config.exists() or folder.attempts.exists():
+        raise UsageError(f"{path} holds a run, which would lose its results; use another -o DIR")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot use {path}: {error.strerror}; use another -o DIR") from None
+    return folder
 
 
 def find_existing_run(

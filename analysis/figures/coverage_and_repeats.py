@@ -1,11 +1,10 @@
 """Coverage and repeats by attempt: parallel against sequential in small panels, two abreast."""
 
-import itertools
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from analysis.figures.drawing import label_bottoms, legend, plot, two_columns
-from analysis.figures.reading import Group, Json, curve, families, groups, has
+from analysis.figures.panels import Panel, two_abreast
+from analysis.figures.reading import Json, curve, has
 from analysis.figures.style import PARALLEL, SEQUENTIAL
 
 if TYPE_CHECKING:
@@ -24,20 +23,11 @@ def repeat_rate(summary: Json) -> "Figure | None":
     return _pairs(summary, "repeat_rate", "repeats, %", "attempt", labels)
 
 
-@dataclass(frozen=True)
-class Panel:
-    """One family under one group of systems."""
-
-    name: str
-    family: Json
-    group: Group
-
-
 def _pairs(
     summary: Json, statistic: str, y_label: str, x_label: str, labels: tuple[str, str]
 ) -> "Figure | None":
     """Small multiples, two abreast: parallel against sequential, one panel per group."""
-    rows = _two_abreast(summary, statistic)
+    rows = two_abreast(summary, lambda family, group: has(family, [group], statistic))
     if not rows:
         return None
     figure, panels = two_columns(len(rows), 1.3)
@@ -49,18 +39,6 @@ def _pairs(
     label_bottoms(panels, x_label)
     legend(figure, [(labels[0], PARALLEL, "-"), (labels[1], SEQUENTIAL, "-")])
     return figure
-
-
-def _two_abreast(summary: Json, statistic: str) -> list[tuple[Any, ...]]:
-    """Two families: a column each. Otherwise family after family, two groups to a row."""
-    known = families(summary)
-    blocks = [
-        [Panel(name, family, group) for group in groups(summary) if has(family, [group], statistic)]
-        for name, family in known.items()
-    ]
-    if len(blocks) == 2:
-        return list(itertools.zip_longest(*blocks))
-    return [pair for block in blocks for pair in itertools.zip_longest(block[::2], block[1::2])]
 
 
 def _draw_pair(axes: "Axes", panel: Panel | None, statistic: str) -> None:

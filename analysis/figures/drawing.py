@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def two_columns(rows: int, height: float, *, same_y: bool = True) -> tuple["Figure", Any]:
-    """A figure and its panels (rows x 2), which share the step axis. height: of a row, inches."""
+def two_columns(
+    rows: int, height: float, *, same_x: bool = True, same_y: bool = True
+) -> tuple["Figure", Any]:
+    """A figure and its panels (rows x 2). height: of a row, inches."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH, height * rows + 0.45), layout="constrained")
-    return figure, figure.subplots(rows, 2, squeeze=False, sharex=True, sharey=same_y)
+    return figure, figure.subplots(rows, 2, squeeze=False, sharex=same_x, sharey=same_y)
 
 
 def plot(axes: "Axes", found: Curve, colour: str, dash: Any = "-", bands: int = 1) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from analysis.figures.accuracy import accuracy_by_step
 from analysis.figures.coverage_and_repeats import coverage, repeat_rate
+from analysis.figures.equal_compute import equal_compute
 from analysis.figures.gaps import gaps
 from analysis.figures.reading import Json
 from analysis.figures.style import STYLE
@@ -46,6 +47,7 @@ def _figures(summary: Json, metrics: Metrics) -> dict[str, Callable[[], "Figure 
         "gaps": lambda: gaps(summary),
         "coverage": lambda: coverage(summary),
         "accuracy_by_step": lambda: accuracy_by_step(summary),
+        "equal_compute": lambda: equal_compute(summary),
         "repeat_rate": lambda: repeat_rate(summary),
         "training": lambda: training(summary, metrics),
     }

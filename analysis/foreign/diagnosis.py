@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.study import PARALLEL, SEQUENTIAL
-from analysis.table import FINISHES, Cell, Table, build_table
+from analysis.table import FINISHES, Cell, build_table
 from sample.records import Attempt
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ def diagnose(attempts: Iterable[Attempt]) -> Diagnosis:
         more, less = _pairs(family, cells)
         can += more
         cannot += [*less, *_one_by_one(family, cells, table.steps)]
-    cannot += _records(table)
     return Diagnosis(tuple(found), tuple(can), tuple(cannot))
 
 
@@ -146,11 +145,6 @@ def _missing(cell: Cell, arm: str, steps: int) -> Iterator[str]:
     chains = whole.sum(axis=1)[started]
     if len(chains) and chains.max() < 2:
         yield "one chain per problem: noise within problems cannot be told from differences"
-
-
-def _records(table: Table) -> Iterator[str]:
-    if table.duplicates:
-        yield f"{table.duplicates} attempts came twice; the later one counts"
 
 
 def show_diagnosis(found: Diagnosis, console: Console) -> None:

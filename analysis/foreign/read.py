@@ -1,7 +1,7 @@
 """Which reader a file needs, and all of them behind one call."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from analysis.foreign.columns import TABLES, json_lines, read_rows
@@ -12,14 +12,15 @@ from analysis.foreign.verifiers_log import is_results, is_traces, read_results, 
 from sample.errors import UsageError
 from sample.records import Attempt
 
+LOGS = (".eval", ".json")
+
 
 @dataclass(frozen=True)
 class ForeignConfig:
     """columns: our name -> the file's (tables only). attempts: N, see ``to_attempts``.
 
-    threshold: the grade from which an attempt is correct. scorer (inspect_ai), metric and chosen,
-    the filter (lm-evaluation-harness): which one grades, where a file has several.
-    arm, system: names for all attempts of the files, instead of what the files say.
+    threshold: the grade from which an attempt is correct. scorer (inspect_ai), metric and filter
+    (lm-evaluation-harness): which one grades, where a file has several.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -27,13 +28,16 @@ class ForeignConfig:
     threshold: float | None = None
     scorer: str | None = None
     metric: str | None = None
-    chosen: str | None = None
-    arm: str | None = None
-    system: str | None = None
+    filter: str | None = None
 
     def __post_init__(self) -> None:
         if self.attempts is not None and self.attempts < 1:
             raise UsageError(f"--attempts must be 1 or more (given: {self.attempts})")
+
+
+def is_foreign(path: Path) -> bool:
+    """Whether a path is that of a file, and not of a run folder or a config."""
+    return path.suffix not in ("", ".yaml", ".yml") and not path.is_dir()
 
 
 def read_foreign(paths: Sequence[Path], config: ForeignConfig) -> list[Attempt]:
@@ -42,20 +46,20 @@ def read_foreign(paths: Sequence[Path], config: ForeignConfig) -> list[Attempt]:
     Raises:
         UsageError: no such file, a format that is not known, or a value that cannot be read.
     """
-    rows = [row for path in paths for row in _read(path, config)]
-    named = {k: v for k, v in (("arm", config.arm), ("system", config.system)) if v is not None}
-    return to_attempts([replace(row, **named) for row in rows] if named else rows, config.attempts)
+    return to_attempts([row for path in paths for row in _read(path, config)], config.attempts)
 
 
 def _read(path: Path, config: ForeignConfig) -> list[Row]:
     if not path.is_file():
         raise UsageError(f"no file {path}")
-    if path.suffix in (".eval", ".json"):
+    if path.suffix in LOGS:
         return read_inspect(path, config.scorer, config.threshold)
     if path.suffix in (".jsonl", ".ndjson") and not config.columns:
         first = next(json_lines(path), {})
+        if {"ledger", "schema_version"} <= set(first):
+            raise UsageError(f"{path} is of a run folder: forage analyze {path.resolve().parent}")
         if is_lm_eval(first):
-            return read_lm_eval(path, config.metric, config.chosen, config.threshold)
+            return read_lm_eval(path, config.metric, config.filter, config.threshold)
         if is_results(first):
             return read_results(path, config.threshold)
         if is_traces(first):

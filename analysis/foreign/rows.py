@@ -1,7 +1,7 @@
 """From loosely typed rows to attempts: what every reader of foreign files shares."""
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -39,8 +39,7 @@ class Row:
 
     canonical: equal for equivalent answers; what is voted on.
 
-    step: 1.. within a chain; replicate: which chain. Both are dealt out for parallel attempts that
-    have none.
+    step: 1.. within a chain; replicate: which chain. A parallel attempt may lack either.
     """
 
     problem: str
@@ -121,14 +120,16 @@ def finish_name(value: Any, where: str) -> str:
 
 
 def to_attempts(rows: Iterable[Row], attempts: int | None = None) -> list[Attempt]:
-    """The rows as records; parallel rows without a place are dealt into groups of N.
+    """The rows as records; what a parallel row lacks of its place is dealt out in order.
 
-    attempts: N; None = the longest chain in the rows, or else all parallel attempts of a problem.
+    attempts: N, the size of the groups into which rows without any place are dealt; None = the
+    longest chain in the rows, or else all parallel attempts of a problem. Replicates are numbered
+    anew from 0, so they may be any whole numbers, e.g. seeds.
 
     Raises:
-        UsageError: no rows, a chain without steps, or a place that is out of range.
+        UsageError: no rows, a chain without steps, or a place that is out of range or taken twice.
     """
-    rows = list(rows)
+    rows = _numbered(list(rows))
     if not rows:
         raise UsageError("the file holds no attempts")
     groups: dict[tuple[str, str, str, str], list[Row]] = defaultdict(list)
@@ -138,31 +139,67 @@ def to_attempts(rows: Iterable[Row], attempts: int | None = None) -> list[Attemp
     return [_attempt(row) for group in groups.values() for row in _placed(group, size)]
 
 
-def _placed(group: Sequence[Row], size: int | None) -> Iterator[Row]:
-    if all(row.step is not None for row in group):
-        yield from (replace(row, replicate=row.replicate or 0) for row in group)
-        return
+def _numbered(rows: list[Row]) -> list[Row]:
+    given = sorted({row.replicate for row in rows if row.replicate is not None})
+    place: dict[int | None, int | None] = {name: i for i, name in enumerate(given)}
+    return [replace(row, replicate=place.get(row.replicate)) for row in rows]
+
+
+def _placed(group: Sequence[Row], size: int | None) -> list[Row]:
+    """The attempts of one problem under one arm, each with replicate and step."""
     if group[0].arm != PARALLEL:
-        raise UsageError(
-            f"arm {group[0].arm!r} holds chains, so every row needs its step (1, 2, ..); map one "
-            "with --columns step=NAME, or call the arm 'parallel' if its attempts are independent"
-        )
-    width = size or len(group)
-    for i, row in enumerate(group):
-        yield replace(row, replicate=i // width, step=i % width + 1)
+        placed = [replace(row, replicate=row.replicate or 0) for row in group]
+    elif all(row.step is None and row.replicate is None for row in group):
+        width = size or len(group)
+        placed = [
+            replace(row, replicate=i // width, step=i % width + 1) for i, row in enumerate(group)
+        ]
+    else:
+        placed = list(_completed(group))
+    _refuse_bad_places(placed)
+    return placed
+
+
+def _completed(group: Sequence[Row]) -> Iterator[Row]:
+    """Independent attempts that say half of their place: the other half counts them up."""
+    seen: Counter[tuple[str, int | None]] = Counter()
+    for row in group:
+        if row.step is None:
+            seen["replicate", row.replicate] += 1
+            yield replace(row, step=seen["replicate", row.replicate])
+        elif row.replicate is None:
+            yield replace(row, replicate=seen["step", row.step])
+            seen["step", row.step] += 1
+        else:
+            yield row
+
+
+def _refuse_bad_places(placed: Sequence[Row]) -> None:
+    arm, problem, taken = placed[0].arm, placed[0].problem, set()
+    for row in placed:
+        if row.step is None:
+            raise UsageError(
+                f"arm {arm!r} holds chains, so every row needs its step (1, 2, ..); map one with "
+                "--columns step=NAME, or call the arm 'parallel' if its attempts are independent"
+            )
+        if row.step < 1:
+            raise UsageError(f"problem {problem}: 'step' counts from 1 (given: {row.step})")
+        if (row.replicate, row.step) in taken:
+            raise UsageError(
+                f"problem {problem}, arm {arm!r}: attempt {row.step} of one replicate comes twice; "
+                "say which model and chain each row is of: --columns system=NAME,replicate=NAME"
+            )
+        taken.add((row.replicate, row.step))
 
 
 def _attempt(row: Row) -> Attempt:
-    replicate, step = row.replicate or 0, 1 if row.step is None else row.step
-    if step < 1:
-        raise UsageError(f"problem {row.problem}: 'step' counts from 1 (given: {step})")
     return Attempt(
         row.family,
         row.problem,
         row.arm,
         row.system,
-        replicate,
-        step,
+        cast(int, row.replicate),
+        cast(int, row.step),
         0,
         row.thinking,
         row.text,

@@ -7,6 +7,7 @@ from typing import Any
 from scipy import stats
 
 from analysis.figures.reading import families, number
+from analysis.power import drift
 from analysis.report.reading import GAPS, base_gap, base_of, entries_of, settings_of
 from analysis.report.sentences import points
 from analysis.report.table import ENDS, Json, Missing, Table, family_columns, known
@@ -27,14 +28,6 @@ def standard_error(found: Json, settings: Json) -> float:
         return math.nan
     quantile = stats.norm.isf(alpha / 2) if fixed else stats.t.isf(alpha / 2, n - 1)
     return (high - low) / 2 / float(quantile)
-
-
-def power_factor(alpha: float, sided: int) -> float:
-    """Standard errors between 0 and an effect that is found with 80 % power (2.8 at two-sided 5 %).
-
-    Miller 2024 (arXiv 2411.00640).
-    """
-    return float(stats.norm.isf(alpha / sided) + stats.norm.isf(1 - POWER))
 
 
 def needed(now: float, wanted: float, size: int) -> int | None:
@@ -85,7 +78,7 @@ def _limit_values(entry: Json, settings: Json) -> dict[str, Any]:
     alpha, margin = number(settings.get("alpha")), number(settings.get("margin"))
     gaps = {key: entry.get(key) or {} for key in (*GAPS, "parallel_change")}
     error = {key: standard_error(found, settings) for key, found in gaps.items()}
-    two, one = power_factor(alpha, 2), power_factor(alpha, 1)
+    two, one = drift(alpha, POWER, 2), drift(alpha, POWER, 1)
     half = half_width(gaps["gap_adapted"], settings)
     n = int(gaps["gap_base"].get("n") or 0)
     size = int(settings.get("replicates") or 0) if settings.get("estimand") == "fixed" else n
@@ -139,7 +132,7 @@ def _family_limits(summary: Json, family: str) -> Iterator[str]:
     rows = list(_limit_rows(summary, family))
     gaps = [row["least_gap"] for row in rows if not isinstance(row["least_gap"], Missing)]
     if gaps:
-        factor = power_factor(number(settings.get("alpha")), 2)
+        factor = drift(number(settings.get("alpha")), POWER)
         yield (
             f"{family}: a true base gap below {points(max(gaps))} points ({factor:.2f} standard "
             f"errors) would be missed more often than one time in {1 / (1 - POWER):.0f}."

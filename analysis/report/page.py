@@ -12,15 +12,14 @@ from analysis.figures import save_figures
 from analysis.figures.reading import number
 from analysis.figures.style import PALETTE
 from analysis.figures.training import Metrics
+from analysis.numbers import SCHEMA_VERSION
 from analysis.report.limits import limit_sentences
 from analysis.report.reading import RESULTS, entries_of, settings_of
-from analysis.report.sentences import answers, points, readings
+from analysis.report.sentences import answers, cause_readings, points, readings
 from analysis.report.table import Json, Table, note_on, shown
 from analysis.report.tables import build_tables
 from analysis.report.writing import curve_rows, save_tables, write_rows
 from sample.errors import UsageError
-
-SCHEMA_VERSION = 1
 
 
 def write_report(summary: Json, folder: str | Path, metrics: Metrics | None = None) -> Path:
@@ -63,6 +62,11 @@ CAPTIONS = {
         "Share of problems solved by any of the first k attempts. The distance between the lines "
         "at the last k is the coverage gap.",
     ),
+    "equal_compute": (
+        "Solved at equal tokens",
+        "Share of problems solved, by the aggregator of the verdict, against the tokens generated "
+        "per problem: means over the problems that reach the whole range.",
+    ),
     "accuracy_by_step": (
         "Accuracy by attempt",
         "Share of attempts k that are correct: parallel left, sequential right.",
@@ -77,7 +81,7 @@ CAPTIONS = {
         "Each step thin, the mean of the five steps around it thick; repeats are of the history.",
     ),
 }
-FIGURES = ("accuracy_by_step", "coverage", "gaps", "repeat_rate", "training")
+FIGURES = ("accuracy_by_step", "coverage", "equal_compute", "gaps", "repeat_rate", "training")
 
 
 def _page(summary: Json, tables: Mapping[str, Table], figures: Mapping[str, Path]) -> str:
@@ -102,6 +106,7 @@ def _page(summary: Json, tables: Mapping[str, Table], figures: Mapping[str, Path
         verdicts=list(entries_of(summary, "adapters")),
         results=RESULTS,
         readings=readings(summary),
+        causes=cause_readings(summary),
         limits=limit_sentences(summary),
         tables=tables,
         figures=[

@@ -63,10 +63,17 @@ def base_gap(summary: Json, family: str, aggregator: str | None = None) -> Json:
 
 
 RESULTS = {True: "passed", False: "failed", None: "not asked"}
-HYPOTHESES = {
-    "irrelevant_context": "H2, longer context",
-    "swapped_history": "H3, exposure to answers",
-}
+
+
+def hypotheses(summary: Json) -> dict[str, str]:
+    """Arm -> the hypothesis that it is the control of."""
+    design = settings_of(summary).get("design") or {}
+    found = {
+        design.get("context"): "H2, longer context",
+        design.get("exposure"): "H3, exposure to answers at little length",
+        design.get("swapped"): "H3, exposure to answers",
+    }
+    return {arm: hypothesis for arm, hypothesis in found.items() if arm}
 
 
 def share_of_gap(difference: Json, gap: Json) -> Any:

@@ -4,17 +4,18 @@ import math
 
 from analysis.figures.reading import families, number
 from analysis.report.reading import (
-    HYPOTHESES,
     aggregator_label,
     base_gap,
     base_of,
     entries_of,
+    hypotheses,
     primary_of,
     settings_of,
     share_of_gap,
     steps_count,
 )
 from analysis.report.table import ENDS, NOT_MEASURED, Json, Missing, decimal
+from analysis.words import capitalized
 
 MEANINGS = {
     "CLOSED": "the gap shrank, what remains is below the margin, and parallel kept its accuracy",
@@ -103,8 +104,19 @@ def readings(summary: Json) -> list[dict[str, str]]:
     ]
     for family, _, arm, entry in entries_of(summary, "controls"):
         text = _control_reading(summary, family, arm, entry.get("difference") or {})
-        found.append({"family": family, "hypothesis": HYPOTHESES.get(arm, arm), "text": text})
+        found.append(
+            {"family": family, "hypothesis": hypotheses(summary).get(arm, arm), "text": text}
+        )
     return sorted(found, key=lambda reading: list(families(summary)).index(reading["family"]))
+
+
+def cause_readings(summary: Json) -> list[dict[str, str]]:
+    """What the attribution of each system's gap says, sentence by sentence."""
+    return [
+        {"family": family, "system": system, "text": sentence}
+        for family, _, system, causes in entries_of(summary, "attribution")
+        for sentence in causes.get("reading") or []
+    ]
 
 
 def _aggregator_reading(summary: Json, family: str) -> str:
@@ -127,14 +139,17 @@ def _aggregator_reading(summary: Json, family: str) -> str:
     )
 
 
-_CONTROL_WORDS = {
-    "irrelevant_context": "a context as long as the history, but of no use,",
-    "swapped_history": "a history of answers the chain did not give itself",
+_DESIGN_WORDS = {
+    "context": "a context as long as the history, but of no use,",
+    "exposure": "the chain's own answers at next to no length",
+    "swapped": "a history of answers the chain did not give itself",
 }
 
 
 def _control_reading(summary: Json, family: str, arm: str, difference: Json) -> str:
-    what = _CONTROL_WORDS.get(arm, f"the arm {arm}")
+    design = settings_of(summary).get("design") or {}
+    words = {design[key]: text for key, text in _DESIGN_WORDS.items() if key in design}
+    what = words.get(arm, f"the arm {arm}")
     low, high = (number(difference.get(key)) for key in ENDS)
     margin = number(settings_of(summary).get("margin"))
     if math.isnan(low):
@@ -145,9 +160,5 @@ def _control_reading(summary: Json, family: str, arm: str, difference: Json) -> 
     of_gap = "" if isinstance(share, Missing) else f", {100 * share:.0f} % of the gap"
     small = f" The upper end is below the margin of {points(margin)}." if high < margin else ""
     if low > 0:
-        return _upper(f"{what} costs {said(difference)}{of_gap}.{small}")
+        return capitalized(f"{what} costs {said(difference)}{of_gap}.{small}")
     return f"That {what} costs accuracy is not shown: {said(difference)}.{small}"
-
-
-def _upper(text: str) -> str:
-    return text[0].upper() + text[1:]

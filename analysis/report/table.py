@@ -19,7 +19,8 @@ class Missing:
 
 @dataclass(frozen=True)
 class Column:
-    """kind: text, count, share (shown in %), points (shown x 100) or number (as it is)."""
+    """kind: text, count, share (shown in %), points (shown x 100), or as it is with one digit
+    (number) or two (decimal)."""
 
     key: str
     label: str
@@ -74,7 +75,7 @@ def _one(value: Any, kind: str) -> str:
         return str(value)
     if kind == "count":
         return f"{value:,}".replace(",", "\u202f")
-    return decimal(_SCALE.get(kind, 1.0) * value, 1)
+    return decimal(_SCALE.get(kind, 1.0) * value, 2 if kind == "decimal" else 1)
 
 
 def _bounds(found: Json, kind: str) -> str:

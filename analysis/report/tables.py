@@ -4,22 +4,23 @@ cannot disagree."""
 from collections.abc import Sequence
 from typing import Any
 
+from analysis.report.compute_tables import cost_ratios_table, equal_compute_table
 from analysis.report.limits import limits_table
 from analysis.report.reading import (
     ARM_CHANGES,
     GAPS,
-    HYPOTHESES,
     PAIR,
     RESULTS,
     aggregator_label,
     arms_of,
     base_gap,
     entries_of,
+    hypotheses,
     primary_of,
     share_of_gap,
     steps_count,
 )
-from analysis.report.table import NOT_MEASURED, Json, Missing, Table, family_columns, known
+from analysis.report.table import NOT_MEASURED, Json, Table, family_columns, known
 
 
 def build_tables(summary: Json) -> dict[str, Table]:
@@ -27,11 +28,14 @@ def build_tables(summary: Json) -> dict[str, Table]:
     made = (
         _changes(summary),
         _levels(summary),
+        equal_compute_table(summary),
+        cost_ratios_table(summary),
         _steps(summary),
         _others(summary),
         _aggregators(summary),
         _controls(summary),
         _attribution(summary),
+        _checks(summary),
         _exploration(summary),
         _costs(summary),
         _models(summary),
@@ -249,11 +253,12 @@ def _controls(summary: Json) -> Table:
         "gap|parallel − sequential|points",
         "share|share of the gap, %|share",
     )
+    named = hypotheses(summary)
     rows = tuple(
         {
             "family": family,
             "arm": arm,
-            "hypothesis": HYPOTHESES.get(arm, Missing("an arm without a hypothesis of its own")),
+            "hypothesis": known(named.get(arm), "an arm without a hypothesis of its own"),
             "difference": known(entry.get("difference"), _NO_ARM),
             "gap": known(base_gap(summary, family), _NO_ARM),
             "share": share_of_gap(entry.get("difference") or {}, base_gap(summary, family)),
@@ -279,6 +284,7 @@ def _attribution(summary: Json) -> Table:
         | {"within": _within(share)}
         for family, _, name, causes in entries_of(summary, "attribution")
         for factor, share in _shares(causes, primary_of(summary, family))
+        if any(share.get(key) for key in ("shapley", "first", "last"))
     )
     caption = (
         "Parts of the base gap, on the aggregator of the verdict, points. Share: mean over the "
@@ -287,6 +293,26 @@ def _attribution(summary: Json) -> Table:
     return Table("attribution", caption, columns, rows)
 
 
+def _checks(summary: Json) -> Table:
+    columns = family_columns(
+        "system|system",
+        "arm|control",
+        "question|question",
+        "estimate|judged by|decimal",
+        "passed|result",
+    )
+    rows = tuple(
+        {"family": family, "system": name, "arm": arm, "question": check["question"]}
+        | {"estimate": known(check["estimate"], "nothing to judge it by")}
+        | {"passed": _CHECKED[check["passed"]]}
+        for family, _, name, causes in entries_of(summary, "attribution")
+        for arm, checks in (causes.get("checks") or {}).items()
+        for check in checks
+    )
+    return Table("checks", "Did the controls do what they are for?", columns, rows)
+
+
+_CHECKED = {True: "yes", False: "no", None: "cannot say"}
 _NO_CELL = "an arm of the design was not sampled, or 0 by definition"
 
 
@@ -294,10 +320,8 @@ def _shares(causes: Json, primary: str) -> list[tuple[str, Json]]:
     return list((((causes.get("gaps") or {}).get(primary) or {}).get("shares") or {}).items())
 
 
-def _within(share: Json) -> Any:
-    found = share.get("shapley") or share.get("first") or share.get("last")
-    if found is None:
-        return Missing(_NO_CELL)
+def _within(share: Json) -> str:
+    found = share.get("shapley") or share.get("first") or share["last"]
     return "yes" if found.get("equivalent") else "not shown"
 
 

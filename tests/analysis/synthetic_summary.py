@@ -127,6 +127,35 @@ def over_seeds(estimate: float, seeds: int) -> Json:
     return {"estimate": estimate, "low": low, "high": high, "n": seeds}
 
 
+def equal_compute() -> Json:
+    ratio = {"k": 8, "reached": 0.7, "tokens": 274.0, "ratio": None, "low": 1.9, "high": None}
+    spent = {"generated": 274.0, "total": 516.0, "cached": None, "latency": 60.0}
+    return {
+        "problems": 400,
+        "gaps": {"generated": gap(0.2), "total": gap(0.3), "cached": None, "latency": gap(0.6)},
+        "ratios": [
+            ratio | {"k": 2, "ratio": 1.4, "high": 1.7, "least": 4.0},
+            ratio | {"least": 1.1},
+        ],
+        "curve": {
+            "tokens": [40.0, 80.0, 240.0],
+            "parallel": [0.3, 0.5, 0.7],
+            "sequential": [0.3, 0.35, 0.4],
+            "n": 390,
+        },
+        "tokens": {"parallel": spent, "sequential": spent},
+        "notes": ["cached: no gap, because tokens are not known"],
+    }
+
+
+def causes() -> Json:
+    checks = [
+        {"question": "Are its prompts as long?", "estimate": 1.02, "passed": True},
+        {"question": "Are most of the answers shown others?", "estimate": None, "passed": None},
+    ]
+    return {"reading": ["Not the longer context."], "checks": {"irrelevant_context": checks}}
+
+
 def family(primary: str, base: float, drop: float, seeds: int) -> Json:
     """base: the gap of the base; drop: what the diverse adapters leave of it."""
     systems = {
@@ -163,6 +192,8 @@ def family(primary: str, base: float, drop: float, seeds: int) -> Json:
             }
             for method, verdict in (("diverse", "CLOSED"), ("history", "NARROWED"))
         },
+        "equal_compute": {name: equal_compute() for name in ("base", "unanchored")},
+        "attribution": {"base": causes()},
         "controls": {
             "irrelevant_context": {"system": "base", "difference": gap(0.012)},
             "swapped_history": {"system": "base", "difference": gap(base - 0.06)},
@@ -192,6 +223,12 @@ def synthetic_summary(seeds: int = 2) -> Json:
                 "primary": {"countdown": "coverage", "chain_sum": "majority"},
                 "resamples": 10000,
                 "estimand": "superpopulation",
+                "design": {
+                    "context": "irrelevant_context",
+                    "exposure": "tally",
+                    "swapped": "swapped_history",
+                    "shown": "parallel",
+                },
                 "fixed_before_sampling": True,
             },
             "families": {

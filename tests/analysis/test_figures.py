@@ -9,7 +9,7 @@ from analysis.figures.reading import curve, groups
 from analysis.figures.save import FORMATS
 from analysis.figures.training import smooth
 
-NAMES = {"gaps", "coverage", "accuracy_by_step", "repeat_rate", "training"}
+NAMES = {"gaps", "coverage", "accuracy_by_step", "equal_compute", "repeat_rate", "training"}
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_figures_without_numbers_are_left_out(tmp_path):
         for system in family["systems"].values():
             for arm in system["arms"].values():
                 del arm["by_step"]["repeat_rate"]
-    assert set(save_figures(summary, tmp_path)) == {"coverage", "accuracy_by_step"}
+    assert set(save_figures(summary, tmp_path)) == {"coverage", "accuracy_by_step", "equal_compute"}
 
 
 def test_null_points_and_unmeasured_gaps_are_drawn_around(tmp_path):

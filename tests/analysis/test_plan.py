@@ -67,10 +67,9 @@ def test_stated_variances_give_the_planned_power():
 
 
 def test_the_joint_plan_holds_in_a_simulation_of_whole_studies():
-    (plan,) = run_plan(
-        None, PlanConfig(gap=0.1, replicates=(4,)), ANALYZE, between=0.03, within=0.1
-    )
-    n, rng = plan.rows[0].verdict, np.random.default_rng(1)
+    (plan,) = run_plan(None, PlanConfig(gap=0.1), ANALYZE, between=0.03, within=0.1)
+    row = next(row for row in plan.rows if row.replicates == 4)
+    n, rng = row.verdict, np.random.default_rng(1)
     claims = [(c.effect, c.variances.at(4), c.sides) for c in plan.claims]
     passed = 0
     for _ in range(300):
@@ -98,12 +97,10 @@ def test_what_is_out_of_reach_is_said():
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"gap": 1.5}, "gap must be"),
-        ({"power": 0.2}, "power must be"),
-        ({"replicates": ()}, "replicates must be"),
-        ({"closed": 0}, "closed must be"),
-        ({"available": 1}, "available must be"),
-        ({"looks": 99}, "looks must be"),
+        ({"gap": 1.5}, "--gap: expected"),
+        ({"power": 0.2}, "--power: expected"),
+        ({"closed": 0}, "--closed: expected"),
+        ({"available": 1}, "--available: expected"),
     ],
 )
 def test_bad_settings_are_refused_in_one_line(given, words):

@@ -100,7 +100,7 @@ def equals(rng, problems=60, candidates=40):
 
 def test_the_winner_of_many_equals_is_flattered_on_its_own_problems_only():
     rng = np.random.default_rng(0)
-    config = RecommendConfig(budget=10, halvings=5)
+    config = RecommendConfig(budget=10)
     apparent, held, covered = [], [], 0
     for _ in range(80):
         choice = recommend(equals(rng), "toy", config).frontier[-1]
@@ -168,12 +168,15 @@ def test_unknown_costs_are_refused_and_few_gaps_are_left_out():
     assert found.problems == 19 and "1 problems lack attempts" in found.warnings[0]
 
 
-@pytest.mark.parametrize(
-    "bad",
-    [{"cost": "euros"}, {"budget": 0}, {"arms": ("sequential",)}, {"alpha": 1}, {"halvings": 0}],
-)
+def test_attempts_of_several_runs_that_hide_each_other_are_told():
+    records = list(simulate(ARMS, problems=20))
+    (found,) = run_recommend([*records, *records[:3]], RecommendConfig())
+    assert "3 attempts are in several of the runs" in found.warnings[0]
+
+
+@pytest.mark.parametrize("bad", [{"cost": "euros"}, {"budget": 0}])
 def test_bad_settings_are_refused_in_one_line(bad):
-    with pytest.raises(UsageError, match=f"recommend: {next(iter(bad))} must be"):
+    with pytest.raises(UsageError, match=f"recommend: --{next(iter(bad))}: expected"):
         RecommendConfig(**bad)
 
 

@@ -7,11 +7,11 @@ import pytest
 from scipy import stats
 from synthetic_summary import gap, interval, synthetic_summary, training_log
 
+from analysis.power import drift
 from analysis.report.limits import (
     half_width,
     limit_sentences,
     needed,
-    power_factor,
     standard_error,
 )
 from analysis.report.page import write_report
@@ -84,9 +84,14 @@ def test_sections_come_in_order_with_the_answer_first(report):
     text = report.read_text(encoding="utf-8")
     found = re.findall(r'<section id="(\w+)">', text)
     assert found == [
-        *("answer", "levels", "figures", "verdict", "controls", "exploration", "tokens"),
+        *("answer", "levels", "compute", "figures", "verdict", "controls", "exploration", "tokens"),
         *("negative", "seeds", "limits", "settings"),
     ]
+
+
+def test_causes_checks_and_equal_compute_are_on_the_page(page):
+    assert "Not the longer context." in page.text and "Are its prompts as long?" in page.text
+    assert "not by 1.10x" in page.text and "1.40x [1.90, 1.70]" in page.text
 
 
 def test_page_is_self_contained(report, page):
@@ -98,7 +103,7 @@ def test_page_is_self_contained(report, page):
         assert key not in ("src", "srcset", "data") and not key.startswith("on")
         if key.endswith("href"):
             assert value.startswith("#")
-    assert page.tags.count("svg") == 5
+    assert page.tags.count("svg") == 6
 
 
 def test_ids_are_unique_and_every_reference_has_its_target(page):
@@ -306,10 +311,10 @@ def test_standard_error_is_read_back_from_the_interval():
     )
 
 
-def test_power_factor_and_size_agree_with_the_published_example():
-    assert power_factor(0.05, 2) == pytest.approx(2.80, abs=0.005)
+def test_standard_errors_and_size_agree_with_the_published_example():
+    assert drift(0.05, 0.8) == pytest.approx(2.80, abs=0.005)
     # Miller 2024: variance 1/9 between problems, effect 0.03 -> 969 problems
-    assert needed(power_factor(0.05, 2) * math.sqrt(1 / 9 / 100), 0.03, 100) == 969
+    assert needed(drift(0.05, 0.8) * math.sqrt(1 / 9 / 100), 0.03, 100) == 969
     assert needed(math.nan, 0.03, 100) is None
 
 

@@ -4,45 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from planted import CONFIG, SYSTEMS
 from scipy import stats
-from simulated import attempt, simulate
+from simulated import simulate
 
-from analysis.config import AnalysisConfig, SystemInfo, adapter_info
+from analysis.config import AnalysisConfig, SystemInfo
 from analysis.summary import summarize
-from sample.errors import UsageError
-from sample.records import Failure
-
-CONFIG = AnalysisConfig(margin=0.05, primary={"toy": "coverage"}, resamples=500)
-REUSE = {
-    ("base", "parallel"): 0.0,
-    ("base", "sequential"): 0.8,
-    ("base", "irrelevant_context"): 0.2,
-    ("unanchored", "parallel"): 0.0,
-    ("unanchored", "sequential"): 0.0,
-    **{(f"diverse-s{s}", arm): 0.0 for s in (0, 1) for arm in ("parallel", "sequential")},
-    ("history-s0", "parallel"): 0.0,
-    ("history-s0", "sequential"): 0.5,
-}
-SYSTEMS = {
-    "base": SystemInfo("base"),
-    "unanchored": SystemInfo("unanchored"),
-    **{name: adapter_info(name, "base") for name in ("diverse-s0", "diverse-s1", "history-s0")},
-}
-
-
-@pytest.fixture(scope="module")
-def records():
-    return list(simulate(REUSE, problems=400, steps=6, seed=1))
-
-
-@pytest.fixture(scope="module")
-def summary(records):
-    return summarize(records, CONFIG, SYSTEMS, name="run", created="2026-11-24T00:00:00+00:00")
-
-
-@pytest.fixture(scope="module")
-def toy(summary):
-    return summary["families"]["toy"]
 
 
 def correct(records, system, arm):
@@ -146,7 +113,6 @@ def test_accuracy_splits_into_coverage_and_selection(toy):
 
 def test_the_identity_intervals_agree_with_a_bootstrap_over_problems(records, toy):
     from analysis.chains import identity_terms
-    from analysis.config import SystemInfo
     from analysis.study import build_study
     from analysis.table import build_table
 
@@ -273,128 +239,6 @@ def test_last_faces_the_majority_of_parallel(records):
     assert toy["adapters"]["diverse-s0"]["gap_base"] == base["gaps"]["last"]
 
 
-def test_a_missing_arm_is_a_warning_and_null(records):
-    kept = [a for a in records if (a.system, a.arm) != ("diverse-s0", "sequential")]
-    kept = [a for a in kept if (a.system, a.arm) != ("unanchored", "parallel")]
-    found = summarize(kept, CONFIG, SYSTEMS)
-    toy = found["families"]["toy"]
-    assert "toy: diverse-s0 has no sequential arm, so it has no gap" in found["warnings"]
-    assert toy["adapters"]["diverse-s0"]["verdict"] is None
-    assert toy["adapters"]["diverse-s0"]["did"] is None
-    assert toy["models"]["unanchored"]["verdict"] is None
-    assert toy["systems"]["unanchored"]["arms"]["sequential"]["repeat_baseline"] is None
-    assert toy["systems"]["unanchored"]["identity"] is None
-    assert toy["methods"]["diverse"]["seeds"] == 1
-
-
-def test_a_base_without_records_is_a_warning(records):
-    found = summarize([a for a in records if a.system != "base"], CONFIG, SYSTEMS)
-    assert "no attempts of the base 'base'" in found["warnings"][0]
-    assert found["families"]["toy"]["adapters"]["diverse-s0"]["verdict"] is None
-
-
-def test_only_problems_that_both_sides_have_are_compared(records):
-    kept = [a for a in records if not (a.system == "diverse-s0" and a.problem >= "p0300")]
-    kept = [a for a in kept if not (a.arm == "sequential" and a.problem < "p0010")]
-    found = summarize(kept, CONFIG, SYSTEMS)
-    adapter = found["families"]["toy"]["adapters"]["diverse-s0"]
-    assert [adapter[k]["n"] for k in ("gap_base", "gap_adapted", "did")] == [290] * 3
-    assert adapter["parallel_change"]["n"] == adapter["sequential_change"]["n"] == 290
-    change = adapter["gap_base"]["estimate"] - adapter["gap_adapted"]["estimate"]
-    assert adapter["did"]["estimate"] == pytest.approx(change, abs=1e-12)
-    said = "base has 400 problems in parallel and 390 in sequential; the gap uses the 390 shared"
-    assert any(said in w for w in found["warnings"])
-    assert any("their comparison uses the 290 shared" in w for w in found["warnings"])
-
-
-def test_ungraded_failed_and_missing_attempts_are_reported(records):
-    base = [a for a in records if a.system == "base"]
-    spoiled = [replace(base[0], correct=None), *base[1:-2]]
-    failure = Failure("Timeout", "60 s")
-    spoiled.append(replace(base[-2], finish="error", correct=None, failure=failure))
-    found = summarize(spoiled, CONFIG, steps=6)
-    text = "\n".join(found["warnings"])
-    assert "base/parallel: 0.021 % of attempts not graded, left out" in text
-    assert "base/irrelevant_context: 0.021 % of attempts failed, read as wrong" in text
-    assert "base/irrelevant_context: 1 attempts missing; sampling is not finished" in text
-    arm = found["families"]["toy"]["systems"]["base"]["arms"]["parallel"]
-    assert arm["ungraded"] == pytest.approx(1 / 4800)
-
-
-@pytest.mark.parametrize(("every", "told"), [(20, 0), (2, 3)])
-def test_attempts_cut_off_are_told_of_each_arm_where_they_are_many(records, every, told):
-    base = [a for a in records if a.system == "base"]
-    for i in range(0, len(base), every):
-        base[i] = replace(base[i], finish="length", answer=None, canonical=None, correct=False)
-    warnings = summarize(base, CONFIG, steps=6)["warnings"]
-    said = "of attempts cut off, read as wrong; raise sample.decoding.max_new_tokens"
-    assert sum(said in warning for warning in warnings) == told
-
-
-def test_dropping_ungraded_parallel_attempts_leaves_the_pool_unbiased():
-    records = [
-        attempt(f"p{i}", step=s, replicate=r) for i in range(8) for s in (1, 2) for r in (0, 1)
-    ]
-    records[0] = replace(records[0], correct=None)
-    arm = summarize(records, CONFIG)["families"]["toy"]["systems"]["base"]["arms"]["parallel"]
-    assert arm["coverage"]["estimate"] == arm["majority"]["estimate"] == 1
-    assert arm["accuracy"]["n"] == 8
-
-
-def test_one_run_per_problem_uses_bonett_price_and_mcnemar(records):
-    single = [a for a in records if a.replicate == 0]
-    gap = summarize(single, CONFIG, SYSTEMS)["families"]["toy"]["systems"]["base"]["gaps"][
-        "coverage"
-    ]
-    assert gap["method"] == "bonett-price"
-    assert gap["p_mcnemar"] is not None
-    assert gap["fixed_low"] is None
-
-
-def test_all_wrong_is_degenerate_not_certain():
-    records = [
-        attempt(f"p{i}", arm, step=s, correct=False)
-        for i in range(30)
-        for arm in ("parallel", "sequential")
-        for s in (1, 2)
-    ]
-    toy = summarize(records, CONFIG)["families"]["toy"]
-    gap = toy["systems"]["base"]["gaps"]["coverage"]
-    assert gap["degenerate"] and gap["low"] < 0 < gap["high"]
-    assert gap["p_t"] is None and gap["p_flip"] == 1
-    assert toy["systems"]["base"]["identity"] is None
-    assert toy["systems"]["base"]["arms"]["parallel"]["selection"] is None
-
-
-def test_settings_chosen_after_sampling_are_exploratory(records):
-    found = summarize(records, CONFIG, SYSTEMS, registered=False)
-    assert found["settings"]["fixed_before_sampling"] is False
-    assert "exploratory" in found["warnings"][0]
-    assert found["families"]["toy"]["adapters"]["diverse-s0"]["verdict"] == "NARROWED"
-
-
-def test_a_fixed_verdict_needs_replicates(records):
-    config = AnalysisConfig(estimand="fixed", resamples=500)
-    with pytest.raises(UsageError, match="at least 2 replicates"):
-        summarize([a for a in records if a.replicate == 0], config)
-    assert summarize(records, config, SYSTEMS)["settings"]["estimand"] == "fixed"
-
-
-def test_systems_that_the_config_does_not_name_are_guessed_and_said(records):
-    found = summarize(records, CONFIG, {"base": SystemInfo("base")})
-    assert "diverse-s0 is not in the config: read as an adapter of base" in found["warnings"]
-    assert "unanchored is not in the config: read as a model" in found["warnings"]
-    assert set(found["families"]["toy"]["adapters"]) == {"diverse-s0", "diverse-s1", "history-s0"}
-
-
-def test_an_adapter_is_compared_with_the_model_it_sits_on(records):
-    systems = {**SYSTEMS, "diverse-s0": adapter_info("diverse-s0", "unanchored")}
-    toy = summarize(records, CONFIG, systems)["families"]["toy"]
-    adapter = toy["adapters"]["diverse-s0"]
-    assert adapter["verdict"] == "NO_GAP"
-    assert adapter["gap_base"] == toy["systems"]["unanchored"]["gaps"]["coverage"]
-
-
 def test_transitions_count_what_is_at_risk(records, toy):
     grades = correct(records, "base", "sequential")
     before, after = grades[:, :, :-1], grades[:, :, 1:]
@@ -403,39 +247,3 @@ def test_transitions_count_what_is_at_risk(records, toy):
     assert arm["repair"]["estimate"] == pytest.approx(after[~before].mean())
     assert arm["damage"]["estimate"] == pytest.approx((~after)[before].mean())
     assert arm["repeat_after_wrong"]["estimate"] > 0.75
-
-
-@pytest.mark.parametrize(("problems", "steps", "replicates"), [(1, 1, 1), (2, 1, 2), (6, 2, 1)])
-def test_tiny_runs_are_summarised_without_claims(problems, steps, replicates, recwarn):
-    found = summarize(simulate(REUSE, problems, replicates, steps), CONFIG, SYSTEMS)
-    toy = found["families"]["toy"]
-    assert not [w for w in recwarn if w.category is RuntimeWarning]
-    for adapter in toy["adapters"].values():
-        assert adapter["verdict"] != "CLOSED"
-        assert adapter["did"]["n"] == problems
-    json.dumps(found, allow_nan=False)
-
-
-def test_an_unfinished_run_is_summarised_with_a_warning(records, recwarn):
-    found = summarize(records[: len(records) // 2 + 7], CONFIG, SYSTEMS, steps=6)
-    assert any("sampling is not finished" in warning for warning in found["warnings"])
-    assert not [w for w in recwarn if w.category is RuntimeWarning]
-    json.dumps(found, allow_nan=False)
-
-
-def test_seeds_or_terms_without_variation_get_no_interval():
-    records = [
-        attempt(f"p{i}", arm, system, step=s, correct=i < 20)
-        for i in range(30)
-        for arm in ("parallel", "sequential")
-        for system in ("base", "diverse-s0", "diverse-s1")
-        for s in (1, 2)
-    ]
-    toy = summarize(records, CONFIG)["families"]["toy"]
-    assert toy["methods"]["diverse"]["did"] == {
-        "estimate": 0,
-        **dict.fromkeys(("low", "high", "crossed_low", "crossed_high")),
-        "n": 2,
-    }
-    term = toy["systems"]["base"]["identity"]["coverage_term"]
-    assert term["degenerate"] and term["low"] is None

@@ -4,7 +4,7 @@ from simulated import simulate
 
 from analysis.config import AnalysisConfig
 from analysis.summary import summarize
-from analysis.terminal import print_summary, with_interval
+from analysis.terminal import print_summary, with_censoring, with_interval
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +37,22 @@ def test_no_number_is_cut_at_usual_widths(summary, width):
     assert "irrelevant_context" in text
 
 
+def test_the_gap_at_equal_tokens_is_printed(summary):
+    found = summary["families"]["toy"]["equal_compute"]
+    assert found["diverse-s1"] is None
+    text = printed(summary, 80)
+    for system in ("base", "unanchored"):
+        assert with_interval(found[system]["gaps"]["generated"]) in text
+        assert with_censoring(found[system]["ratios"][-1]) in text
+
+
+def test_a_ratio_that_is_never_reached_is_censored_and_never_dropped():
+    ratio = {"ratio": 1.5, "low": 1.2, "high": 2.0, "least": 2.5}
+    assert with_censoring(ratio) == "1.50x [1.20, 2.00]"
+    assert with_censoring({**ratio, "high": None}) == "1.50x [1.20, never]"
+    assert with_censoring({**ratio, "ratio": None, "high": None}) == "not by 2.50x"
+
+
 def test_every_verdict_and_warning_is_printed(summary):
     text = " ".join(printed(summary, 100).split())
     family = summary["families"]["toy"]
@@ -55,7 +71,7 @@ def test_the_attribution_and_checks_that_fail_are_printed(summary):
     check = {"question": "Is it long?", "estimate": 0.5, "passed": False}
     causes = {"base": {"reading": [], "checks": {"padded": [check, {**check, "passed": True}]}}}
     spoiled = {**summary, "families": {"toy": {**family, "attribution": causes}}}
-    assert printed(spoiled, 100).count("base/padded Is it long? No (0.50).") == 1
+    assert printed(spoiled, 100).count("check failed: padded of base: Is it long? No: 0.50.") == 1
 
 
 def test_numbers_carry_their_interval_and_a_star_where_degenerate():

@@ -60,6 +60,27 @@ def test_parallel_attempts_are_dealt_into_groups_of_n():
 
 
 @pytest.mark.parametrize(
+    ("places", "expected"),
+    [
+        ([(None, 1), (None, 1), (None, 2)], [(0, 1), (1, 1), (0, 2)]),
+        ([(42, None), (7, None), (42, None)], [(1, 1), (0, 1), (1, 2)]),
+        ([(42, 1), (7, 1), (42, 2)], [(1, 1), (0, 1), (1, 2)]),
+    ],
+)
+def test_no_attempt_is_lost_where_the_file_says_half_of_its_place(places, expected):
+    rows = [Row("p", True, replicate=replicate, step=step) for replicate, step in places]
+    assert [(a.replicate, a.step) for a in to_attempts(rows)] == expected
+
+
+@pytest.mark.parametrize("arm", ["parallel", "sequential"])
+def test_a_place_that_is_taken_twice_is_refused(arm):
+    replicate = 3 if arm == "parallel" else None
+    rows = [Row("p", True, arm=arm, replicate=replicate, step=1)] * 2
+    with pytest.raises(UsageError, match="comes twice"):
+        to_attempts(rows)
+
+
+@pytest.mark.parametrize(
     ("value", "expected"),
     [
         (1, True),

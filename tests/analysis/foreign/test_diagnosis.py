@@ -79,10 +79,6 @@ def test_unequal_replicates_are_counted():
     assert "fewer than 2 N = 4 graded attempts" in " ".join(found.cannot)
 
 
-def test_duplicates():
-    assert "8 attempts came twice" in cannot([*study(), *study()[:8]])
-
-
 def test_one_problem_and_few_problems():
     one = cannot(study(problems=1))
     assert "one problem says nothing about problems like it" in one

@@ -120,7 +120,7 @@ def test_lm_eval_filters_and_metrics_must_be_clear(tmp_path):
     path = write_lines(tmp_path / "samples_gsm8k.jsonl", [strict, loose])
     with pytest.raises(UsageError, match=r"--filter strict-match \| flexible-extract"):
         read(path)
-    assert [a.correct for a in read(path, chosen="flexible-extract")] == [False]
+    assert [a.correct for a in read(path, filter="flexible-extract")] == [False]
     odd = {**strict, "metrics": ["bleu", "rouge"], "bleu": 0.1, "rouge": 0.9}
     path = write_lines(tmp_path / "samples_sum.jsonl", [odd])
     with pytest.raises(UsageError, match=r"--metric bleu \| rouge"):
@@ -175,8 +175,7 @@ def test_verifiers_traces_of_v1(tmp_path):
     assert made.finish == "error" and made.failure is not None and made.failure.message == "no box"
 
 
-def test_names_given_for_a_file_replace_those_in_it(tmp_path):
-    path = write_inspect(tmp_path / "log.json", SAMPLES)
-    assert {(a.system, a.arm) for a in read(path, system="base", arm="parallel")} == {
-        ("base", "parallel")
-    }
+def test_records_of_a_run_are_sent_to_their_folder(tmp_path):
+    path = write_lines(tmp_path / "attempts.jsonl", [{"ledger": {}, "schema_version": 1}])
+    with pytest.raises(UsageError, match=f"forage analyze {tmp_path}"):
+        read(path)

@@ -1,0 +1,6 @@
+"""Small help with sentences."""
+
+
+def capitalized(text: str) -> str:
+    """The text with its first letter large and the rest as it is."""
+    return text[:1].upper() + text[1:]
