@@ -102,6 +102,27 @@ def chain_statistics(cell: Cell) -> CellStatistics:
     return CellStatistics(levels, curves, _transitions(cell), None)
 
 
+def pool_curve(cell: Cell, name: str) -> Floats:
+    """[problem, k] accuracy, coverage or majority of k attempts of a pool, and nothing else."""
+    problems, _, steps = cell.correct.shape
+    correct = cell.correct.reshape(problems, -1)
+    n, right = (~np.isnan(correct)).sum(axis=1), (correct == 1).sum(axis=1)
+    if name == "accuracy":
+        return np.repeat(_mean_over_attempts(cell.correct)[:, None], steps, axis=1)
+    if name == "coverage":
+        return estimators.pass_at_k(n[:, None], right[:, None], np.arange(1, steps + 1))
+    return votes.majority_curve(right, _wrong_counts(cell), n, steps)
+
+
+def chain_curve(cell: Cell, name: str) -> Floats:
+    """[problem, k] accuracy at attempt k, coverage or majority of the first k, and nothing else."""
+    if name == "accuracy":
+        return over_each_step(cell.correct)
+    if name == "coverage":
+        return over_each_step(chains.coverage_curve(cell.correct))
+    return over_each_step(_chain_votes(cell))
+
+
 def over_each_step(values: Floats) -> Floats:
     """[problem, replicate, step] -> [problem, step], the mean over known replicates."""
     known = ~np.isnan(values)

@@ -1,6 +1,7 @@
 """How many tokens sequential needs for what parallel reaches, in tokens of parallel."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,21 +31,29 @@ class CostRatio:
     high: float
 
 
-def cost_ratio(
-    parallel: Curves, sequential: Curves, cost: str, k: int, config: AnalysisConfig
-) -> CostRatio:
-    """The ratio on the mean curves: every problem is given the same number of attempts."""
+def cost_ratios(
+    parallel: Curves, sequential: Curves, cost: str, ks: Sequence[int], config: AnalysisConfig
+) -> list[CostRatio]:
+    """The ratio for each k on the mean curves: every problem is given the same number of attempts.
+
+    Empty where no problem has all attempts and prices.
+    """
     p, s = parallel.cost[cost], sequential.cost[cost]
     priced = ~np.isnan(p).any(axis=1) & ~np.isnan(s).any(axis=1)
     keep = parallel.usable & sequential.usable & priced
-    columns = [parallel.value[keep, k - 1], p[keep, k - 1], *sequential.value[keep].T, *s[keep].T]
-    data = np.column_stack(columns)
+    data = np.hstack([parallel.value[keep], p[keep], sequential.value[keep], s[keep]])
     if len(data) == 0:
-        return CostRatio(k, *[math.nan] * 6)
-    steps = sequential.value.shape[1]
-    ratios = _ratios(resampled_means(data, config.resamples, config.seed), steps)[0]
-    low, high = np.quantile(ratios, [config.alpha / 2, 1 - config.alpha / 2], method="nearest")
+        return []
+    drawn = resampled_means(data, config.resamples, config.seed)
     mean = data.mean(axis=0)[None, :]
+    return [_cost_ratio(k, mean, drawn, p.shape[1], config.alpha) for k in ks]
+
+
+def _cost_ratio(k: int, mean: Floats, drawn: Floats, n: int, alpha: float) -> CostRatio:
+    columns = [k - 1, n + k - 1, *range(2 * n, mean.shape[1])]
+    mean, steps = mean[:, columns], (mean.shape[1] - 2 * n) // 2
+    ratios = _ratios(drawn[:, columns], steps)[0]
+    low, high = np.quantile(ratios, [alpha / 2, 1 - alpha / 2], method="nearest")
     ratio, least = (float(found[0]) for found in _ratios(mean, steps))
     return CostRatio(k, float(mean[0, 0]), float(mean[0, 1]), ratio, least, float(low), float(high))
 

@@ -1,14 +1,12 @@
 """The comparison at equal compute as an entry of the summary."""
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.budgets import COSTS
 from analysis.cells import known_mean
 from analysis.config import AnalysisConfig
-from analysis.cost_ratio import CostRatio, cost_ratio
+from analysis.cost_ratio import CostRatio, cost_ratios
 from analysis.matching import PRIMARY_COST, Curves, Matched, Sides, match
 from analysis.numbers import Json, gap_json
 from analysis.study import PARALLEL, SEQUENTIAL, Study
@@ -31,11 +29,10 @@ def equal_compute_json(study: Study, system: str, config: AnalysisConfig) -> Jso
 
 
 def _ratios(sides: Sides, config: AnalysisConfig) -> list[CostRatio]:
-    """For k = 2, half of N and N; those that are not known are left out."""
+    """For k = 2, half of N and N."""
     n = sides.parallel.value.shape[1]
     ks = sorted({2, n // 2, n} & set(range(2, n + 1)))
-    found = [cost_ratio(sides.parallel, sides.sequential, PRIMARY_COST, k, config) for k in ks]
-    return [ratio for ratio in found if not math.isnan(ratio.ratio)]
+    return cost_ratios(sides.parallel, sides.sequential, PRIMARY_COST, ks, config)
 
 
 def _ratio_json(found: CostRatio) -> Json:

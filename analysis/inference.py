@@ -36,22 +36,29 @@ class Inference:
     boot_high: float
 
 
-def infer(contrasts: Mapping[K, Statistic], config: AnalysisConfig) -> dict[K, Inference]:
-    """Inference for each contrast; those over the same problems share their random draws."""
+def infer(
+    contrasts: Mapping[K, Statistic], config: AnalysisConfig, resample: bool = True
+) -> dict[K, Inference]:
+    """Inference for each contrast; those over the same problems share their random draws.
+
+    resample: false leaves out the sign flips and the bootstrap, which take nearly all the time.
+    """
     groups: dict[bytes, list[K]] = {}
     for key, contrast in contrasts.items():
         groups.setdefault(contrast.known.tobytes(), []).append(key)
     found: dict[K, Inference] = {}
     for keys in groups.values():
-        found.update(_infer_group({key: contrasts[key] for key in keys}, config))
+        found.update(_infer_group({key: contrasts[key] for key in keys}, config, resample))
     return {key: found[key] for key in contrasts}
 
 
-def _infer_group(group: Mapping[K, Statistic], config: AnalysisConfig) -> dict[K, Inference]:
+def _infer_group(
+    group: Mapping[K, Statistic], config: AnalysisConfig, resample: bool
+) -> dict[K, Inference]:
     statistics = list(group.values())
     nothing = np.full(len(statistics), math.nan)
     flips, lows, highs = nothing, nothing, nothing
-    if statistics[0].known.any():
+    if resample and statistics[0].known.any():
         values = np.column_stack([s.sample for s in statistics])
         noise = np.column_stack([_resampled_noise(s) for s in statistics])
         flips = sign_flip_p(values, config.resamples, config.seed)

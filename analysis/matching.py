@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.integrate import trapezoid
 
 from analysis.budgets import COSTS, chain_costs, pool_costs, select_replicates
-from analysis.cells import chain_statistics, parallel_statistics
+from analysis.cells import chain_curve, pool_curve
 from analysis.config import AnalysisConfig
 from analysis.inference import Inference, infer
 from analysis.statistic import Statistic
@@ -47,14 +47,10 @@ def curves(cell: Cell, arm: str, aggregator: str) -> Curves:
     """The curves of one arm; "last" of parallel is its majority, as in every gap."""
     steps = cell.correct.shape[2]
     if arm == PARALLEL:
-        found = parallel_statistics(cell)
         cost = {name: pool_costs(cell, name, steps) for name in COSTS}
-        name = "majority" if aggregator == "last" else aggregator
-        flat = np.repeat(found.levels["accuracy"].values[:, None], steps, axis=1)
-        return Curves(flat if name == "accuracy" else found.curves[name], cost)
-    found = chain_statistics(cell)
+        return Curves(pool_curve(cell, "majority" if aggregator == "last" else aggregator), cost)
     cost = {name: chain_costs(cell, name) for name in COSTS}
-    values = found.curves["accuracy" if aggregator == "last" else aggregator]
+    values = chain_curve(cell, "accuracy" if aggregator == "last" else aggregator)
     if aggregator == "accuracy":
         values = values.cumsum(axis=1) / np.arange(1, steps + 1)
     return Curves(values, cost)
@@ -164,8 +160,9 @@ def at_parallel_latency(p: Curves, s: Curves) -> Floats:
 class Matched:
     """The gap of one system at equal compute.
 
-    problems: usable in both arms. gaps: cost -> the gap averaged over log2(budget); for "latency"
-    the gap at the latency of N parallel attempts. A cost whose tokens are not known is not there.
+    problems: usable in both arms. gaps: cost -> the gap averaged over log2(budget), without
+    resampling; for "latency" the gap at the latency of N parallel attempts. A cost whose tokens are
+    not known is not there.
     curve: (budgets, parallel, sequential) means over the problems of ``curve_n`` that reach the
     whole range, against the primary cost. notes: what could not be used, and what may tilt it.
     """
@@ -185,7 +182,8 @@ def match(
     p, s = sides.parallel, sides.sequential
     kinds = {cost: over_budgets(cost) for cost in COSTS} | {"latency": at_parallel_latency}
     gaps = {cost: contrast(sides, kind) for cost, kind in kinds.items()}
-    inferred = infer({cost: gap for cost, gap in gaps.items() if gap.known.any()}, config)
+    known = {cost: gap for cost, gap in gaps.items() if gap.known.any()}
+    inferred = infer(known, config, resample=False)
     usable = p.usable & s.usable
     notes = tuple(_notes(parallel, sequential, gaps, usable))
     return Matched(int(usable.sum()), inferred, *_mean_curves(p, s), notes), sides

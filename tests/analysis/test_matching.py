@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from simulated import attempt, simulate
 
 from analysis.config import AnalysisConfig
-from analysis.cost_ratio import cost_ratio
+from analysis.cost_ratio import cost_ratios
 from analysis.matching import (
     Curves,
     at_budgets,
@@ -146,20 +146,20 @@ def curve(values, cost):
 def test_the_cost_ratio_is_read_off_the_curves():
     parallel = curve([0.2, 0.5], [10, 20])
     sequential = curve([0.2, 0.4, 0.6], [10, 20, 40])
-    found = cost_ratio(parallel, sequential, "generated", 2, CONFIG)
+    whole, found = cost_ratios(parallel, sequential, "generated", [1, 2], CONFIG)
+    assert (whole.reached, whole.tokens, whole.ratio) == pytest.approx((0.2, 10, 1.0))
     assert (found.reached, found.tokens, found.ratio) == (0.5, 20, pytest.approx(1.5))
     assert (found.low, found.high) == pytest.approx((1.5, 1.5))
 
 
 def test_what_is_never_reached_is_censored_and_never_dropped():
-    found = cost_ratio(
-        curve([0.2, 0.9], [10, 20]), curve([0.2, 0.3], [10, 50]), "generated", 2, CONFIG
+    (found,) = cost_ratios(
+        curve([0.2, 0.9], [10, 20]), curve([0.2, 0.3], [10, 50]), "generated", [2], CONFIG
     )
     assert math.isinf(found.ratio) and found.least == 2.5
     assert math.isinf(found.low)
     nothing = Curves(np.full((40, 2), np.nan), {"generated": np.ones((40, 2))})
-    found = cost_ratio(nothing, nothing, "generated", 2, CONFIG)
-    assert math.isnan(found.ratio)
+    assert cost_ratios(nothing, nothing, "generated", [2], CONFIG) == []
 
 
 def matched(records, aggregator="coverage"):
