@@ -16,7 +16,7 @@ from train.metrics import MetricsLog
 
 CONFIG = TrainConfig(
     methods={
-        "diverse": MethodConfig(rewards={"chain_sum": RewardConfig("distinct", 1.0)}),
+        "diverse": MethodConfig(rewards={"sum": RewardConfig("distinct", 1.0)}),
         "single": MethodConfig(histories=False),
     },
     steps=5,
