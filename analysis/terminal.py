@@ -38,7 +38,7 @@ def render(summary: Json) -> Iterator[RenderableType]:
         yield ""
         yield _levels(family, settings)
         yield ""
-        if any(family["equal_compute"].values()):
+        if any(found and any(found["gaps"].values()) for found in family["equal_compute"].values()):
             yield _equal_compute(family, settings)
             yield ""
         if family["adapters"]:

@@ -1,3 +1,6 @@
+import math
+from dataclasses import replace
+
 import pytest
 from rich.console import Console
 from simulated import simulate
@@ -5,6 +8,9 @@ from simulated import simulate
 from analysis.config import AnalysisConfig
 from analysis.summary import summarize
 from analysis.terminal import print_summary, with_censoring, with_interval
+from sample.records import Ledger
+
+PAIR = {("base", arm): 0.0 for arm in ("parallel", "sequential")}
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +50,13 @@ def test_the_gap_at_equal_tokens_is_printed(summary):
     for system in ("base", "unanchored"):
         assert with_interval(found[system]["gaps"]["generated"]) in text
         assert with_censoring(found[system]["ratios"][-1]) in text
+
+
+def test_without_token_counts_there_is_no_table_of_equal_tokens():
+    ledger = Ledger(math.nan, None, math.nan, math.nan, 0.0)
+    attempts = [replace(a, ledger=ledger) for a in simulate(PAIR, problems=20, steps=2)]
+    text = printed(summarize(attempts, AnalysisConfig(resamples=200)), 80)
+    assert "equal tokens" not in text
 
 
 def test_a_ratio_that_is_never_reached_is_censored_and_never_dropped():
