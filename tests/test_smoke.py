@@ -65,6 +65,12 @@ def test_run_does_everything_in_a_config(config, tmp_path):
     assert "diverse" in page and "no evidence" in page
 
 
+def test_doctor_tells_what_a_config_lacks(tmp_path):
+    assert "system base" in forage("doctor", "configs/demo.yaml").stdout
+    lacking = ("doctor", "configs/demo.yaml", *options(f"sample.models.base.path={tmp_path}"))
+    assert "no config.json" in forage(*lacking, code=1).stdout
+
+
 def test_every_arm_samples(tmp_path):
     settings = ("sample.attempts=4", "sample.problems.countdown.count=3")
     forage("sample", "configs/arms.yaml", *options(*settings), "-o", tmp_path / "run")

@@ -122,6 +122,23 @@ class Endpoints:
         """The message of a server, which may repeat the key."""
         return message.replace(self._key, "***") if self._model.key else message
 
+    async def require(self, name: str) -> None:
+        """Ask every server for its models, which costs no tokens.
+
+        Raises:
+            UsageError: one of them has no model of that name.
+            ForageError: one cannot be reached, or refuses the key.
+        """
+        for server in self._servers:
+            try:
+                served = [model.id async for model in server.client.models.list()]
+            except openai.OpenAIError as error:
+                reason = self.without_key(one_line(error, 200))
+                raise ForageError(f"{server.url}/models does not answer: {reason}") from None
+            if not any(known == name or known.endswith(f"/{name}") for known in served):
+                known = ", ".join(sorted(served)[:8]) or "none"
+                raise UsageError(f"{server.url} has no model {name!r}; it has: {known}")
+
     async def load_adapter(self, name: str, path: str) -> None:
         """Have every server, of vLLM, load a LoRA folder under a name.
 

@@ -77,7 +77,24 @@ def load_adapter(model: PreTrainedModel, path: Path) -> "PreTrainedModel | PeftM
     Raises:
         UsageError: no adapter there, not one of added weights, or made for another model.
     """
-    from peft import PeftConfig, PeftModel
+    from peft import PeftModel
+
+    check_adapter(path, model.name_or_path)
+    try:
+        adapted = PeftModel.from_pretrained(model, str(path))
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise _other_base(path, model, error) from error
+    _require_every_weight(adapted, path, model)
+    adapted.eval()
+    return adapted.merge_and_unload() if model.dtype == torch.float32 else adapted  # type: ignore[operator]
+
+
+def check_adapter(path: Path, base: str) -> None:
+    """
+    Raises:
+        UsageError: no adapter there, not one of added weights, or made for another model.
+    """
+    from peft import PeftConfig
 
     if not (path / "adapter_config.json").is_file():
         raise UsageError(
@@ -87,14 +104,7 @@ def load_adapter(model: PreTrainedModel, path: Path) -> "PreTrainedModel | PeftM
     config = PeftConfig.from_pretrained(str(path))
     if config.is_prompt_learning:
         raise UsageError(f"adapter {path}: {config.peft_type} adds prompt tokens; use LoRA")
-    require_same_base(path, config.base_model_name_or_path, model.name_or_path)
-    try:
-        adapted = PeftModel.from_pretrained(model, str(path))
-    except (RuntimeError, ValueError, KeyError) as error:
-        raise _other_base(path, model, error) from error
-    _require_every_weight(adapted, path, model)
-    adapted.eval()
-    return adapted.merge_and_unload() if model.dtype == torch.float32 else adapted  # type: ignore[operator]
+    require_same_base(path, config.base_model_name_or_path, base)
 
 
 def _device(name: str) -> torch.device:
