@@ -7,12 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.cells import CellStatistics, Costs, chain_statistics, costs, parallel_statistics
-from analysis.config import AGGREGATORS, SystemInfo
+from analysis.config import AGGREGATORS, PARALLEL, SEQUENTIAL, SystemInfo
 from analysis.statistic import Statistic
 from analysis.table import Cell, Table
-
-PARALLEL = "parallel"
-SEQUENTIAL = "sequential"
 
 MANY_CUT_OFF = 0.1
 """Share of attempts without an answer from which on the token limit, not the model, is measured."""

@@ -35,6 +35,7 @@ def render(summary: Json) -> Iterator[RenderableType]:
     settings = summary["settings"]
     for name, family in summary["families"].items():
         yield _heading(name, family, settings)
+        yield from _stopping(family)
         yield ""
         yield _levels(family, settings)
         yield ""
@@ -91,6 +92,14 @@ def _heading(name: str, family: Json, settings: Json) -> RenderableType:
         f"margin {_number(settings['margin'], 100, 1)} points, "
         f"{_number(1 - settings['alpha'], 100, 0)} % intervals"
     )
+
+
+def _stopping(family: Json) -> Iterator[str]:
+    found = family.get("stopping")
+    if found:
+        yield f"[bold]Stopping rule:[/] {found['sentence']}"
+        if found["caution"]:
+            yield f"[yellow]note:[/] {found['caution']}"
 
 
 def start_table(title: str, *columns: str) -> Table:
