@@ -109,7 +109,10 @@ def experiment_of_files(
     need(not others, "--set", "analyze.KEY=VALUE for files", ", ".join(others))
     names = list(systems)
     base = {"base": "base" if "base" in names else names[0]}
-    return experiment_from({**data, "analyze": {**base, **_mapping(data, "analyze")}})
+    analyze = _mapping(data, "analyze")
+    none = "stopping" not in analyze
+    need(none, "analyze.stopping", "a run sampled --until-decided; no rule ended files", "files")
+    return experiment_from({**data, "analyze": {**base, **analyze}})
 
 
 def _mapping(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:

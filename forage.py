@@ -274,11 +274,22 @@ def pretrain(target: Path, out: Path | None, overrides: tuple[str, ...]) -> None
     help="Deal the attempts of a problem into groups of N; default: all in one.",
 )
 @click.option("--threshold", type=float, help="The grade from which an attempt is correct.")
+@click.option(
+    "--vectors",
+    type=click.Path(path_type=Path),
+    metavar="FILE.npy",
+    help="Embeddings of the traces of a run, a row per line of attempts.jsonl; adds how far apart "
+    "they lie.",
+)
 @click.option("--scorer", help="Which scorer of an inspect_ai log grades.")
 @click.option("--metric", help="Which metric of lm-evaluation-harness grades.")
 @click.option("--filter", help="Which filter of lm-evaluation-harness counts.")
 def analyze(
-    targets: tuple[Path, ...], out: Path | None, overrides: tuple[str, ...], **reading: Any
+    targets: tuple[Path, ...],
+    out: Path | None,
+    overrides: tuple[str, ...],
+    vectors: Path | None,
+    **reading: Any,
 ) -> None:
     """Estimate gaps and verdicts from the records; needs no model.
 
@@ -299,28 +310,35 @@ def analyze(
     Columns: problem, correct (1, 0 or empty = not graded), answer, canonical (equal for equal
     answers), family, arm (parallel, sequential, ..), system, replicate, step, finish (stop, length,
     error), text, thinking, prompt_tokens, cached_tokens, thinking_tokens, generated_tokens,
-    seconds. Only the first two are needed; a column of one of these names needs no map.
+    seconds, score (chooses the best of N), weight (of a vote) or entropy (of a mean token, the
+    inverse of a weight). Only the first two are needed; a column of such a name needs no map.
     """
     from analysis.foreign.read import is_foreign
 
     if any(is_foreign(target) for target in targets):
+        if vectors is not None:
+            raise UsageError("--vectors goes with a run, whose attempts have an order; not files")
         _analyze_files(targets, out, overrides, **reading)
         return
     if any(value not in (None, ()) for value in reading.values()):
-        raise UsageError("only --set and -o go with a run; --columns and its like are for files")
+        raise UsageError(
+            "only --set, --vectors and -o go with a run; --columns and its like are for files"
+        )
     if len(targets) != 1:
         raise UsageError(f"analyze takes one run at a time (given: {len(targets)})")
-    _analyze_run(targets[0], out, overrides)
+    _analyze_run(targets[0], out, overrides, vectors)
 
 
-def _analyze_run(target: Path, out: Path | None, overrides: tuple[str, ...]) -> None:
+def _analyze_run(
+    target: Path, out: Path | None, overrides: tuple[str, ...], vectors: Path | None
+) -> None:
     from experiment import experiment_from
     from sample.run import find_existing_run, logged
 
     data, folder = find_existing_run(target, out, overrides)
     experiment = experiment_from(data)
     with logged(folder.error_log):
-        _summarize(experiment, folder, _is_registered(experiment, folder))
+        _summarize(experiment, folder, _is_registered(experiment, folder), vectors)
 
 
 def _analyze_files(
@@ -521,7 +539,9 @@ def _watched(experiment: "Experiment", folder: "RunFolder") -> "dict[str, Watch]
     return watch_all(attempts, read_json(folder.order), config, **sizes)
 
 
-def _summarize(experiment: "Experiment", folder: "RunFolder", registered: bool) -> None:
+def _summarize(
+    experiment: "Experiment", folder: "RunFolder", registered: bool, vectors: Path | None = None
+) -> None:
     from analysis.config import AnalysisConfig
     from analysis.stage import write_summary
     from experiment import system_infos
@@ -541,6 +561,7 @@ def _summarize(experiment: "Experiment", folder: "RunFolder", registered: bool) 
         asked=attempts_asked(config, systems, upto or None) if config else 0,
         registered=registered,
         watched=watched,
+        vectors=vectors,
     )
 
 

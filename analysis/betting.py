@@ -53,7 +53,10 @@ def _unit(values: Floats, low: float, high: float) -> Floats:
 
 
 def _log_capital(x: Floats, means: Floats, alpha: float) -> tuple[Floats, Floats]:
-    """Log capital of the bets that the true mean is above, and below, each of [mean, 1]; [mean, n]."""
+    """[mean, n]: log capital of the bets that the true mean is above, and below, ``means``.
+
+    means: [mean, 1].
+    """
     stakes = _stakes(x, alpha)
     # a stake c/m keeps every factor at 1 - c or more; at m = 0 (1) nothing is at risk
     with np.errstate(divide="ignore"):

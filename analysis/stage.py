@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.config import AnalysisConfig, SystemInfo
+from analysis.embeddings import read_vectors
 from analysis.report import page
 from analysis.summary import summarize
 from analysis.terminal import print_summary
@@ -27,12 +28,13 @@ def write_summary(
     asked: int,
     registered: bool,
     watched: Mapping[str, Watch] | None = None,
+    vectors: Path | None = None,
 ) -> None:
     """Write and print the summary.
 
     sample: None where only records are there. asked: how many attempts the run shall have.
     registered: the settings were fixed before sampling. watched: the families of a run that a
-    stopping rule ends.
+    stopping rule ends. vectors: a .npy file with a row for the trace of each attempt.
 
     Raises:
         UsageError: no records, or settings that do not fit them.
@@ -48,6 +50,7 @@ def write_summary(
         embedded=_is_embedded(sample),
         warnings=[*_missing_attempts(asked, len(attempts), bool(watched)), *_simulated(sample)],
         watched=watched,
+        vectors=read_vectors(vectors, len(attempts)) if vectors else None,
     )
     write_json(folder.summary, summary)
     print_summary(summary)

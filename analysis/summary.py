@@ -8,6 +8,7 @@ from importlib import metadata
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.causes import causes_json
 from analysis.comparisons import adapter_json, methods_json, model_json
@@ -37,6 +38,7 @@ def summarize(
     embedded: bool = False,
     warnings: Sequence[str] = (),
     watched: Mapping[str, Watch] | None = None,
+    vectors: NDArray[np.float64] | None = None,
     created: str | None = None,
 ) -> Json:
     """The summary of a run, ready for ``json.dumps``; an undefined number is None.
@@ -45,7 +47,8 @@ def summarize(
     steps: the chain length N of the run; None = the largest step in the records.
     decoding: shown in the report. registered: the settings were fixed before sampling; if not,
     CLOSED is never said. embedded: the model is the toolkit's own small one. warnings: further
-    ones to carry. watched: the families that a stopping rule ends. created: ISO time; None = now.
+    ones to carry. watched: the families that a stopping rule ends. vectors: [attempt, dimension]
+    of their traces (``analysis.embeddings``). created: ISO time; None = now.
 
     Raises:
         UsageError: no records, or a fixed-benchmark verdict asked of a single replicate.
@@ -61,7 +64,7 @@ def summarize(
         )
     families: Json = {}
     for family in sorted(table.problems):
-        study = build_study(table, family, infos, config.base, config.aggregator(family))
+        study = build_study(table, family, infos, config.base, config.aggregator(family), vectors)
         watch = (watched or {}).get(family)
         families[family], more = _family(study, infos, config, registered, watch, table)
         said += [*study.warnings, *more]

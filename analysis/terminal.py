@@ -42,6 +42,9 @@ def render(summary: Json) -> Iterator[RenderableType]:
         if any(found and any(found["gaps"].values()) for found in family["equal_compute"].values()):
             yield _equal_compute(family, settings)
             yield ""
+        if any(True for _ in _chosen(family)):
+            yield _choices(family, settings)
+            yield ""
         if family["adapters"]:
             yield _verdicts(family)
             yield ""
@@ -51,6 +54,9 @@ def render(summary: Json) -> Iterator[RenderableType]:
             yield _methods(family)
         yield ""
         yield _exploration(family)
+        if any(True for _ in _with_traces(family)):
+            yield ""
+            yield _traces(family, settings)
         if family["controls"]:
             yield ""
             yield _controls(family)
@@ -140,6 +146,23 @@ def _levels(family: Json, settings: Json) -> Table:
     return table
 
 
+def _chosen(family: Json) -> Iterator[tuple[str, str, Json]]:
+    for name, system in family["systems"].items():
+        for arm, levels in system["arms"].items():
+            if levels["best_of_n"] or levels["weighted_vote"]:
+                yield name, arm, levels
+
+
+def _choices(family: Json, settings: Json) -> Table:
+    title = f"Solved by {settings['N']} attempts when scores or weights choose (percent)"
+    table = start_table(title, "arm", "best score", "weighted vote", "majority", "n")
+    for name, arm, levels in _chosen(family):
+        shares = [levels[key] for key in ("best_of_n", "weighted_vote", "majority")]
+        found = next(share for share in shares if share)
+        add_row(table, f"{name}/{arm}", *map(with_interval, shares), _count(found))
+    return table
+
+
 def _equal_compute(family: Json, settings: Json) -> Table:
     title = (
         f"The gap at equal tokens, {family['primary']} (points); tokens that sequential needs for "
@@ -194,6 +217,23 @@ def _exploration(family: Json) -> Table:
             shares = [with_interval(levels[key]) for key in ("repeat_rate", "repeat_baseline")]
             distinct = with_interval(levels["distinct"], 1, 2)
             add_row(table, arm, *shares, distinct, _count(levels["repeat_rate"]))
+    return table
+
+
+def _with_traces(family: Json) -> Iterator[tuple[str, str, Json]]:
+    for name, system in family["systems"].items():
+        for arm, levels in system["arms"].items():
+            if levels["trace_dispersion"]:
+                yield name, arm, levels
+
+
+def _traces(family: Json, settings: Json) -> Table:
+    title = f"Traces: mean 1 - cosine of two, and Vendi score of {settings['N']}"
+    table = start_table(title, "arm", "apart", "Vendi", "n")
+    for name, arm, levels in _with_traces(family):
+        apart, score = levels["trace_dispersion"], levels["trace_vendi"]
+        shown = with_interval(apart, 1, 3), with_interval(score, 1, 2)
+        add_row(table, f"{name}/{arm}", *shown, _count(apart))
     return table
 
 
