@@ -499,7 +499,8 @@ def _make_attempts(
     config, upto = experiment.section("sample"), None
     if until_decided:
         upto = _sample_base(work, experiment, retry_failed)
-        systems = [system for system in systems if system.name != experiment.analyze.base]
+        base = experiment.section("analyze").base
+        systems = [system for system in systems if system.name != base]
     problems = problems_of(work.folder, config)
     make_attempts(work, config, systems, problems, upto=upto, retry_failed=retry_failed)
 

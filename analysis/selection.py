@@ -36,7 +36,7 @@ def pool_choices(cell: Cell) -> dict[str, Statistic]:
 def chain_choices(cell: Cell) -> dict[str, Statistic]:
     """best_of_n, weighted_vote: of all N attempts of each chain, where they carry the numbers."""
     shape = cell.correct.shape
-    correct, codes = (values.reshape(-1, shape[2]) for values in (cell.correct, cell.answer))
+    correct, codes = cell.correct.reshape(-1, shape[2]), cell.answer.reshape(-1, shape[2])
     marks = {name: values.reshape(-1, shape[2]) for name, values in cell.marks.items()}
     found = {}
     if "score" in marks:

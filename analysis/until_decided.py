@@ -136,14 +136,14 @@ def sample_until_decided(
     watch_now: reads the records. make: makes what the first problems of each family, so many, still
     lack; a family that is decided asks for no more. say: told every decision.
     """
-    watched = watch_now()
+    watched, told = watch_now(), {}
     while True:
-        before = watched
         make({family: found.asked for family, found in watched.items()})
         watched = watch_now()
         for family, found in watched.items():
-            if not before[family].decision.stop or found.decision != before[family].decision:
+            if told.get(family) != found.decision:
                 say(f"{family}: {found.decision.sentence}")
+            told[family] = found.decision
         if all(found.decision.stop for found in watched.values()):
             return {family: found.asked for family, found in watched.items()}
 

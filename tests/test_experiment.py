@@ -1,10 +1,11 @@
 """The config as a whole: defaults, what sections ask of each other, and the way back to YAML."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from experiment import begun, experiment_from, resolved, system_infos
+from experiment import begun, experiment_from, experiment_of_files, resolved, system_infos
 from sample.errors import UsageError
 
 MODELS = {"small": {"path": "a"}, "large": {"path": "b"}}
@@ -94,6 +95,11 @@ def test_a_stopping_rule_must_fit_the_number_of_problems():
 
 def test_a_config_without_a_stopping_rule_resolves_as_before_there_was_one():
     assert "stopping" not in resolved(experiment_from(WHOLE))["analyze"]
+
+
+def test_files_of_others_were_ended_by_no_rule():
+    with pytest.raises(UsageError, match=r"analyze\.stopping: expected a run"):
+        experiment_of_files([Path("a.csv")], ["base"], ("analyze.stopping.looks=4",))
 
 
 def test_a_rule_is_asked_for_before_a_run_begins(tmp_path):

@@ -115,8 +115,8 @@ def test_plan_and_recommend_from_a_scripted_pilot(tmp_path):
 SCRIPTED = (
     "sample.models.base={engine: scripted, accuracy: 0.6, reuse: 0.9}",
     "sample.models.even={engine: scripted}", "sample.attempts=4", "sample.replicates=2",
-    "sample.problems.countdown.count=60", "sample.arms.other_problems={strategy: other_problems}",
-    "analyze.stopping={looks: 4}", "analyze.resamples=100", "workers=1", "train=null",
+    "sample.problems.countdown.count=40", "sample.arms.other_problems={strategy: other_problems}",
+    "analyze.stopping={looks: 5}", "analyze.resamples=100", "workers=1", "train=null",
 )  # fmt: skip
 
 
@@ -133,7 +133,7 @@ def test_a_planted_gap_stops_sampling_early_for_every_arm_and_system(tmp_path):
     assert "countdown: Decided: gap;" in forage(*words, whole).stderr
     family = stopping(whole)
     found, asked = family["stopping"], family["stopping"]["asked"]
-    assert found["answer"] == "gap" and asked < 60 and "stopped early" in found["caution"]
+    assert found["answer"] == "gap" and asked < 40 and "stopped early" in found["caution"]
     arms = [arm for system in family["systems"].values() for arm in system["arms"].values()]
     assert len(arms) == 5 + 3
     # a pair of problems is never parted, so that one more than asked may be there
@@ -144,7 +144,6 @@ def test_a_planted_gap_stops_sampling_early_for_every_arm_and_system(tmp_path):
     (cut / "attempts.jsonl").write_text("".join(lines[:333]) + lines[333][:50])
     forage(*words, cut)
     assert records(cut) == records(whole)
-    assert "2 of" not in forage(*words, cut).stderr and records(cut) == records(whole)
     # the rest in the same order, without another partner for anybody
     forage("sample", cut)
     assert set(records(whole)) < set(records(cut))
@@ -156,7 +155,7 @@ def test_no_gap_is_sampled_to_a_decision_or_to_the_end(tmp_path):
     forage("sample", "configs/demo.yaml", *options(*SCRIPTED, even), "--until-decided", "-o", run)
     found = stopping(run)["stopping"]
     assert found["stop"] and found["answer"] in (None, "within margin")
-    assert found["answer"] or found["asked"] == 60
+    assert found["answer"] or found["asked"] == 40
 
 
 def test_until_decided_is_refused_where_it_could_not_hold(tmp_path):
