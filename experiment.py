@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from analysis.config import AnalysisConfig, SystemInfo
+from analysis.config import PARALLEL, SEQUENTIAL, AnalysisConfig, SystemInfo
 from sample.config import (
     SampleConfig,
     config_systems,
@@ -109,7 +109,10 @@ def experiment_of_files(
     need(not others, "--set", "analyze.KEY=VALUE for files", ", ".join(others))
     names = list(systems)
     base = {"base": "base" if "base" in names else names[0]}
-    return experiment_from({**data, "analyze": {**base, **_mapping(data, "analyze")}})
+    analyze = _mapping(data, "analyze")
+    none = "stopping" not in analyze
+    need(none, "analyze.stopping", "a run sampled --until-decided; no rule ended files", "files")
+    return experiment_from({**data, "analyze": {**base, **analyze}})
 
 
 def _mapping(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -167,6 +170,18 @@ def _check_analyze(analyze: AnalysisConfig, sample: SampleConfig) -> None:
     for family in analyze.primary:
         known = f"one of {', '.join(sample.problems)}"
         need(family in sample.problems, "analyze.primary", known, family)
+    if analyze.stopping is not None:
+        _check_stopping(analyze, sample)
+
+
+def _check_stopping(analyze: AnalysisConfig, sample: SampleConfig) -> None:
+    for arm in (PARALLEL, SEQUENTIAL):
+        given = sample.arms.get(arm)
+        there = given is not None and (given.systems is None or analyze.base in given.systems)
+        need(there, "analyze.stopping", f"an arm {arm!r} on {analyze.base}", "none")
+    for problems in sample.problems.values():
+        if problems.count is not None:
+            analyze.rule(problems.count)
 
 
 def _need_name(name: str, where: str) -> None:
@@ -193,22 +208,27 @@ def system_infos(experiment: Experiment) -> dict[str, SystemInfo]:
 
 def resolved(experiment: Experiment) -> dict[str, Any]:
     """The experiment as YAML data: every default written out, absent sections left out."""
-    return {key: value for key, value in plain(experiment).items() if value is not None}
+    data = {key: value for key, value in plain(experiment).items() if value is not None}
+    if experiment.analyze is not None and experiment.analyze.stopping is None:
+        del data["analyze"]["stopping"]
+    return data
 
 
 @contextmanager
 def begun(
-    target: Path, out: Path | None, overrides: tuple[str, ...], *needs: str
+    target: Path, out: Path | None, overrides: tuple[str, ...], *needs: str, stops: bool = False
 ) -> Iterator[tuple[Experiment, Run]]:
     """The experiment of CONFIG_OR_RUN and its run, begun or resumed.
 
-    needs: the sections the verb cannot do without.
+    needs: the sections the verb cannot do without. stops: it needs a stopping rule too.
 
     Raises:
         UsageError: no such config, one of no use here, or a run folder of something else.
         ForageError: in place of an unexpected error, which is logged in the run folder.
     """
     experiment, folder = checked(target, out, overrides, *needs)
+    if stops:
+        experiment.section("analyze").need_stopping()
     with at_work(folder, resolved(experiment)) as run:
         yield experiment, run
 

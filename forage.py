@@ -15,7 +15,12 @@ import click
 from sample.errors import ForageError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from analysis.until_decided import Watch
     from experiment import Experiment
+    from sample.config import System
+    from sample.run import Run
     from sample.runfolder import RunFolder
 
 
@@ -89,6 +94,8 @@ def _samples(function: Callable[..., None]) -> Callable[..., None]:
     def verb(target: Path, out: Path | None, overrides: tuple[str, ...], **options: Any) -> None:
         dry = options.pop("dry_run")
         given = {name: options.pop(name) for name in ("expect", "price", "throughput")}
+        if dry and options["until_decided"]:
+            raise UsageError("--dry-run counts every problem; leave --until-decided out of it")
         if dry:
             _dry_run(target, out, overrides, trains=function.__name__ == "run", **given)
         elif any(value is not None for value in given.values()):
@@ -105,6 +112,9 @@ def _samples(function: Callable[..., None]) -> Callable[..., None]:
                      help="Dry run: tokens an attempt generates; default half of max_new_tokens."),
         click.option("--dry-run", is_flag=True,
                      help="Print the calls and tokens of the whole config, and make nothing."),
+        click.option("--until-decided", is_flag=True,
+                     help="Stop sampling a family once the rule in analyze.stopping, fixed before "
+                          "sampling, has decided whether the base has a gap."),
         click.option("--retry-failed", is_flag=True,
                      help="Make attempts again that failed for a passing reason, such as a "
                           "time-out, and those that were made from them."),
@@ -146,7 +156,7 @@ def _dry_run(
 
 @_verb
 @_samples
-def run(target: Path, out: Path | None, overrides: tuple[str, ...], retry_failed: bool) -> None:
+def run(target: Path, out: Path | None, overrides: tuple[str, ...], **how: bool) -> None:
     """Do everything in a config: sample, train, sample again, analyze, report.
 
     CONFIG_OR_RUN is a YAML file or an existing run folder.
@@ -158,18 +168,16 @@ def run(target: Path, out: Path | None, overrides: tuple[str, ...], retry_failed
     """
     from experiment import begun
     from sample.config import config_systems
-    from sample.stage import make_attempts
     from train.stage import check_training, train_adapters, trained_systems
 
-    with begun(target, out, overrides, "sample") as (experiment, work):
+    with begun(target, out, overrides, "sample", stops=how["until_decided"]) as (experiment, work):
         config, training = experiment.section("sample"), experiment.train
         if training is not None:
             check_training(work.folder, training, config)
-        make_attempts(work, config, config_systems(config), retry_failed=retry_failed)
+        _make_attempts(work, experiment, config_systems(config), **how)
         if training is not None:
             train_adapters(work, training, config)
-            trained = trained_systems(work.folder, training, config)
-            make_attempts(work, config, trained, retry_failed=retry_failed)
+            _make_attempts(work, experiment, trained_systems(work.folder, training, config), **how)
         _summarize(experiment, work.folder, registered=True)
         _report(work.folder)
 
@@ -192,7 +200,7 @@ def _list_strategies(context: click.Context, _: click.Parameter, wanted: bool) -
     help="Show every strategy with its rule and options, and exit.",
 )
 @_samples
-def sample(target: Path, out: Path | None, overrides: tuple[str, ...], retry_failed: bool) -> None:
+def sample(target: Path, out: Path | None, overrides: tuple[str, ...], **how: bool) -> None:
     """Make the attempts of every model and finished adapter.
 
     \b
@@ -200,18 +208,18 @@ def sample(target: Path, out: Path | None, overrides: tuple[str, ...], retry_fai
       forage sample configs/demo.yaml --set sample.replicates=1
       forage sample configs/paper/qwen3-aime2025.yaml --dry-run --throughput 2000
       forage sample runs/demo --retry-failed
+      forage sample my.yaml --until-decided
     """
     from experiment import begun
     from sample.config import config_systems
     from sample.progress import say
-    from sample.stage import make_attempts
     from train.stage import trained_systems, untrained
 
-    with begun(target, out, overrides, "sample") as (experiment, work):
+    with begun(target, out, overrides, "sample", stops=how["until_decided"]) as (experiment, work):
         config, training = experiment.section("sample"), experiment.train
         trained = trained_systems(work.folder, training, config) if training else []
         systems = [*config_systems(config), *trained]
-        make_attempts(work, config, systems, retry_failed=retry_failed)
+        _make_attempts(work, experiment, systems, **how)
         if training and (missing := untrained(work.folder, training)):
             say(f"not trained yet: {', '.join(missing)}; next: forage train {work.folder.path}")
 
@@ -266,11 +274,22 @@ def pretrain(target: Path, out: Path | None, overrides: tuple[str, ...]) -> None
     help="Deal the attempts of a problem into groups of N; default: all in one.",
 )
 @click.option("--threshold", type=float, help="The grade from which an attempt is correct.")
+@click.option(
+    "--vectors",
+    type=click.Path(path_type=Path),
+    metavar="FILE.npy",
+    help="Embeddings of the traces of a run, a row per line of attempts.jsonl; adds how far apart "
+    "they lie.",
+)
 @click.option("--scorer", help="Which scorer of an inspect_ai log grades.")
 @click.option("--metric", help="Which metric of lm-evaluation-harness grades.")
 @click.option("--filter", help="Which filter of lm-evaluation-harness counts.")
 def analyze(
-    targets: tuple[Path, ...], out: Path | None, overrides: tuple[str, ...], **reading: Any
+    targets: tuple[Path, ...],
+    out: Path | None,
+    overrides: tuple[str, ...],
+    vectors: Path | None,
+    **reading: Any,
 ) -> None:
     """Estimate gaps and verdicts from the records; needs no model.
 
@@ -291,28 +310,35 @@ def analyze(
     Columns: problem, correct (1, 0 or empty = not graded), answer, canonical (equal for equal
     answers), family, arm (parallel, sequential, ..), system, replicate, step, finish (stop, length,
     error), text, thinking, prompt_tokens, cached_tokens, thinking_tokens, generated_tokens,
-    seconds. Only the first two are needed; a column of one of these names needs no map.
+    seconds, score (chooses the best of N), weight (of a vote) or entropy (of a mean token, the
+    inverse of a weight). Only the first two are needed; a column of such a name needs no map.
     """
     from analysis.foreign.read import is_foreign
 
     if any(is_foreign(target) for target in targets):
+        if vectors is not None:
+            raise UsageError("--vectors goes with a run, whose attempts have an order; not files")
         _analyze_files(targets, out, overrides, **reading)
         return
     if any(value not in (None, ()) for value in reading.values()):
-        raise UsageError("only --set and -o go with a run; --columns and its like are for files")
+        raise UsageError(
+            "only --set, --vectors and -o go with a run; --columns and its like are for files"
+        )
     if len(targets) != 1:
         raise UsageError(f"analyze takes one run at a time (given: {len(targets)})")
-    _analyze_run(targets[0], out, overrides)
+    _analyze_run(targets[0], out, overrides, vectors)
 
 
-def _analyze_run(target: Path, out: Path | None, overrides: tuple[str, ...]) -> None:
+def _analyze_run(
+    target: Path, out: Path | None, overrides: tuple[str, ...], vectors: Path | None
+) -> None:
     from experiment import experiment_from
     from sample.run import find_existing_run, logged
 
     data, folder = find_existing_run(target, out, overrides)
     experiment = experiment_from(data)
     with logged(folder.error_log):
-        _summarize(experiment, folder, _is_registered(experiment, folder))
+        _summarize(experiment, folder, _is_registered(experiment, folder), vectors)
 
 
 def _analyze_files(
@@ -486,7 +512,63 @@ def _is_registered(experiment: "Experiment", folder: "RunFolder") -> bool:
     return is_registered(folder, begun, resolved(experiment))
 
 
-def _summarize(experiment: "Experiment", folder: "RunFolder", registered: bool) -> None:
+def _make_attempts(
+    work: "Run",
+    experiment: "Experiment",
+    systems: "Sequence[System]",
+    *,
+    retry_failed: bool,
+    until_decided: bool,
+) -> None:
+    from sample.stage import make_attempts, problems_of
+
+    config, upto = experiment.section("sample"), None
+    if until_decided:
+        upto = _sample_base(work, experiment, retry_failed)
+        base = experiment.section("analyze").base
+        systems = [system for system in systems if system.name != base]
+    problems = problems_of(work.folder, config)
+    make_attempts(work, config, systems, problems, upto=upto, retry_failed=retry_failed)
+
+
+def _sample_base(work: "Run", experiment: "Experiment", retry_failed: bool) -> dict[str, int]:
+    """Sample the base until the gap of every family is decided; how many problems that took."""
+    from analysis.stopping import monitoring_order
+    from analysis.until_decided import sample_until_decided
+    from sample.config import config_systems
+    from sample.progress import say
+    from sample.stage import fix_order, make_attempts, problems_of
+
+    config = experiment.section("sample")
+    fix_order(work.folder, config, functools.partial(monitoring_order, seed=work.seed))
+    base = [s for s in config_systems(config) if s.name == experiment.section("analyze").base]
+    problems = problems_of(work.folder, config)
+    again = [retry_failed]
+
+    def make(upto: "Mapping[str, int]") -> None:
+        retry, again[0] = again[0], False
+        make_attempts(work, config, base, problems, upto=upto, retry_failed=retry)
+
+    return sample_until_decided(lambda: _watched(experiment, work.folder), make, say)
+
+
+def _watched(experiment: "Experiment", folder: "RunFolder") -> "dict[str, Watch]":
+    """The families of a run under its stopping rule; none where none was followed."""
+    from analysis.until_decided import watch_all
+    from sample.runfolder import read_json
+    from sample.store import read_attempts
+
+    config, sample = experiment.analyze, experiment.sample
+    if config is None or config.stopping is None or sample is None or not folder.order.exists():
+        return {}
+    attempts = read_attempts(folder.attempts) if folder.attempts.exists() else ()
+    sizes = {"steps": sample.attempts, "replicates": sample.replicates}
+    return watch_all(attempts, read_json(folder.order), config, **sizes)
+
+
+def _summarize(
+    experiment: "Experiment", folder: "RunFolder", registered: bool, vectors: Path | None = None
+) -> None:
     from analysis.config import AnalysisConfig
     from analysis.stage import write_summary
     from experiment import system_infos
@@ -494,6 +576,8 @@ def _summarize(experiment: "Experiment", folder: "RunFolder", registered: bool) 
     from sample.store import read_attempts
 
     config, systems = experiment.sample, system_infos(experiment)
+    watched = _watched(experiment, folder)
+    upto = {family: found.asked for family, found in watched.items()}
     write_summary(
         folder,
         read_attempts(folder.attempts),
@@ -501,8 +585,10 @@ def _summarize(experiment: "Experiment", folder: "RunFolder", registered: bool) 
         config,
         systems,
         name=experiment.name,
-        asked=attempts_asked(config, systems) if config else 0,
+        asked=attempts_asked(config, systems, upto or None) if config else 0,
         registered=registered,
+        watched=watched,
+        vectors=vectors,
     )
 
 

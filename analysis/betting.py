@@ -33,10 +33,10 @@ def confidence_sequence(values: Floats, low: float, high: float, alpha: float) -
     """
     x = _unit(values, low, high)
     grid = np.linspace(0, 1, _GRID)
-    capital = np.array([_log_capital(x, m, alpha) for m in grid])  # [grid, side, n]
-    refuted = capital >= math.log(2 / alpha)
-    below = np.logical_and.accumulate(refuted[:, 0], axis=0).sum(axis=0)
-    above = np.logical_and.accumulate(refuted[::-1, 1], axis=0).sum(axis=0)
+    up, down = _log_capital(x, grid[:, None], alpha)
+    most = math.log(2 / alpha)
+    below = np.logical_and.accumulate(up >= most, axis=0).sum(axis=0)
+    above = np.logical_and.accumulate(down[::-1] >= most, axis=0).sum(axis=0)
     lower = grid[np.clip(below - 1, 0, _GRID - 1)]
     upper = grid[np.clip(_GRID - above, 0, _GRID - 1)]
     span = high - low
@@ -52,14 +52,18 @@ def _unit(values: Floats, low: float, high: float) -> Floats:
     return np.clip(x, 0, 1)
 
 
-def _log_capital(x: Floats, mean: float, alpha: float) -> Floats:
-    """[2, n]: log capital of the bets that the true mean is above, and below, ``mean``."""
+def _log_capital(x: Floats, means: Floats, alpha: float) -> tuple[Floats, Floats]:
+    """[mean, n]: log capital of the bets that the true mean is above, and below, ``means``.
+
+    means: [mean, 1].
+    """
     stakes = _stakes(x, alpha)
     # a stake c/m keeps every factor at 1 - c or more; at m = 0 (1) nothing is at risk
-    up = np.minimum(stakes, _MOST_STAKE / mean if mean > 0 else math.inf)
-    down = np.minimum(stakes, _MOST_STAKE / (1 - mean) if mean < 1 else math.inf)
-    gains = np.stack([up * (x - mean), down * (mean - x)])
-    return np.log1p(gains).cumsum(axis=1)
+    with np.errstate(divide="ignore"):
+        up = np.minimum(stakes, _MOST_STAKE / means)
+        down = np.minimum(stakes, _MOST_STAKE / (1 - means))
+    gains = up * (x - means), down * (means - x)
+    return np.log1p(gains[0]).cumsum(axis=1), np.log1p(gains[1]).cumsum(axis=1)
 
 
 def _stakes(x: Floats, alpha: float) -> Floats:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from analysis import chains, estimators, exploration, votes
 from analysis.diversity import chain_levels, pool_levels
+from analysis.selection import chain_choices, pool_choices
 from analysis.statistic import Statistic, over_replicates, without_noise
 from analysis.table import FINISHES, SKIPPED, TOKENS, Cell
 
@@ -33,7 +34,8 @@ class CellStatistics:
     """levels: name -> one number per problem; curves: name -> [problem, k], k = 1..N.
 
     Names: accuracy, coverage, majority, last (chains only), repeat_rate, distinct, valid,
-    ideal_coverage (pools only), and those of ``analysis.diversity``.
+    ideal_coverage (pools only), best_of_n and weighted_vote (where attempts carry a score, a
+    weight), and those of ``analysis.diversity``.
     transitions: name -> (events, at risk) per problem. pool: None for chains.
     """
 
@@ -60,6 +62,7 @@ def parallel_statistics(cell: Cell) -> CellStatistics:
     groups = _chain_votes(cell)[:, :, -1]
     levels = {
         **common,
+        **pool_choices(cell),
         **pool_levels(cell, pool.counts, pool.n, coverage),
         "ideal_coverage": without_noise(ideal[:, -1], replicates=replicates),
         "coverage": Statistic(
@@ -87,6 +90,7 @@ def chain_statistics(cell: Cell) -> CellStatistics:
     steps = cell.correct.shape[2]
     levels = {
         **_common_levels(cell),
+        **chain_choices(cell),
         **chain_levels(cell, coverage),
         "coverage": over_replicates(coverage[:, :, -1]),
         "majority": over_replicates(majority[:, :, -1]),

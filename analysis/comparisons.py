@@ -10,22 +10,22 @@ from analysis.numbers import Json, gap_json
 from analysis.seeds import crossed_interval, seed_interval
 from analysis.statistic import Statistic
 from analysis.study import Key, Study
-from analysis.verdict import judge, judge_model
+from analysis.verdict import Terms, judge, judge_model
 
 _NO_PROBLEMS = "Not measured: no problem has all the attempts it needs in every arm."
 _CHANGES = ("gap_base", "gap_adapted", "did", "sequential_change", "parallel_change")
 
 
 def model_json(
-    study: Study, name: str, inferred: Mapping[Key, Inference], config: AnalysisConfig
+    study: Study, name: str, inferred: Mapping[Key, Inference], primary: str, terms: Terms
 ) -> Json:
     """Entry of a model that is no adapter: is there a gap at all?"""
-    key = ("gap", name, config.aggregator(study.family))
+    key = ("gap", name, primary)
     if key not in inferred:
         return {"verdict": None, "gap": None, "reason": "Not measured: an arm is missing."}
     if not study.contrasts[key].known.any():
         return {"verdict": None, "gap": gap_json(inferred[key]), "reason": _NO_PROBLEMS}
-    judged = judge_model(study.contrasts[key], config)
+    judged = judge_model(study.contrasts[key], terms)
     return {"verdict": judged.verdict, "gap": gap_json(inferred[key]), "reason": judged.reason}
 
 
@@ -33,11 +33,11 @@ def adapter_json(
     study: Study,
     info: SystemInfo,
     inferred: Mapping[Key, Inference],
-    config: AnalysisConfig,
+    primary: str,
+    terms: Terms,
     registered: bool,
 ) -> Json:
     """Entry of one adapter: its verdict, and every change against its base."""
-    primary = config.aggregator(study.family)
     entry: Json = {"base": info.base, "method": info.method, "seed": info.seed}
     found = {key: inferred.get((key, info.name, primary)) for key in _CHANGES}
     entry |= {key: gap_json(value) for key, value in found.items()}
@@ -56,13 +56,13 @@ def adapter_json(
     if not base.known.any():
         entry |= {"verdict": None, "reason": _NO_PROBLEMS, "steps": [], "fraction_closed": None}
         return entry
-    judged = judge(base, adapted, parallel, config, registered)
+    judged = judge(base, adapted, parallel, terms, registered)
     return {
         **entry,
         "verdict": judged.verdict,
         "reason": judged.reason,
         "steps": [vars(step) for step in judged.steps],
-        "fraction_closed": _fraction_closed(base, adapted, config.alpha),
+        "fraction_closed": _fraction_closed(base, adapted, terms.alpha),
     }
 
 

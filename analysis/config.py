@@ -4,9 +4,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sample.errors import need
+from analysis.stopping import StoppingRule
+from sample.errors import UsageError, need
 
 AGGREGATORS = ("coverage", "majority", "accuracy", "last")
+PARALLEL, SEQUENTIAL = "parallel", "sequential"
+"""The arms between which the gap lies."""
 ESTIMANDS = ("superpopulation", "fixed")
 DEFAULT_AGGREGATOR = "majority"
 _SEEDED = re.compile(r"(?P<method>.+)-s(?P<seed>\d+)")
@@ -29,6 +32,14 @@ class Design:
 
 
 @dataclass(frozen=True)
+class Stopping:
+    """When ``--until-decided`` may stop: the fields of ``analysis.stopping.StoppingRule``."""
+
+    method: str = "obrien-fleming"
+    looks: int = 10
+
+
+@dataclass(frozen=True)
 class AnalysisConfig:
     """What the verdict depends on; to be fixed before sampling.
 
@@ -42,6 +53,7 @@ class AnalysisConfig:
     estimand: "superpopulation" = problems like these (t over problems); "fixed" = these very
         problems (replicate noise only; needs at least 2 replicates).
     design: the arms that tell aggregator, context and exposure apart.
+    stopping: the rule of ``forage sample --until-decided``; None = every problem is sampled.
     """
 
     margin: float = 0.03
@@ -52,6 +64,7 @@ class AnalysisConfig:
     base: str = "base"
     estimand: str = "superpopulation"
     design: Design = Design()
+    stopping: Stopping | None = None
 
     def __post_init__(self) -> None:
         need(
@@ -65,10 +78,36 @@ class AnalysisConfig:
         for family, aggregator in self.primary.items():
             allowed = f"one of {', '.join(AGGREGATORS)}"
             need(aggregator in AGGREGATORS, f"analyze.primary.{family}", allowed, aggregator)
+        if self.stopping is not None:
+            like = self.estimand == "superpopulation"
+            need(like, "analyze.estimand", "superpopulation with analyze.stopping", self.estimand)
+            self.rule(2 * self.stopping.looks)
 
     def aggregator(self, family: str) -> str:
         """The aggregator of the family's verdict."""
         return self.primary.get(family, DEFAULT_AGGREGATOR)
+
+    def need_stopping(self) -> Stopping:
+        """The section ``stopping``.
+
+        Raises:
+            UsageError: it is not there.
+        """
+        if self.stopping is None:
+            raise UsageError(
+                "config: --until-decided needs a rule that is fixed before sampling; add to it "
+                "analyze: {stopping: {method: obrien-fleming, looks: 10}}"
+            )
+        return self.stopping
+
+    def rule(self, problems: int) -> StoppingRule:
+        """The stopping rule of a family of so many problems.
+
+        Raises:
+            UsageError: none is set, or one that does not fit.
+        """
+        given = self.need_stopping()
+        return StoppingRule(problems, self.margin, self.alpha, given.method, given.looks)
 
 
 @dataclass(frozen=True)

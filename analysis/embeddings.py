@@ -1,25 +1,74 @@
 """How far apart traces lie, from a matrix of their embeddings; whichever model made them.
 
-Freeze the encoder in the config: numbers of different encoders do not compare.
+Numbers of different encoders do not compare.
 """
+
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.statistic import Statistic, over_replicates, without_noise
+from analysis.table import Cell
+from sample.errors import UsageError
+
 Floats = NDArray[np.float64]
+
+
+def read_vectors(path: Path, attempts: int) -> Floats:
+    """[attempt, dimension] of a .npy file, a row per record in their order; NaN = no trace.
+
+    A row of zeros is no trace either: it has no direction.
+
+    Raises:
+        UsageError: no such file, no matrix of numbers, or one of another number of rows.
+    """
+    try:
+        vectors = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--vectors: cannot read {path} as .npy: {error}") from None
+    fits = isinstance(vectors, np.ndarray) and vectors.ndim == 2 and vectors.dtype.kind in "fiu"
+    if not fits or len(vectors) != attempts:
+        shape = getattr(vectors, "shape", None)
+        raise UsageError(
+            f"--vectors: expected numbers of shape [{attempts}, dimension], a row per line of "
+            f"attempts.jsonl (given: {shape}); make them anew from forage export"
+        )
+    known = np.isfinite(vectors).all(axis=1) & (vectors != 0).any(axis=1)
+    return np.where(known[:, None], vectors, np.nan)
+
+
+def trace_levels(cell: Cell, vectors: Floats, pooled: bool) -> dict[str, Statistic]:
+    """trace_dispersion: of two attempts of a pool, or of one chain. trace_vendi: order 2, of N.
+
+    vectors: [record, dimension]. The Vendi score grows with the number of traces, so both kinds of
+    arm have it of groups of exactly N; a group that lacks a trace is left out.
+    """
+    seen = (cell.record >= 0)[..., None]
+    traces = np.where(seen, vectors[cell.record], np.nan)  # [problem, replicate, step, dimension]
+    problems, replicates, steps, width = traces.shape
+    whole = ~np.isnan(traces).any(axis=(2, 3))
+    scores = np.full(whole.shape, np.nan)
+    scores[whole] = vendi(cosine_kernel(traces[whole]), 2)
+    if pooled:
+        spread = dispersion(traces.reshape(problems, replicates * steps, width))
+        apart = without_noise(spread, high=2.0, replicates=replicates)
+    else:
+        apart = over_replicates(dispersion(traces), 2.0)
+    return {"trace_dispersion": apart, "trace_vendi": over_replicates(scores, float(steps))}
 
 
 def dispersion(vectors: Floats) -> Floats:
     """Mean of 1 - cosine over all pairs of [..., trace, dimension]; NaN below 2 traces.
 
-    A U-statistic, so unbiased whatever the number of traces. Raises ValueError for a zero vector.
+    A U-statistic, so unbiased whatever the number of traces; a trace of NaN is left out. Raises
+    ValueError for a zero vector.
     """
     units = _units(vectors)
-    n = units.shape[-2]
-    if n < 2:
-        return np.full(units.shape[:-2], np.nan)
-    total = (units.sum(axis=-2) ** 2).sum(axis=-1)
-    return 1 - (total - n) / (n * (n - 1))
+    n = (~np.isnan(units).any(axis=-1)).sum(axis=-1)
+    total = (np.nansum(units, axis=-2) ** 2).sum(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(n < 2, np.nan, 1 - (total - n) / (n * (n - 1)))
 
 
 def cosine_kernel(vectors: Floats) -> Floats:
@@ -55,6 +104,6 @@ def vendi(kernel: Floats, q: float = 1.0) -> Floats:
 
 def _units(vectors: Floats) -> Floats:
     norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    if not (norms > 0).all():
+    if (norms == 0).any():
         raise ValueError("embeddings: a vector of length 0 has no direction")
     return vectors / norms

@@ -1,7 +1,7 @@
 """Everything that is said about a contrast: intervals of both estimands, p values, bootstrap."""
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -14,6 +14,8 @@ from analysis.resampling import sign_flip_p, two_level_bootstrap
 from analysis.statistic import Statistic
 
 K = TypeVar("K", bound=Hashable)
+Bounds = Callable[[Statistic, float], Interval]
+"""(statistic, alpha) -> its two-sided interval."""
 _LEAST_T_FOR_RATIO = 4.0
 
 
@@ -85,9 +87,9 @@ def _resampled_noise(statistic: Statistic) -> np.ndarray:
     return np.nan_to_num(statistic.within[statistic.known]) * shrink
 
 
-def bounds(statistic: Statistic, alpha: float, estimand: str) -> Interval:
-    """The interval of the named estimand ("superpopulation" or "fixed")."""
-    return (interval if estimand == "superpopulation" else fixed_interval)(statistic, alpha)
+def estimand_bounds(estimand: str) -> Bounds:
+    """How the interval of the named estimand ("superpopulation" or "fixed") is found."""
+    return interval if estimand == "superpopulation" else fixed_interval
 
 
 def t_p(statistic: Statistic) -> float:

@@ -23,7 +23,17 @@ from analysis.study import PARALLEL, SEQUENTIAL, Key, Study
 
 Floats = NDArray[np.float64]
 
-_OF_ONE_MODE = ("last", "ideal_coverage", "entropy", "missing_mass", "exhausted")
+_NOT_OF_EVERY_ARM = (
+    "last",
+    "best_of_n",
+    "weighted_vote",
+    "trace_dispersion",
+    "trace_vendi",
+    "ideal_coverage",
+    "entropy",
+    "missing_mass",
+    "exhausted",
+)
 
 
 def system_json(
@@ -46,7 +56,7 @@ def _arm(study: Study, system: str, arm: str, config: AnalysisConfig) -> Json:
     parallel = study.cells.get((system, PARALLEL))
     return {
         **levels,
-        **{name: levels.get(name) for name in _OF_ONE_MODE},
+        **{name: levels.get(name) for name in _NOT_OF_EVERY_ARM},
         "effective_answers": _effective_answers(interval(cell.levels["collision"], alpha)),
         "efficiency": _efficiency(cell, parallel, alpha),
         "selection": _selection(cell, primary),

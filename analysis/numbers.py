@@ -7,7 +7,7 @@ from analysis.intervals import Interval
 
 Json = dict[str, Any]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Of summary.json."""
 
 

@@ -23,7 +23,7 @@ from sample.records import Attempt
 PROBLEMS = (30, 60, 125, 250, 500, 1000, 2000)
 REPLICATES = (1, 2, 4, 8, 16)
 LOOKS = 10
-"""What is tabulated, and the looks of the early-stopping design."""
+"""What is tabulated, and the looks of the early-stopping design where the config names none."""
 
 _need = partial(need, of="plan")
 
@@ -149,7 +149,8 @@ def make_plan(pilot: Pilot, config: PlanConfig, analyze: AnalysisConfig) -> Plan
     claims = _claims(pilot, measured, gap, config, analyze)
     replicates = (1,) if pilot.contrasts["gap"].single else REPLICATES
     rows = tuple(_row(r, claims, pilot.attempts, config, analyze) for r in replicates)
-    early = design([k / LOOKS for k in range(1, LOOKS + 1)], analyze.alpha)
+    looks = analyze.stopping.looks if analyze.stopping else LOOKS
+    early = design([k / looks for k in range(1, looks + 1)], analyze.alpha)
     return Plan(
         pilot.family,
         pilot,

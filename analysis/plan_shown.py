@@ -89,7 +89,9 @@ def _looks(plan: Plan) -> str:
     return (
         f"Stopping early: {len(early.shares)} equally spaced looks (O'Brien-Fleming), at |z| = "
         f"{critical}; expected use of the problems {100 * plan.early_gap:.0f} % with the gap that "
-        f"the plan finds with power {plan.power:g}, {100 * plan.early_none:.0f} % without a gap."
+        f"the plan finds with power {plan.power:g}, {100 * plan.early_none:.0f} % without a gap. "
+        f"For it, put analyze: {{stopping: {{looks: {len(early.shares)}}}}} into the config before "
+        "sampling and give forage sample --until-decided."
     )
 
 

@@ -1,13 +1,15 @@
 """Selection by numbers the attempts carry: best-of-n by score, and weighted votes.
 
 As in ``analysis.votes``, answers judged correct are one class, an attempt without an answer cannot
-win, and ties are broken uniformly, in expectation.
+win a vote, and ties are broken uniformly, in expectation.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.estimators import absent
+from analysis.statistic import Statistic, over_replicates, without_noise
+from analysis.table import Cell
 from analysis.votes import dense
 
 Floats = NDArray[np.float64]
@@ -15,6 +17,33 @@ Integers = NDArray[np.int64]
 
 _SLACK = 1e-9
 _CHUNK = 2_000_000
+
+
+def pool_choices(cell: Cell) -> dict[str, Statistic]:
+    """best_of_n, weighted_vote: of N attempts of a parallel pool, where they carry the numbers."""
+    problems, replicates, steps = cell.correct.shape
+    correct = cell.correct.reshape(problems, -1)
+    codes = cell.answer.reshape(problems, -1)
+    marks = {name: values.reshape(problems, -1) for name, values in cell.marks.items()}
+    found = {}
+    if "score" in marks:
+        found["best_of_n"] = best_of_curve(marks["score"], correct, steps)[:, -1]
+    if "weight" in marks:
+        found["weighted_vote"] = weighted_majority(codes, correct, marks["weight"], steps)[0]
+    return {name: without_noise(values, replicates=replicates) for name, values in found.items()}
+
+
+def chain_choices(cell: Cell) -> dict[str, Statistic]:
+    """best_of_n, weighted_vote: of all N attempts of each chain, where they carry the numbers."""
+    shape = cell.correct.shape
+    correct, codes = cell.correct.reshape(-1, shape[2]), cell.answer.reshape(-1, shape[2])
+    marks = {name: values.reshape(-1, shape[2]) for name, values in cell.marks.items()}
+    found = {}
+    if "score" in marks:
+        found["best_of_n"] = best_of_curve(marks["score"], correct, shape[2])[:, -1]
+    if "weight" in marks:
+        found["weighted_vote"] = weighted_chain_votes(codes, correct, marks["weight"])[:, -1]
+    return {name: over_replicates(values.reshape(shape[:2])) for name, values in found.items()}
 
 
 def best_of_curve(scores: Floats, correct: Floats, steps: int) -> Floats:

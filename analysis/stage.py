@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from analysis.config import AnalysisConfig, SystemInfo
+from analysis.embeddings import read_vectors
 from analysis.report import page
 from analysis.summary import summarize
 from analysis.terminal import print_summary
+from analysis.until_decided import Watch
 from sample.config import SampleConfig, plain
 from sample.errors import UsageError
 from sample.records import Attempt
@@ -25,11 +27,14 @@ def write_summary(
     name: str,
     asked: int,
     registered: bool,
+    watched: Mapping[str, Watch] | None = None,
+    vectors: Path | None = None,
 ) -> None:
     """Write and print the summary.
 
     sample: None where only records are there. asked: how many attempts the run shall have.
-    registered: the settings were fixed before sampling.
+    registered: the settings were fixed before sampling. watched: the families of a run that a
+    stopping rule ends. vectors: a .npy file with a row for the trace of each attempt.
 
     Raises:
         UsageError: no records, or settings that do not fit them.
@@ -43,7 +48,9 @@ def write_summary(
         decoding=plain(sample.decoding) if sample else None,
         registered=registered,
         embedded=_is_embedded(sample),
-        warnings=[*_missing_attempts(asked, len(attempts)), *_simulated(sample)],
+        warnings=[*_missing_attempts(asked, len(attempts), bool(watched)), *_simulated(sample)],
+        watched=watched,
+        vectors=read_vectors(vectors, len(attempts)) if vectors else None,
     )
     write_json(folder.summary, summary)
     print_summary(summary)
@@ -55,8 +62,9 @@ def _is_embedded(sample: SampleConfig | None) -> bool:
     return any(read_json(path).get("forage_embedded", False) for path in configs if path.exists())
 
 
-def _missing_attempts(asked: int, made: int) -> list[str]:
-    missing = f"{asked - made} of {asked} attempts are not made yet; forage run goes on with them"
+def _missing_attempts(asked: int, made: int, watched: bool) -> list[str]:
+    verb = "forage run" + watched * " --until-decided"
+    missing = f"{asked - made} of {asked} attempts are not made yet; {verb} goes on with them"
     return [missing] if made < asked else []
 
 

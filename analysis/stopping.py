@@ -8,15 +8,16 @@ four times as often as promised at ten looks.
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
 from analysis.betting import confidence_sequence
+from analysis.intervals import FEWEST_NON_ZERO, Interval
 from analysis.looks import Looks, design
 from analysis.statistic import Statistic
 from sample.errors import need
@@ -24,16 +25,15 @@ from sample.errors import need
 Floats = NDArray[np.float64]
 
 METHODS = ("obrien-fleming", "betting")
-_need = partial(need, of="stopping")
 
 
 @dataclass(frozen=True)
 class StoppingRule:
     """problems: the most that will be sampled; margin: largest gap that counts as none.
 
-    method: "obrien-fleming" looks ``looks`` times, equally spaced, and costs almost no power;
-    "betting" may look after every problem and holds for any law, at the price of power.
-    alpha: error rate, over all looks together.
+    method: "obrien-fleming" holds at its looks, by t intervals, and costs almost no power;
+    "betting" holds at any look and for any law, at the price of power.
+    looks: how often to look, equally spaced. alpha: error rate, over all looks together.
     """
 
     problems: int
@@ -43,23 +43,35 @@ class StoppingRule:
     looks: int = 10
 
     def __post_init__(self) -> None:
-        _need(0 < self.margin < 1, "margin", "a share between 0 and 1, e.g. 0.03", self.margin)
-        _need(0 < self.alpha < 0.25, "alpha", "a number between 0 and 0.25", self.alpha)
-        _need(self.method in METHODS, "method", f"one of {', '.join(METHODS)}", self.method)
-        _need(1 <= self.looks <= 50, "looks", "1 to 50", self.looks)
+        where = "analyze.stopping"
+        need(0 < self.margin < 1, "analyze.margin", "a share such as 0.03", self.margin)
+        need(0 < self.alpha < 0.25, "analyze.alpha", f"below 0.25 with {where}", self.alpha)
+        known = f"one of {', '.join(METHODS)}"
+        need(self.method in METHODS, f"{where}.method", known, self.method)
+        need(1 <= self.looks <= 50, f"{where}.looks", "1 to 50", self.looks)
         enough = self.problems >= 2 * self.looks
-        _need(enough, "problems", f"at least 2 per look ({2 * self.looks})", self.problems)
+        least = f"2 problems a look or more ({2 * self.looks} in each set)"
+        need(enough, f"{where}.looks", least, f"{self.problems} problems")
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """Numbers of problems at which the rule looks."""
-        if self.method == "betting":
-            return tuple(range(1, self.problems + 1))
         return tuple(math.ceil(self.problems * k / self.looks) for k in range(1, self.looks + 1))
 
     def next_size(self, finished: int) -> int:
         """How many problems to have finished at the next look."""
         return next((size for size in self.sizes if size > finished), self.problems)
+
+    def reached(self, known: int, complete: bool) -> list[tuple[int, int]]:
+        """(look, counted from 0, problems at it) of the looks that so many problems allow.
+
+        complete: no further problem will come. Where some have no value, the last look is then at
+        those that have one: the same bound at less than the whole information errs less often.
+        """
+        found = [(look, size) for look, size in enumerate(self.sizes) if size <= known]
+        if complete and known > (found[-1][1] if found else 0):
+            found.append((self.looks - 1, known))
+        return found
 
 
 @dataclass(frozen=True)
@@ -67,7 +79,8 @@ class Decision:
     """answer: "gap" (above 0), "reversed" (below 0), "within margin" (not shown to be above 0,
     shown to be below the margin), or None = open; both "gap" and below the margin is "small gap".
 
-    stop: decided, or no problems are left. used: problems at the look that decided, or the latest.
+    stop: decided, or no problems are left. used: problems at the look that decided, or the latest;
+    look: which one it was, from 1; 0 = there was none.
     low, high: simultaneous over all looks, so right however the run ended; estimate: of the used
     problems; after an early stop it is biased away from 0, the interval is what to report.
     """
@@ -75,6 +88,7 @@ class Decision:
     answer: str | None
     stop: bool
     used: int
+    look: int
     estimate: float
     low: float
     high: float
@@ -93,24 +107,40 @@ def monitoring_order(problems: Iterable[str], seed: int) -> list[str]:
     return sorted(problems, key=lambda p: hashlib.blake2b(f"{seed} {p}".encode()).digest())
 
 
-def decide(gap: Statistic, rule: StoppingRule) -> Decision:
+def decide(gap: Statistic, rule: StoppingRule, complete: bool = False) -> Decision:
     """What the finished prefix decides.
 
     gap: the contrast with its problems in the order of ``monitoring_order``; the watched prefix
     ends at the first problem without a value. A problem that will never have a value (not graded)
-    must be taken out before.
+    must be taken out before. complete: no further problem will come.
     """
     finished = int(np.logical_and.accumulate(gap.known).sum())
     values = gap.values[: min(finished, rule.problems)]
-    bounds = _bets(values, gap, rule) if rule.method == "betting" else _looks(values, gap, rule)
-    latest = Decision(None, False, 0, math.nan, gap.low, gap.high)
-    for used, low, high, answer in bounds:
-        mean = float(values[:used].mean())
-        latest = Decision(answer, answer is not None, used, mean, low, high)
+    looks = rule.reached(len(values), complete)
+    both = _intervals(values, gap, rule, rule.alpha, looks)
+    single = _intervals(values, gap, rule, 2 * rule.alpha, looks)
+    latest = Decision(None, complete, 0, 0, math.nan, gap.low, gap.high)
+    for (look, used), (low, high), (_, upper) in zip(looks, both, single, strict=True):
+        answer = _answer(low, high, rule.margin, upper)
+        stop = answer is not None or complete or used == rule.problems
+        latest = Decision(answer, stop, used, look + 1, float(values[:used].mean()), low, high)
         if answer is not None:
-            return latest
-    over = latest.used == rule.problems
-    return Decision(None, over, latest.used, latest.estimate, latest.low, latest.high)
+            break
+    return latest
+
+
+def repeated_interval(contrast: Statistic, rule: StoppingRule, look: int, alpha: float) -> Interval:
+    """The interval of any contrast at the look at which sampling stopped, from 1.
+
+    It is simultaneous over the looks, so it covers whatever made them stop, the outcomes of another
+    contrast included. contrast: of the problems at that look, in their order; without a value =
+    left out. look 0: the whole range.
+    """
+    values = contrast.sample
+    low, high = contrast.low, contrast.high
+    if look and len(values):
+        low, high = _intervals(values, contrast, rule, alpha, [(look - 1, len(values))])[0]
+    return Interval(contrast.estimate, low, high, len(values), "repeated")
 
 
 def _answer(low: float, high: float, margin: float, upper: float) -> str | None:
@@ -122,19 +152,24 @@ def _answer(low: float, high: float, margin: float, upper: float) -> str | None:
     return "within margin" if upper < margin else None
 
 
-def _looks(
-    values: Floats, gap: Statistic, rule: StoppingRule
-) -> list[tuple[int, float, float, str | None]]:
-    """Repeated t intervals at the boundary of each look (Jennison and Turnbull 1989)."""
-    plans = _design(rule.looks, rule.alpha), _design(rule.looks, 2 * rule.alpha)
-    found = []
-    for look, size in enumerate(rule.sizes):
-        if size > len(values):
-            break
-        low, high = _repeated(values[:size], plans[0].critical[look], gap)
-        upper = _repeated(values[:size], plans[1].critical[look], gap)[1]
-        found.append((size, low, high, _answer(low, high, rule.margin, upper)))
-    return found
+def _intervals(
+    values: Floats,
+    of: Statistic,
+    rule: StoppingRule,
+    alpha: float,
+    looks: Sequence[tuple[int, int]],
+) -> list[tuple[float, float]]:
+    """(low, high) at each (look, size), simultaneous over all looks.
+
+    Repeated t intervals at the boundary of each look (Jennison and Turnbull 1989), or bets.
+    """
+    if not looks:
+        return []
+    if rule.method == "betting":
+        found = confidence_sequence(values, of.low, of.high, alpha)
+        return [(float(found.low[size - 1]), float(found.high[size - 1])) for _, size in looks]
+    critical = _design(rule.looks, alpha).critical
+    return [_repeated(values[:size], critical[look], of) for look, size in looks]
 
 
 @lru_cache(maxsize=32)
@@ -142,25 +177,11 @@ def _design(looks: int, alpha: float) -> Looks:
     return design([k / looks for k in range(1, looks + 1)], alpha)
 
 
-def _repeated(values: Floats, critical: float, gap: Statistic) -> tuple[float, float]:
-    """mean -/+ the t quantile with the tail of ``critical``; the whole range without variation."""
-    sd = float(values.std(ddof=1))
-    if sd < 1e-9:
-        return gap.low, gap.high
+def _repeated(values: Floats, critical: float, of: Statistic) -> tuple[float, float]:
+    """mean -/+ the t quantile with the tail of ``critical``; the whole range where t is wrong."""
+    sd = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    if sd < 1e-9 or np.count_nonzero(np.abs(values) > 1e-9) < FEWEST_NON_ZERO:
+        return of.low, of.high
     quantile = -float(special.stdtrit(len(values) - 1, special.ndtr(-critical)))
     half, mean = quantile * sd / math.sqrt(len(values)), float(values.mean())
-    return max(mean - half, gap.low), min(mean + half, gap.high)
-
-
-def _bets(
-    values: Floats, gap: Statistic, rule: StoppingRule
-) -> list[tuple[int, float, float, str | None]]:
-    if len(values) == 0:
-        return []
-    both = confidence_sequence(values, gap.low, gap.high, rule.alpha)
-    single = confidence_sequence(values, gap.low, gap.high, 2 * rule.alpha)
-    rows = zip(both.low.tolist(), both.high.tolist(), single.high.tolist(), strict=True)
-    return [
-        (t, low, high, _answer(low, high, rule.margin, upper))
-        for t, (low, high, upper) in enumerate(rows, 1)
-    ]
+    return max(mean - half, of.low), min(mean + half, of.high)

@@ -7,12 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.cells import CellStatistics, Costs, chain_statistics, costs, parallel_statistics
-from analysis.config import AGGREGATORS, SystemInfo
+from analysis.config import AGGREGATORS, PARALLEL, SEQUENTIAL, SystemInfo
+from analysis.embeddings import trace_levels
 from analysis.statistic import Statistic
 from analysis.table import Cell, Table
-
-PARALLEL = "parallel"
-SEQUENTIAL = "sequential"
 
 MANY_CUT_OFF = 0.1
 """Share of attempts without an answer from which on the token limit, not the model, is measured."""
@@ -46,16 +44,21 @@ class Study:
 
 
 def build_study(
-    table: Table, family: str, systems: Mapping[str, SystemInfo], base: str, primary: str
+    table: Table,
+    family: str,
+    systems: Mapping[str, SystemInfo],
+    base: str,
+    primary: str,
+    vectors: NDArray[np.float64] | None = None,
 ) -> Study:
-    """Statistics of every cell of a family, and every contrast between them."""
+    """Statistics of every cell of a family, and every contrast between them.
+
+    vectors: of the trace of each record, see ``analysis.embeddings``.
+    """
     keys = [(system, arm) for name, system, arm in table.cells if name == family]
     keys.sort(key=lambda key: (key[0] != base, systems[key[0]].base is not None, key))
     raw = {key: table.cells[(family, *key)] for key in keys}
-    cells = {
-        key: parallel_statistics(cell) if key[1] == PARALLEL else chain_statistics(cell)
-        for key, cell in raw.items()
-    }
+    cells = {key: _statistics(cell, key[1] == PARALLEL, vectors) for key, cell in raw.items()}
     study = Study(
         family,
         len(table.problems[family]),
@@ -74,6 +77,13 @@ def build_study(
     contrasts.update(_controls(study, base, primary))
     said = (*warnings, *_data_warnings(study))
     return replace(study, contrasts=contrasts, warnings=said)
+
+
+def _statistics(cell: Cell, pooled: bool, vectors: NDArray[np.float64] | None) -> CellStatistics:
+    found = parallel_statistics(cell) if pooled else chain_statistics(cell)
+    if vectors is None:
+        return found
+    return replace(found, levels={**found.levels, **trace_levels(cell, vectors, pooled)})
 
 
 def parallel_level(cell: CellStatistics, aggregator: str) -> Statistic:

@@ -3,10 +3,12 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from importlib import metadata
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.causes import causes_json
 from analysis.comparisons import adapter_json, methods_json, model_json
@@ -18,6 +20,8 @@ from analysis.levels import system_json
 from analysis.numbers import SCHEMA_VERSION, Json, gap_json
 from analysis.study import Key, Study, build_study
 from analysis.table import Table, build_table
+from analysis.until_decided import Watch, stopping_json
+from analysis.verdict import terms_of
 from sample.errors import UsageError
 from sample.records import Attempt
 
@@ -33,6 +37,8 @@ def summarize(
     registered: bool = True,
     embedded: bool = False,
     warnings: Sequence[str] = (),
+    watched: Mapping[str, Watch] | None = None,
+    vectors: NDArray[np.float64] | None = None,
     created: str | None = None,
 ) -> Json:
     """The summary of a run, ready for ``json.dumps``; an undefined number is None.
@@ -41,7 +47,8 @@ def summarize(
     steps: the chain length N of the run; None = the largest step in the records.
     decoding: shown in the report. registered: the settings were fixed before sampling; if not,
     CLOSED is never said. embedded: the model is the toolkit's own small one. warnings: further
-    ones to carry. created: ISO time; None = now.
+    ones to carry. watched: the families that a stopping rule ends. vectors: [attempt, dimension]
+    of their traces (``analysis.embeddings``). created: ISO time; None = now.
 
     Raises:
         UsageError: no records, or a fixed-benchmark verdict asked of a single replicate.
@@ -57,8 +64,9 @@ def summarize(
         )
     families: Json = {}
     for family in sorted(table.problems):
-        study = build_study(table, family, infos, config.base, config.aggregator(family))
-        families[family], more = _family(study, infos, config, registered)
+        study = build_study(table, family, infos, config.base, config.aggregator(family), vectors)
+        watch = (watched or {}).get(family)
+        families[family], more = _family(study, infos, config, registered, watch, table)
         said += [*study.warnings, *more]
     tests = corrected_json(families, config.base, config.alpha)
     said += correction_warnings(families, tests)
@@ -135,22 +143,31 @@ def _settings(
         "base": config.base,
         "estimand": config.estimand,
         "design": vars(config.design),
+        "stopping": vars(config.stopping) if config.stopping else None,
         "fixed_before_sampling": registered,
     }
 
 
 def _family(
-    study: Study, infos: Mapping[str, SystemInfo], config: AnalysisConfig, registered: bool
+    study: Study,
+    infos: Mapping[str, SystemInfo],
+    config: AnalysisConfig,
+    registered: bool,
+    watch: Watch | None,
+    table: Table,
 ) -> tuple[Json, list[str]]:
     primary = config.aggregator(study.family)
+    problems = table.problems[study.family]
+    # The ordinary intervals of whatever was sampled for as long as an outcome asked are too narrow.
+    terms = terms_of(config, partial(watch.interval, problems=problems) if watch else None)
     inferred = infer(study.contrasts, config)
     adapters = {
-        name: adapter_json(study, infos[name], inferred, config, registered)
+        name: adapter_json(study, infos[name], inferred, primary, terms, registered)
         for name in study.systems
         if infos[name].base is not None
     }
     models = {
-        name: model_json(study, name, inferred, config)
+        name: model_json(study, name, inferred, primary, terms)
         for name in study.systems
         if infos[name].base is None and name != config.base
     }
@@ -162,6 +179,7 @@ def _family(
     summary = {
         "n_problems": study.problems,
         "primary": primary,
+        "stopping": stopping_json(watch) if watch else None,
         "systems": {name: system_json(study, name, inferred, config) for name in study.systems},
         "equal_compute": {name: equal_compute_json(study, name, config) for name in study.systems},
         "adapters": adapters,

@@ -7,7 +7,7 @@ one, which its problem does not allow.
 
 from array import array
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,11 @@ CellKey = tuple[str, str, str]
 FINISHES = ("stop", "length", "error")
 SKIPPED = len(FINISHES)
 NO_ANSWER = -1
-_COLUMNS = ("problem", "replicate", "step", "answer", "correct", "finish")
+_COLUMNS = ("problem", "replicate", "step", "answer", "correct", "finish", "record")
 TOKENS = ("prompt", "cached", "thinking", "answer")
-_WIDTH = len(_COLUMNS) + len(TOKENS)
+_MARKS = {"score": -np.inf, "weight": 0.0}
+"""What an attempt may carry, with what a failed one is given."""
+_WIDTH = len(_COLUMNS) + len(TOKENS) + len(_MARKS)
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,9 @@ class Cell:
     present: there is a record of an attempt that was made.
     finish: index into FINISHES, SKIPPED or -1 = missing.
     tokens: kind -> counts, NaN where the engine could not say.
+    marks: "score" and "weight", those that any attempt has; NaN = it has none. One that failed or
+        was truncated has the worst of each, so that it is never chosen before another.
+    record: the place of the attempt among the records, from 0; -1 = missing.
     """
 
     correct: Floats
@@ -44,6 +49,8 @@ class Cell:
     present: NDArray[np.bool_]
     finish: Integers
     tokens: Mapping[str, Floats]
+    marks: Mapping[str, Floats] = field(default_factory=dict)
+    record: Integers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self.rows: dict[CellKey, array[float]] = {}
+        self.read = 0
         self.problems: dict[str, dict[str, int]] = {}
         self.answers: dict[tuple[str, str], dict[str, int]] = {}
         self.configs: set[str] = set()
@@ -90,14 +98,23 @@ class _Reader:
             answer,
             graded if usable or skipped else 0,
             _finish_code(attempt.finish),
+            self.read,
             ledger.prompt,
             np.nan if ledger.cached is None else ledger.cached,
             ledger.thinking,
             ledger.answer,
+            *(_mark(getattr(attempt, name), usable, worst) for name, worst in _MARKS.items()),
         )
         key = (attempt.family, attempt.system, attempt.arm)
         self.rows.setdefault(key, array("d")).extend(row)
         self.configs.add(attempt.config)
+        self.read += 1
+
+
+def _mark(given: float | None, usable: bool, worst: float) -> float:
+    if not usable:
+        return worst
+    return np.nan if given is None else given
 
 
 def _finish_code(finish: str) -> int:
@@ -169,4 +186,9 @@ def _cell(rows: Floats, places: Integers, steps: int) -> Cell:
     tokens = {kind: spread(len(_COLUMNS) + i, np.nan) for i, kind in enumerate(TOKENS)}
     answer = spread(3, NO_ANSWER).astype(np.int64)
     present = (finish >= 0) & (finish != SKIPPED)
-    return Cell(spread(4, np.nan), answer, present, finish, tokens)
+    first = len(_COLUMNS) + len(TOKENS)
+    marks = {name: spread(first + i, np.nan) for i, name in enumerate(_MARKS)}
+    given = finish == FINISHES.index("stop")
+    marks = {name: values for name, values in marks.items() if not np.isnan(values[given]).all()}
+    record = spread(6, -1).astype(np.int64)
+    return Cell(spread(4, np.nan), answer, present, finish, tokens, marks, record)

@@ -35,11 +35,15 @@ def render(summary: Json) -> Iterator[RenderableType]:
     settings = summary["settings"]
     for name, family in summary["families"].items():
         yield _heading(name, family, settings)
+        yield from _stopping(family)
         yield ""
         yield _levels(family, settings)
         yield ""
         if any(found and any(found["gaps"].values()) for found in family["equal_compute"].values()):
             yield _equal_compute(family, settings)
+            yield ""
+        if any(True for _ in _chosen(family)):
+            yield _choices(family, settings)
             yield ""
         if family["adapters"]:
             yield _verdicts(family)
@@ -50,6 +54,9 @@ def render(summary: Json) -> Iterator[RenderableType]:
             yield _methods(family)
         yield ""
         yield _exploration(family)
+        if any(True for _ in _with_traces(family)):
+            yield ""
+            yield _traces(family, settings)
         if family["controls"]:
             yield ""
             yield _controls(family)
@@ -93,6 +100,14 @@ def _heading(name: str, family: Json, settings: Json) -> RenderableType:
     )
 
 
+def _stopping(family: Json) -> Iterator[str]:
+    found = family.get("stopping")
+    if found:
+        yield f"[bold]Stopping rule:[/] {found['sentence']}"
+        if found["caution"]:
+            yield f"[yellow]note:[/] {found['caution']}"
+
+
 def start_table(title: str, *columns: str) -> Table:
     from rich import box
     from rich.table import Table
@@ -128,6 +143,23 @@ def _levels(family: Json, settings: Json) -> Table:
         gap = system["gaps"][primary]
         cells = (with_interval(left), with_interval(right), with_interval(gap))
         add_row(table, name, *cells, _count(gap or left or right))
+    return table
+
+
+def _chosen(family: Json) -> Iterator[tuple[str, str, Json]]:
+    for name, system in family["systems"].items():
+        for arm, levels in system["arms"].items():
+            if levels["best_of_n"] or levels["weighted_vote"]:
+                yield name, arm, levels
+
+
+def _choices(family: Json, settings: Json) -> Table:
+    title = f"Solved by {settings['N']} attempts when scores or weights choose (percent)"
+    table = start_table(title, "arm", "best score", "weighted vote", "majority", "n")
+    for name, arm, levels in _chosen(family):
+        shares = [levels[key] for key in ("best_of_n", "weighted_vote", "majority")]
+        found = next(share for share in shares if share)
+        add_row(table, f"{name}/{arm}", *map(with_interval, shares), _count(found))
     return table
 
 
@@ -185,6 +217,23 @@ def _exploration(family: Json) -> Table:
             shares = [with_interval(levels[key]) for key in ("repeat_rate", "repeat_baseline")]
             distinct = with_interval(levels["distinct"], 1, 2)
             add_row(table, arm, *shares, distinct, _count(levels["repeat_rate"]))
+    return table
+
+
+def _with_traces(family: Json) -> Iterator[tuple[str, str, Json]]:
+    for name, system in family["systems"].items():
+        for arm, levels in system["arms"].items():
+            if levels["trace_dispersion"]:
+                yield name, arm, levels
+
+
+def _traces(family: Json, settings: Json) -> Table:
+    title = f"Traces: mean 1 - cosine of two, and Vendi score of {settings['N']}"
+    table = start_table(title, "arm", "apart", "Vendi", "n")
+    for name, arm, levels in _with_traces(family):
+        apart, score = levels["trace_dispersion"], levels["trace_vendi"]
+        shown = with_interval(apart, 1, 3), with_interval(score, 1, 2)
+        add_row(table, f"{name}/{arm}", *shown, _count(apart))
     return table
 
 

@@ -7,9 +7,23 @@ import math
 from dataclasses import dataclass, replace
 
 from analysis.config import AnalysisConfig
-from analysis.inference import bounds
+from analysis.inference import Bounds, estimand_bounds
 from analysis.intervals import Interval
 from analysis.statistic import Statistic
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What the tests are held against, and how the interval of a contrast is found."""
+
+    margin: float
+    alpha: float
+    bounds: Bounds
+
+
+def terms_of(config: AnalysisConfig, bounds: Bounds | None = None) -> Terms:
+    """bounds: None = those of the config's estimand, right where the sample size was fixed."""
+    return Terms(config.margin, config.alpha, bounds or estimand_bounds(config.estimand))
 
 
 @dataclass(frozen=True)
@@ -39,7 +53,7 @@ def judge(
     gap_base: Statistic,
     gap_adapted: Statistic,
     parallel_change: Statistic,
-    config: AnalysisConfig,
+    terms: Terms,
     registered: bool = True,
 ) -> Verdict:
     """The verdict on one adapter, on the problems that all four cells have.
@@ -50,60 +64,60 @@ def judge(
     did = gap_base - gap_adapted
     steps = _stop_at_failure(
         (
-            _gap_exists(gap_base, config),
-            _shrank(did, config),
-            _is_within_margin(gap_adapted, config),
-            _is_not_damage(parallel_change, config),
+            _gap_exists(gap_base, terms),
+            _shrank(did, terms),
+            _is_within_margin(gap_adapted, terms),
+            _is_not_damage(parallel_change, terms),
         )
     )
     failed = next((i for i, step in enumerate(steps) if not step.passed), None)
     reasons = (
-        lambda: no_gap_reason(gap_base, config),
-        lambda: _not_shown_reason(did, steps, config),
-        lambda: _narrowed_reason(did, steps, config),
-        lambda: _damage_reason(steps, config),
+        lambda: no_gap_reason(gap_base, terms),
+        lambda: _not_shown_reason(did, steps, terms),
+        lambda: _narrowed_reason(did, steps, terms),
+        lambda: _damage_reason(steps, terms),
     )
     if failed is not None:
         names = ("NO_GAP", "NOT_SHOWN", "NARROWED", "CLOSED_BY_DAMAGE")
         return Verdict(names[failed], reasons[failed](), steps)
-    reason = _closed_reason(gap_base, did, steps, config)
+    reason = _closed_reason(gap_base, did, steps, terms)
     if registered:
         return Verdict("CLOSED", reason, steps)
     caveat = " All four tests passed, but the settings were not fixed before sampling."
     return Verdict("NARROWED", reason + caveat, steps)
 
 
-def judge_model(gap: Statistic, config: AnalysisConfig) -> Verdict:
+def judge_model(gap: Statistic, terms: Terms) -> Verdict:
     """Step 1 alone, for a model that is no adapter: GAP or NO_GAP."""
-    step = _gap_exists(gap, config)
+    step = _gap_exists(gap, terms)
     if not step.passed:
-        return Verdict("NO_GAP", no_gap_reason(gap, config), (step,))
-    said = _with_interval(bounds(gap, config.alpha, config.estimand), config)
+        return Verdict("NO_GAP", no_gap_reason(gap, terms), (step,))
+    said = _with_interval(terms.bounds(gap, terms.alpha), terms)
     return Verdict("GAP", f"Parallel is ahead of sequential by {said}.", (step,))
 
 
-def _gap_exists(gap: Statistic, config: AnalysisConfig) -> Step:
-    found = bounds(gap, config.alpha, config.estimand)
-    question = f"Is there a gap to close (lower bound > 0, estimate >= {_points(config.margin)})?"
-    passed = found.low > 0 and found.estimate >= config.margin
+def _gap_exists(gap: Statistic, terms: Terms) -> Step:
+    found = terms.bounds(gap, terms.alpha)
+    question = f"Is there a gap to close (lower bound > 0, estimate >= {_points(terms.margin)})?"
+    passed = found.low > 0 and found.estimate >= terms.margin
     return Step(question, found.estimate, found.low, 0.0, passed)
 
 
-def _shrank(did: Statistic, config: AnalysisConfig) -> Step:
-    found = bounds(did, config.alpha, config.estimand)
+def _shrank(did: Statistic, terms: Terms) -> Step:
+    found = terms.bounds(did, terms.alpha)
     return Step("Did it shrink?", found.estimate, found.low, 0.0, found.low > 0)
 
 
-def _is_within_margin(gap: Statistic, config: AnalysisConfig) -> Step:
-    found = bounds(gap, 2 * config.alpha, config.estimand)
+def _is_within_margin(gap: Statistic, terms: Terms) -> Step:
+    found = terms.bounds(gap, 2 * terms.alpha)
     question = "Is what remains below the margin?"
-    return Step(question, found.estimate, found.high, config.margin, found.high < config.margin)
+    return Step(question, found.estimate, found.high, terms.margin, found.high < terms.margin)
 
 
-def _is_not_damage(change: Statistic, config: AnalysisConfig) -> Step:
-    found = bounds(change, 2 * config.alpha, config.estimand)
+def _is_not_damage(change: Statistic, terms: Terms) -> Step:
+    found = terms.bounds(change, 2 * terms.alpha)
     question = "Did parallel keep its accuracy?"
-    return Step(question, found.estimate, found.low, -config.margin, found.low > -config.margin)
+    return Step(question, found.estimate, found.low, -terms.margin, found.low > -terms.margin)
 
 
 def _stop_at_failure(steps: tuple[Step, ...]) -> tuple[Step, ...]:
@@ -114,22 +128,22 @@ def _stop_at_failure(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     return tuple(asked)
 
 
-def no_gap_reason(gap: Statistic, config: AnalysisConfig) -> str:
+def no_gap_reason(gap: Statistic, terms: Terms) -> str:
     """Why step 1 failed, in words that hold for a negative control too."""
-    found = bounds(gap, config.alpha, config.estimand)
-    said = f"parallel minus sequential is {_with_interval(found, config)}"
+    found = terms.bounds(gap, terms.alpha)
+    said = f"parallel minus sequential is {_with_interval(found, terms)}"
     if found.high < 0:
         return f"No gap to close: {said}, so sequential is ahead."
     if not found.low <= 0:
-        return f"No gap to close: {said}, less than the margin of {_points(config.margin)}."
-    small = found.high < config.margin
-    tail = f", and below the margin of {_points(config.margin)}" if small else ""
+        return f"No gap to close: {said}, less than the margin of {_points(terms.margin)}."
+    small = found.high < terms.margin
+    tail = f", and below the margin of {_points(terms.margin)}" if small else ""
     return f"No gap to close: {said}, not shown to be above 0{tail}."
 
 
-def _not_shown_reason(did: Statistic, steps: tuple[Step, ...], config: AnalysisConfig) -> str:
-    found = bounds(did, config.alpha, config.estimand)
-    said = _with_interval(found, config)
+def _not_shown_reason(did: Statistic, steps: tuple[Step, ...], terms: Terms) -> str:
+    found = terms.bounds(did, terms.alpha)
+    said = _with_interval(found, terms)
     if found.high < 0:
         return f"The gap grew: gap of the base minus gap of the adapter is {said}."
     left = steps[2]
@@ -141,32 +155,30 @@ def _not_shown_reason(did: Statistic, steps: tuple[Step, ...], config: AnalysisC
     return f"The gap is not shown to have shrunk: it did by an estimated {said}."
 
 
-def _narrowed_reason(did: Statistic, steps: tuple[Step, ...], config: AnalysisConfig) -> str:
-    said = _with_interval(bounds(did, config.alpha, config.estimand), config)
+def _narrowed_reason(did: Statistic, steps: tuple[Step, ...], terms: Terms) -> str:
+    said = _with_interval(terms.bounds(did, terms.alpha), terms)
     left = steps[2]
     return (
         f"The gap shrank by {said}, but {_points(left.estimate)} remain: the upper bound "
-        f"{_points(left.bound)} is not below the margin of {_points(config.margin)}."
+        f"{_points(left.bound)} is not below the margin of {_points(terms.margin)}."
     )
 
 
-def _damage_reason(steps: tuple[Step, ...], config: AnalysisConfig) -> str:
+def _damage_reason(steps: tuple[Step, ...], terms: Terms) -> str:
     left, change = steps[2], steps[3]
     return (
         f"The gap closed to {_points(left.estimate)}, but parallel may have lost more than the "
-        f"margin of {_points(config.margin)}: it changed by {_points(change.estimate)}, "
+        f"margin of {_points(terms.margin)}: it changed by {_points(change.estimate)}, "
         f"lower bound {_points(change.bound)}."
     )
 
 
-def _closed_reason(
-    gap: Statistic, did: Statistic, steps: tuple[Step, ...], config: AnalysisConfig
-) -> str:
-    said = _with_interval(bounds(did, config.alpha, config.estimand), config)
+def _closed_reason(gap: Statistic, did: Statistic, steps: tuple[Step, ...], terms: Terms) -> str:
+    said = _with_interval(terms.bounds(did, terms.alpha), terms)
     left, change = steps[2], steps[3]
     return (
         f"The gap fell from {_points(gap.estimate)} to {_points(left.estimate)} (upper bound "
-        f"{_points(left.bound)}, margin {_points(config.margin)}), by {said}; parallel changed by "
+        f"{_points(left.bound)}, margin {_points(terms.margin)}), by {said}; parallel changed by "
         f"{_points(change.estimate)}, lower bound {_points(change.bound)}."
     )
 
@@ -179,7 +191,7 @@ def _number(share: float) -> str:
     return f"{round(100 * share, 1) + 0.0:.1f}"  # + 0.0: never "-0.0"
 
 
-def _with_interval(found: Interval, config: AnalysisConfig) -> str:
-    level = f"{100 * (1 - config.alpha):g} %"
+def _with_interval(found: Interval, terms: Terms) -> str:
+    level = f"{100 * (1 - terms.alpha):g} %"
     limits = f"{_number(found.low)} to {_number(found.high)}"
     return f"{_points(found.estimate)} ({level} interval {limits}, {found.n} problems)"

@@ -41,6 +41,15 @@ def _pairs(groups: list[Group]) -> list[Bundle]:
     return [tuple(groups[i : i + 2 if i + 3 != len(groups) else i + 3]) for i in starts]
 
 
+def without_cut(size: int, total: int) -> int:
+    """The least number of first problems, ``size`` or more, that cuts no pair of all ``total``.
+
+    So a run that takes in more problems as it goes gives none of them another partner.
+    """
+    even = size + size % 2
+    return total if even >= total - 1 else even
+
+
 def partner(bundle: Bundle, group: Group) -> Group:
     """The group whose answers ``group`` reads: the next of its bundle, in a ring."""
     return bundle[(bundle.index(group) + 1) % len(bundle)]

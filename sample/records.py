@@ -64,6 +64,8 @@ class Attempt:
     finish: "stop", "length" (truncated), "error" (then failure says why) or "skipped" (a control
     that this problem does not allow; failure says why, no call was made, nothing was paid).
     rejected: what was drawn for this step before; ``ledger`` is the sum over all draws.
+    score, weight: what whoever chooses among attempts gave to this one, if anybody did: the best
+    has the highest score; a vote counts weight times. No engine of ours sets them.
     """
 
     family: str
@@ -83,6 +85,8 @@ class Attempt:
     failure: Failure | None = None
     config: str = ""
     rejected: tuple[Draw, ...] = ()
+    score: float | None = None
+    weight: float | None = None
     schema_version: int = SCHEMA_VERSION
 
     @property

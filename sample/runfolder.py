@@ -4,6 +4,7 @@ config.yaml      fully resolved; the run can be repeated from it
 manifest.json    versions, hardware and hashes of problems, models and adapters
 attempts.jsonl   one line per finished attempt (sample.store)
 withdrawn.jsonl  attempts that were made again (sample.withdrawal)
+order.json       family -> its problems as they are sampled and watched, where a rule may stop
 adapters/NAME/   trained adapters
 logs/            what the worker processes printed
 error.log        the last unexpected error
@@ -46,6 +47,10 @@ class RunFolder:
     @property
     def withdrawn(self) -> Path:
         return self.path / "withdrawn.jsonl"
+
+    @property
+    def order(self) -> Path:
+        return self.path / "order.json"
 
     @property
     def summary(self) -> Path:

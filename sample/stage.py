@@ -1,12 +1,15 @@
 """The sampling stage of a run."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from sample.bundles import without_cut
 from sample.config import SampleConfig, System
+from sample.errors import UsageError
 from sample.problems import Problem
 from sample.progress import say
 from sample.provenance import environment, files_hash, problems_hash
 from sample.run import Run
+from sample.runfolder import RunFolder, read_json, write_json
 from sample.sandbox import require_sandbox
 from sample.scheduler import arms_on
 from sample.strategies import strategy_hashes
@@ -14,21 +17,29 @@ from sample.workers import load_all, sample_systems
 
 
 def make_attempts(
-    run: Run, config: SampleConfig, systems: Iterable[System], *, retry_failed: bool = False
+    run: Run,
+    config: SampleConfig,
+    systems: Iterable[System],
+    problems: Sequence[Problem],
+    *,
+    upto: Mapping[str, int] | None = None,
+    retry_failed: bool = False,
 ) -> None:
     """Make the missing attempts of the systems.
 
+    problems: all of the config's. upto: family -> how many of its first problems to work on, one
+    or two more where that would part a pair (see ``sample.bundles``); None = all.
     retry_failed: those that failed for a passing reason count as missing.
 
     Raises:
-        UsageError: problems or a model that cannot be loaded or have changed since the run began.
+        UsageError: a model that cannot be loaded, or one or problems that have changed since the
+            run began.
         ForageError: a worker was killed or the disk is full; the same call goes on from there.
     """
     systems = [system for system in systems if arms_on(config, system.name)]
     if not systems:
         return
     say(f"sample: {', '.join(system.name for system in systems)}")
-    problems = load_all(config)
     if any(problem.grader == "code" for problem in problems):
         require_sandbox()
     models = {system.base: system.model for system in systems}
@@ -37,13 +48,61 @@ def make_attempts(
     sample_systems(
         systems,
         config,
-        problems,
+        problems if upto is None else _first(problems, upto),
         run.folder,
         seed=run.seed,
         workers=run.workers,
         hashed=run.hashed,
         retry_failed=retry_failed,
     )
+
+
+def _first(problems: Sequence[Problem], upto: Mapping[str, int]) -> list[Problem]:
+    found = []
+    for family, size in upto.items():
+        alike = [problem for problem in problems if problem.family == family]
+        found += alike[: without_cut(size, len(alike))]
+    return found
+
+
+def problems_of(folder: RunFolder, config: SampleConfig) -> list[Problem]:
+    """The problems of every set, in the order the run works on them.
+
+    Raises:
+        UsageError: as ``load_all``, or problems that have changed since the run began.
+    """
+    problems = load_all(config)
+    if not folder.order.exists():
+        return problems
+    order = [name for names in read_json(folder.order).values() for name in names]
+    known = {problem.id: problem for problem in problems}
+    if set(order) != set(known):
+        raise UsageError(
+            f"the problems have changed since {folder.path} was begun (they are not those of "
+            f"{folder.order.name}); bring the old ones back or use another -o DIR"
+        )
+    return [known[name] for name in order]
+
+
+def fix_order(
+    folder: RunFolder, config: SampleConfig, order: Callable[[Iterable[str]], list[str]]
+) -> None:
+    """Write down in which order each family is sampled, before the first attempt is made.
+
+    Raises:
+        UsageError: the run was begun in another order, or as ``load_all``.
+    """
+    if folder.order.exists():
+        return
+    if folder.attempts.exists() and folder.attempts.stat().st_size:
+        raise UsageError(
+            f"{folder.path} was begun without --until-decided, in another order of its problems; "
+            "leave --until-decided out, or begin with it in another -o DIR"
+        )
+    families: dict[str, list[str]] = {}
+    for problem in load_all(config):
+        families.setdefault(problem.family, []).append(problem.id)
+    write_json(folder.order, {family: order(names) for family, names in families.items()})
 
 
 def _hashes(
@@ -61,11 +120,15 @@ def _hashes(
     return hashes
 
 
-def attempts_asked(config: SampleConfig, systems: Iterable[str]) -> int:
-    """How many attempts the config asks of the systems of these names, as far as it tells.
+def attempts_asked(
+    config: SampleConfig, systems: Iterable[str], upto: Mapping[str, int] | None = None
+) -> int:
+    """How many attempts are asked of the systems of these names, as far as the config tells.
 
-    Sets that are taken whole count for nothing: only loading them would show their size.
+    upto: family -> its first problems, so many; None = all. Sets that are taken whole then count
+    for nothing: only loading them would show their size.
     """
-    problems = sum(problems.count or 0 for problems in config.problems.values())
+    counts = {family: problems.count or 0 for family, problems in config.problems.items()}
+    problems = sum((upto or counts).values())
     arms = sum(len(arms_on(config, system)) for system in systems)
     return problems * config.replicates * config.attempts * arms

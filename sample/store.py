@@ -2,9 +2,9 @@
 
 A line holds the fields of ``sample.records.Attempt`` under their own names, in any order, with
 ``ledger`` (and ``failure``, if any) as objects with the fields of their dataclasses, ``rejected``
-as a list of such objects. Every field is written; a line without ``rejected`` is read as one with
-none. The file is append-only and has one writer; a line that a kill cut short is owed again. Only
-``sample.withdrawal`` takes lines out, before a run.
+as a list of such objects. Every field is written; a line without ``rejected``, ``score`` or
+``weight`` is read as one with none. The file is append-only and has one writer; a line that a kill
+cut short is owed again. Only ``sample.withdrawal`` takes lines out, before a run.
 """
 
 import json
@@ -37,6 +37,8 @@ _TYPES: dict[str, frozenset[type]] = {
     "failure": frozenset((dict, _NONE)),
     "config": _TEXT,
     "rejected": frozenset((list,)),
+    "score": frozenset((int, float, _NONE)),
+    "weight": frozenset((int, float, _NONE)),
     "schema_version": _INT,
 }
 _LEDGER_TYPES: dict[str, frozenset[type]] = {
@@ -188,12 +190,14 @@ def _attempt(data: Any) -> Attempt:
     if data.get("schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
         version = data["schema_version"]
         raise _Malformed(f"schema_version {version!r}, expected {SCHEMA_VERSION}")
-    data.setdefault("rejected", [])
+    data = {"rejected": [], "score": None, "weight": None, **data}
     _check(data, _TYPES, "")
     if data["finish"] not in _FINISHES:
         raise _Malformed(f"field 'finish' is {data['finish']!r}, expected {' or '.join(_FINISHES)}")
     if data["replicate"] < 0 or data["step"] < 1:
         raise _Malformed("'replicate' counts from 0 and 'step' from 1")
+    if (data["weight"] or 0) < 0:
+        raise _Malformed("a 'weight' below 0")
     failure = data["failure"]
     if failure is not None:
         _check(failure, _FAILURE_TYPES, "failure.")

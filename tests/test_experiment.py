@@ -1,10 +1,11 @@
 """The config as a whole: defaults, what sections ask of each other, and the way back to YAML."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from experiment import begun, experiment_from, resolved, system_infos
+from experiment import begun, experiment_from, experiment_of_files, resolved, system_infos
 from sample.errors import UsageError
 
 MODELS = {"small": {"path": "a"}, "large": {"path": "b"}}
@@ -73,12 +74,41 @@ def test_systems_are_the_models_the_adapters_and_those_to_train():
         ("analyze", 3, "config: analyze: expected keys and values"),
         ("analyze.base", "tuned", "config: analyze.base: expected one of small, large"),
         ("analyze.primary", {"chess": "last"}, "config: analyze.primary: expected one of count"),
+        ("analyze.stopping", {}, "config: analyze.stopping: expected an arm 'sequential' on small"),
+        ("analyze.stopping", {"looks": 99}, "config: analyze.stopping.looks: expected 1 to 50"),
     ],
 )
 def test_sections_that_do_not_fit_are_named(path, value, says):
     with pytest.raises(UsageError) as error:
         experiment_from(changed(path, value))
     assert says in str(error.value)
+
+
+def test_a_stopping_rule_must_fit_the_number_of_problems():
+    both = {name: {"strategy": name} for name in ("parallel", "sequential")}
+    data = {**changed("sample.arms", both), "analyze": {"stopping": {"looks": 10}}}
+    assert resolved(experiment_from(data))["analyze"]["stopping"]["method"] == "obrien-fleming"
+    few = {**data, "sample": {**data["sample"], "problems": {"x": {"task": "x", "count": 19}}}}
+    with pytest.raises(UsageError, match=r"2 problems a look or more .*given: '19 problems'"):
+        experiment_from(few)
+
+
+def test_a_config_without_a_stopping_rule_resolves_as_before_there_was_one():
+    assert "stopping" not in resolved(experiment_from(WHOLE))["analyze"]
+
+
+def test_files_of_others_were_ended_by_no_rule():
+    with pytest.raises(UsageError, match=r"analyze\.stopping: expected a run"):
+        experiment_of_files([Path("a.csv")], ["base"], ("analyze.stopping.looks=4",))
+
+
+def test_a_rule_is_asked_for_before_a_run_begins(tmp_path):
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(WHOLE))
+    ask = begun(config, tmp_path / "run", (), "sample", stops=True)
+    with pytest.raises(UsageError, match="--until-decided needs a rule"), ask:
+        pass
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_arm_may_run_on_an_adapter_that_is_still_to_be_trained():

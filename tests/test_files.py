@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 import forage
@@ -64,6 +65,14 @@ def test_what_does_not_go_together_is_refused(table, run):
         command("analyze", table, "--columns", MAP, "--set", "sample.attempts=2")
     with pytest.raises(UsageError, match="unknown format"):
         command("analyze", table.rename(table.with_suffix(".xlsx")))
+
+
+def test_vectors_go_with_a_run_and_fit_its_records(table, run, tmp_path):
+    np.save(tmp_path / "v.npy", np.ones((2, 3)))
+    with pytest.raises(UsageError, match="--vectors goes with a run"):
+        command("analyze", table, "--columns", MAP, "--vectors", tmp_path / "v.npy")
+    with pytest.raises(UsageError, match=r"shape \[1, dimension\]"):
+        command("analyze", run, "--vectors", tmp_path / "v.npy")
 
 
 def test_a_run_is_exported(run, tmp_path, capsys):

@@ -118,6 +118,63 @@ def test_plan_and_recommend_from_a_scripted_pilot(tmp_path):
     assert "rsa" in forage("sample", "--list-strategies").stdout
 
 
+SCRIPTED = (
+    "sample.models.base={engine: scripted, accuracy: 0.6, reuse: 0.9}",
+    "sample.models.even={engine: scripted}", "sample.attempts=4", "sample.replicates=2",
+    "sample.problems.countdown.count=40", "sample.arms.other_problems={strategy: other_problems}",
+    "analyze.stopping={looks: 5}", "analyze.resamples=100", "workers=1", "train=null",
+)  # fmt: skip
+
+
+def stopping(run):
+    forage("analyze", run)
+    summary = json.loads((run / "summary.json").read_text())
+    assert not [text for text in summary["warnings"] if "not made yet" in text or "missing" in text]
+    return summary["families"]["countdown"]
+
+
+def test_a_planted_gap_stops_sampling_early_for_every_arm_and_system(tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    words = ("sample", "configs/demo.yaml", *options(*SCRIPTED), "--until-decided", "-o")
+    assert "countdown: Decided: gap;" in forage(*words, whole).stderr
+    family = stopping(whole)
+    found, asked = family["stopping"], family["stopping"]["asked"]
+    assert found["answer"] == "gap" and asked < 40 and "stopped early" in found["caution"]
+    arms = [arm for system in family["systems"].values() for arm in system["arms"].values()]
+    assert len(arms) == 5 + 3
+    # a pair of problems is never parted, so that one more than asked may be there
+    assert {arm["attempts"] for arm in arms} == {(asked + asked % 2) * 8}
+    # torn off anywhere, and given again: the same problems, partners and decision
+    forage(*words, cut)
+    lines = (cut / "attempts.jsonl").read_text().splitlines(keepends=True)
+    (cut / "attempts.jsonl").write_text("".join(lines[:333]) + lines[333][:50])
+    forage(*words, cut)
+    assert records(cut) == records(whole)
+    # the rest in the same order, without another partner for anybody
+    forage("sample", cut)
+    assert set(records(whole)) < set(records(cut))
+    assert stopping(cut)["stopping"]["caution"] is None
+
+
+def test_no_gap_is_sampled_to_a_decision_or_to_the_end(tmp_path):
+    run, even = tmp_path / "run", "sample.models.base={engine: scripted}"
+    forage("sample", "configs/demo.yaml", *options(*SCRIPTED, even), "--until-decided", "-o", run)
+    found = stopping(run)["stopping"]
+    assert found["stop"] and found["answer"] in (None, "within margin")
+    assert found["answer"] or found["asked"] == 40
+
+
+def test_until_decided_is_refused_where_it_could_not_hold(tmp_path):
+    run = tmp_path / "run"
+    words = ("sample", "configs/demo.yaml", *options(*SCRIPTED), "-o", run)
+    forage(*words)
+    assert "begun without --until-decided" in forage(*words, "--until-decided", code=2).stderr
+    other = forage(*words[:-1], tmp_path / "other", "--dry-run", "--until-decided", code=2)
+    assert "--dry-run counts every problem" in other.stderr
+    bare = forage("sample", *tiny("demo"), "-o", tmp_path / "bare", "--until-decided", code=2)
+    assert "analyze: {stopping:" in bare.stderr and not (tmp_path / "bare").exists()
+
+
 @pytest.mark.parametrize(
     "config", [*sorted((ROOT / "configs" / "paper").glob("*.yaml")), "configs/demo.yaml"], ids=str
 )

@@ -2,11 +2,15 @@
 
 import csv
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from analysis.foreign.rows import Row, Tokens, answer_text, finish_name, grade, known
+from analysis.selection import inverse_entropy
 from analysis.study import PARALLEL
 from sample.config import refuse_unknown_keys
 from sample.errors import UsageError
@@ -29,9 +33,12 @@ NAMES = (
     "thinking_tokens",
     "generated_tokens",
     "seconds",
+    "score",
+    "weight",
+    "entropy",
 )
 _REQUIRED = ("problem", "correct")
-_NUMBERS = NAMES[-5:]
+_NUMBERS = NAMES[-8:-3]
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
 
@@ -109,20 +116,33 @@ def _row(given: Mapping[str, Any], where: str, threshold: float | None) -> Row:
         thinking=text("thinking", ""),
         tokens=Tokens(prompt, cached, reasoning, generated),
         seconds=seconds,
+        score=_number(given.get("score"), "score", where, least=-math.inf),
+        weight=_weight(given, where),
     )
 
 
-def _number(value: Any, name: str, where: str) -> float | None:
+def _weight(given: Mapping[str, Any], where: str) -> float | None:
+    """The weight of a vote, or the inverse of the mean token entropy."""
+    if "weight" in given and "entropy" in given:
+        raise UsageError(f"{where}: both weight and entropy weigh votes; leave one column out")
+    entropy = _number(given.get("entropy"), "entropy", where)
+    if entropy is not None:
+        return float(inverse_entropy(np.array(entropy)))
+    return _number(given.get("weight"), "weight", where)
+
+
+def _number(value: Any, name: str, where: str, least: float = 0.0) -> float | None:
     if not known(value):
         return None
     try:
         number = float(value)
     except (TypeError, ValueError):
-        number = -1.0
-    if not 0 <= number < float("inf"):
-        if number != number:
-            return None
-        raise UsageError(f"{where}: {name} must be a number of at least 0 (given: {value!r:.40})")
+        number = math.inf
+    if math.isnan(number):
+        return None
+    if not least <= number < math.inf or number == -math.inf:
+        kind = "a number of at least 0" if least == 0 else "a finite number"
+        raise UsageError(f"{where}: {name} must be {kind} (given: {value!r:.40})")
     return number
 
 

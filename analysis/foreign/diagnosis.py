@@ -120,6 +120,9 @@ def _cell_limits(cell: Cell, arm: str, steps: int) -> Iterator[str]:
         yield f"{100 * failed:.2g} % of attempts failed, read as wrong; a fault of one arm tilts it"
     if not (cell.answer[cell.present] >= 0).any():
         yield "no answers: no majority vote and no repeat rates, only accuracy and coverage"
+    for name, values in cell.marks.items():
+        if lacking := float(np.isnan(values[cell.present]).mean()):
+            yield f"{100 * lacking:.2g} % of attempts have no {name}: they are never chosen by it"
     if np.isnan(cell.tokens["thinking"] + cell.tokens["answer"])[cell.present].all():
         yield "no token counts: no comparison at equal compute, attempts only"
 

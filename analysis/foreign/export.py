@@ -23,6 +23,8 @@ _KINDS = {
     "answer_tokens": "int64",
     "generated_tokens": "int64",
     "seconds": "float64",
+    "score": "float64",
+    "weight": "float64",
     "schema_version": "int64",
 }
 _LEDGER = {"prompt": "prompt_tokens", "cached": "cached_tokens", "thinking": "thinking_tokens"}

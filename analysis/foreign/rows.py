@@ -57,6 +57,8 @@ class Row:
     failure: str | None = None
     tokens: Tokens = Tokens()
     seconds: float | None = None
+    score: float | None = None
+    weight: float | None = None
 
 
 def known(value: Any) -> bool:
@@ -209,6 +211,8 @@ def _attempt(row: Row) -> Attempt:
         row.finish,
         _ledger(row),
         Failure("foreign", row.failure) if row.failure is not None else None,
+        score=row.score,
+        weight=row.weight,
     )
 
 

@@ -91,6 +91,16 @@ def _base_answer(summary: Json, family: str) -> dict[str, str]:
     }
 
 
+def stoppings(summary: Json) -> dict[str, str]:
+    """Family -> what its stopping rule decided, and what that does to the other numbers."""
+    found = {name: family.get("stopping") for name, family in families(summary).items()}
+    return {
+        name: " ".join(filter(None, (entry["sentence"], entry["caution"])))
+        for name, entry in found.items()
+        if entry
+    }
+
+
 def readings(summary: Json) -> list[dict[str, str]]:
     """What the controls of each family say about H1, H2 and H3."""
     found = [

@@ -58,6 +58,7 @@ def _levels(summary: Json) -> Table:
         "accuracy|accuracy|share",
         f"coverage|coverage@{steps}|share",
         f"majority|majority@{steps}|share",
+        *(label for key, label in _CHOICES.items() if _any_has(summary, key)),
         "last|last answer|share",
         "selection|selection|share",
     )
@@ -73,11 +74,28 @@ def _levels(summary: Json) -> Table:
     return Table("levels", caption, columns, rows)
 
 
+_CHOICES = {
+    "best_of_n": "best_of_n|best score|share",
+    "weighted_vote": "weighted_vote|weighted vote|share",
+}
+
+
+_TRACES = {
+    "trace_dispersion": "trace_dispersion|traces apart, 1 - cosine|number",
+    "trace_vendi": "trace_vendi|Vendi score of N traces|number",
+}
+
+
+def _any_has(summary: Json, level: str) -> bool:
+    return any(entry.get(level) for _, _, arm, entry in arms_of(summary) if arm in PAIR)
+
+
 def _level_values(arm: str, entry: Json) -> dict[str, Any]:
     names = ("accuracy", "coverage", "majority")
     values = {name: known(entry.get(name), _NO_PROBLEM) for name in names}
     no_last = "parallel attempts have no last one" if arm == "parallel" else _NO_PROBLEM
     values["last"] = known(entry.get("last"), no_last)
+    values |= {name: known(entry.get(name), "no attempt carries it") for name in _CHOICES}
     values["selection"] = known(entry.get("selection"), "no problem is covered")
     return values
 
@@ -93,6 +111,7 @@ def _exploration(summary: Json) -> Table:
         "repeat_baseline|if independent, %|share",
         "repeat_excess|excess, points|points",
         "valid|with an answer, %|share",
+        *(label for key, label in _TRACES.items() if _any_has(summary, key)),
         "repair|repaired, %|share",
         "damage|damaged, %|share",
     )
@@ -100,6 +119,7 @@ def _exploration(summary: Json) -> Table:
     reasons |= dict.fromkeys(_INDEPENDENCE, "needs this system's parallel arm")
     reasons["efficiency"] = "the reference, or independent and ideal draws too close to tell"
     reasons |= dict.fromkeys(_OPTIONAL, "no step to which it applies")
+    reasons |= dict.fromkeys(_TRACES, "no attempt carries it")
     rows = tuple(
         {"family": family, "system": system, "arm": arm}
         | {key: known(entry.get(key), reason) for key, reason in reasons.items()}

@@ -1,18 +1,26 @@
 import itertools
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from simulated import attempt
 
+from analysis.cells import chain_statistics, parallel_statistics
+from analysis.config import AnalysisConfig
 from analysis.estimators import answer_counts, pass_at_k
+from analysis.report.tables import build_tables
 from analysis.selection import (
     best_of_curve,
     inverse_entropy,
     weighted_chain_votes,
     weighted_majority,
 )
+from analysis.summary import summarize
+from analysis.table import build_table
+from analysis.terminal import print_summary
 from analysis.votes import chain_votes, majority_curve
 
 
@@ -122,3 +130,52 @@ def test_inverse_entropy_prefers_the_sure_attempt():
     assert weights[0, :3].tolist() == [0.5, 0.5, 2.0] and np.isfinite(weights).all()
     codes = np.array([[1, 1, 0]])
     assert weighted_chain_votes(codes, np.array([[0.0, 0.0, 1.0]]), weights[:, :3])[0, 2] == 1
+
+
+def graded(arm, marks, **changes):
+    """One problem, a chain or pool of attempts with these (score, weight, answer)."""
+    return [
+        attempt(
+            arm=arm, step=k, canonical=answer, correct=answer == "right", score=s, weight=w,
+            **changes,
+        )
+        for k, (s, w, answer) in enumerate(marks, 1)
+    ]  # fmt: skip
+
+
+def levels(attempts, arm):
+    cell = build_table(attempts).cells["toy", "base", arm]
+    made = parallel_statistics(cell) if arm == "parallel" else chain_statistics(cell)
+    found = {name: made.levels.get(name) for name in ("best_of_n", "weighted_vote", "majority")}
+    return {name: level and float(level.values[0]) for name, level in found.items()}
+
+
+@pytest.mark.parametrize("arm", ["parallel", "sequential"])
+def test_what_attempts_carry_chooses_among_the_n_of_an_arm(arm):
+    marks = [(0.1, 1.0, "a"), (0.9, 5.0, "right"), (0.5, 1.0, "a")]
+    assert levels(graded(arm, marks), arm) == {"best_of_n": 1, "weighted_vote": 1, "majority": 0}
+    light = [(0.1, 1.0, "a"), (0.2, 1.5, "right"), (0.5, 1.0, "a")]
+    assert levels(graded(arm, light), arm) == {"best_of_n": 0, "weighted_vote": 0, "majority": 0}
+    none = [(None, None, answer) for _, _, answer in marks]
+    assert levels(graded(arm, none), arm)["best_of_n"] is None
+
+
+@pytest.mark.parametrize("arm", ["parallel", "sequential"])
+def test_a_failed_attempt_is_never_chosen_before_another(arm):
+    made = graded(arm, [(0.1, 1.0, "right"), (0.9, 5.0, "a")])
+    made[1] = replace(made[1], finish="length", answer=None, canonical=None)
+    assert levels(made, arm) == {"best_of_n": 1, "weighted_vote": 1, "majority": 1}
+    lost = [replace(made[0], score=None), *made[1:]]
+    assert np.isnan(levels([*lost, *graded(arm, [(1, 1, "a")], problem="q")], arm)["best_of_n"])
+
+
+def test_scores_stand_in_the_summary_and_the_terminal(capsys):
+    marks = [(0.1, None, "a"), (0.9, None, "right"), (0.5, None, "a")]
+    pair = [a for arm in ("parallel", "sequential") for a in graded(arm, marks)]
+    found = summarize(pair, AnalysisConfig(resamples=100))
+    arm = found["families"]["toy"]["systems"]["base"]["arms"]["sequential"]
+    assert arm["best_of_n"]["estimate"] == 1 and arm["weighted_vote"] is None
+    print_summary(found)
+    assert "when scores or weights choose" in " ".join(capsys.readouterr().out.split())
+    columns = [column.key for column in build_tables(found)["levels"].columns]
+    assert "best_of_n" in columns and "weighted_vote" not in columns

@@ -1,10 +1,14 @@
 import numpy as np
 import pytest
-from simulated import simulate
 
 from analysis.statistic import Statistic
-from analysis.stopping import METHODS, StoppingRule, decide, monitoring_order
-from analysis.until_decided import decide_attempts
+from analysis.stopping import (
+    METHODS,
+    StoppingRule,
+    decide,
+    monitoring_order,
+    repeated_interval,
+)
 from sample.errors import UsageError
 
 RULE = StoppingRule(600)
@@ -88,7 +92,41 @@ def test_a_small_gap_and_a_reversed_one_are_told_apart():
 def test_sizes_and_the_next_look():
     assert RULE.sizes[:2] == (60, 120) and RULE.sizes[-1] == 600
     assert RULE.next_size(60) == 120 and RULE.next_size(600) == 600
-    assert StoppingRule(600, method="betting").next_size(17) == 18
+    assert StoppingRule(600, method="betting").sizes == RULE.sizes
+
+
+def test_the_last_look_is_at_what_has_a_value():
+    assert RULE.reached(599, complete=False)[-1] == (8, 540)
+    assert RULE.reached(599, complete=True)[-1] == (9, 599)
+    assert RULE.reached(540, complete=True)[-1] == (8, 540)
+    assert RULE.reached(1, complete=True) == [(9, 1)]
+    rest, strict = gap(draw(np.random.default_rng(1), 0.0)[:599]), StoppingRule(600, margin=1e-4)
+    assert not decide(rest, strict).stop
+    found = decide(rest, strict, complete=True)
+    assert (found.stop, found.used, found.look) == (True, 599, 10)
+
+
+def test_few_problems_that_differ_decide_nothing():
+    values = np.zeros(600)
+    values[:4] = 0.5
+    found = decide(gap(values), StoppingRule(600, 0.1))
+    assert (found.answer, found.low, found.high) == (None, -1.0, 1.0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_interval_of_another_contrast_covers_although_the_gap_stopped_the_run(method):
+    rng, rule, covered = np.random.default_rng(11), StoppingRule(200, method=method), 0
+    for _ in range(100):
+        hard = draw(rng, 0.0, 200, 1)  # shared by both: what stops the one moves the other
+        found = decide(gap(hard), rule)
+        kept = rng.random(found.used) < 0.9
+        other = gap(hard[: found.used] * kept)
+        said = repeated_interval(other, rule, found.look, 0.05)
+        covered += said.low <= 0 <= said.high
+    assert covered >= 88  # 95 expected at least, 3 standard errors
+    assert said.n == found.used and said.method == "repeated"
+    whole = repeated_interval(other, rule, 0, 0.05)
+    assert (whole.low, whole.high) == (-1, 1)
 
 
 @pytest.mark.parametrize(
@@ -105,18 +143,3 @@ def test_the_order_is_a_seeded_shuffle_that_knows_only_names():
     order = monitoring_order(names, 0)
     assert order == monitoring_order(reversed(names), 0) != sorted(names)
     assert order != monitoring_order(names, 1)
-
-
-def test_records_decide_on_the_finished_prefix_of_the_order():
-    arms = {("base", "parallel"): 0.0, ("base", "sequential"): 0.95}
-    attempts = list(simulate(arms, problems=60, replicates=2, steps=4, seed=1))
-    order = monitoring_order({a.problem for a in attempts}, 0)
-    rule = StoppingRule(60, looks=2)
-    options = {"system": "base", "aggregator": "coverage", "steps": 4, "replicates": 2}
-    assert decide_attempts([], order, rule, **options).used == 0
-    whole = decide_attempts(attempts, order, rule, **options)
-    assert whole.answer == "gap" and whole.used in (30, 60)
-    unfinished = [a for a in attempts if (a.problem, a.step) != (order[3], 4)]
-    assert decide_attempts(unfinished, order, rule, **options).used == 0
-    late = [a for a in attempts if a.problem in order[:30]]
-    assert decide_attempts(late, order, rule, **options).used == 30

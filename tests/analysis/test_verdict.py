@@ -4,9 +4,9 @@ import pytest
 from analysis.config import AnalysisConfig
 from analysis.intervals import interval
 from analysis.statistic import Statistic
-from analysis.verdict import judge, judge_model
+from analysis.verdict import judge, judge_model, terms_of
 
-CONFIG = AnalysisConfig(margin=0.03)
+CONFIG = terms_of(AnalysisConfig(margin=0.03))
 NO_CHANGE = (0.0, 0.2)
 
 
@@ -88,7 +88,7 @@ def test_the_fixed_estimand_decides_by_replicate_noise():
     base, adapted = vector(0.1, 0.2, 30, 0, 0.001), vector(0.0, 0.2, 30, 1, 0.001)
     change = vector(0.0, 0.2, 30, 2, 0.001)
     assert judge(base, adapted, change, CONFIG).verdict != "CLOSED"
-    fixed = AnalysisConfig(estimand="fixed")
+    fixed = terms_of(AnalysisConfig(estimand="fixed"))
     assert judge(base, adapted, change, fixed).verdict == "CLOSED"
 
 

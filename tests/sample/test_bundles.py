@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sample.bundles import bundled, partner
+from sample.bundles import bundled, partner, without_cut
 from sample.errors import UsageError
 from sample.problems import Problem
 
@@ -35,6 +35,14 @@ def test_a_share_of_the_bundles_is_bundled_alike(problems, data):
     kept = [bundle for bundle in bundles if data.draw(st.booleans())]
     share = [group for bundle in kept for group in bundle]
     assert set(map(ids, bundled(share, paired=True))) == set(map(ids, kept))
+
+
+@given(st.integers(2, 12), st.integers(1, 12))
+def test_first_problems_without_a_cut_are_bundled_as_in_the_whole(problems, size):
+    first = without_cut(min(size, problems), problems)
+    assert min(size, problems) <= first <= min(size + 2, problems)
+    whole = set(map(ids, bundled(groups(problems), paired=True)))
+    assert set(map(ids, bundled(groups(problems)[: first * 2], paired=True))) <= whole
 
 
 def ids(bundle):

@@ -7,7 +7,7 @@ from sample.errors import UsageError
 from sample.models import ScriptedModel, TransformersModel
 from sample.run import Run
 from sample.runfolder import RunFolder
-from sample.stage import attempts_asked, make_attempts
+from sample.stage import attempts_asked, make_attempts, problems_of
 
 
 def test_attempts_asked_counts_each_arm_only_where_it_runs():
@@ -21,6 +21,7 @@ def test_attempts_asked_counts_each_arm_only_where_it_runs():
     assert attempts_asked(config, ["base"]) == (3 + 4) * 2 * 5 * 2
     assert attempts_asked(config, ["base", "diverse-s0"]) == (3 + 4) * 2 * 5 * 3
     assert attempts_asked(config, []) == 0
+    assert attempts_asked(config, ["base"], {"one": 2, "two": 1}) == (2 + 1) * 2 * 5 * 2
 
 
 def test_code_problems_need_the_sandbox_before_any_attempt_is_made(tmp_path, monkeypatch):
@@ -44,7 +45,8 @@ def test_code_problems_need_the_sandbox_before_any_attempt_is_made(tmp_path, mon
         config = SampleConfig({"base": ScriptedModel()}, problems, arms)
         folder = RunFolder(tmp_path / grader)
         folder.path.mkdir()
-        make_attempts(Run(folder, "abc", 0, 1), config, config_systems(config))
+        problems = problems_of(folder, config)
+        make_attempts(Run(folder, "abc", 0, 1), config, config_systems(config), problems)
 
     with pytest.raises(UsageError, match="no sandbox here"):
         make("code")

@@ -38,7 +38,7 @@ def test_what_is_appended_is_read_again(tmp_path):
             step=3, finish="error", correct=None, failure=Failure("Timeout", "60 s"),
             ledger=Ledger(0, 0, 0, 0, 1),
         ),
-        attempt(step=4, rejected=(DRAW, DRAW)),
+        attempt(step=4, rejected=(DRAW, DRAW), score=-1.5, weight=2),
         attempt(
             step=5, finish="skipped", correct=None, failure=Failure("not_applicable", "no gold")
         ),
@@ -52,8 +52,8 @@ def test_what_is_appended_is_read_again(tmp_path):
         assert store.attempts == records
 
 
-def test_a_line_without_rejected_draws_is_read_as_one_with_none(path):
-    change_line(path, 2, rejected="DROP")
+def test_a_line_without_rejected_draws_or_score_is_read_as_one_with_none(path):
+    change_line(path, 2, rejected="DROP", score="DROP", weight="DROP")
     assert read_attempts(path) == RECORDS
 
 

@@ -157,3 +157,25 @@ def test_reasoning_is_part_of_what_was_generated():
     assert (split.ledger.thinking, split.ledger.answer, split.ledger.generated) == (30, 20, 50)
     (unknown,) = to_attempts([Row("p", True, tokens=Tokens(reasoning=30.0))])
     assert math.isnan(unknown.ledger.generated) and unknown.ledger.cached is None
+
+
+def test_scores_may_be_negative_and_entropies_are_inverse_weights(tmp_path):
+    path = csv(tmp_path, "problem,correct,lp,h\na,1,-2.5,0.5\na,0,,\n")
+    first, second = read_rows(path, {"score": "lp", "entropy": "h"})
+    assert (first.score, first.weight) == (-2.5, 2.0)
+    assert (second.score, second.weight) == (None, None)
+    assert to_attempts([first])[0].score == -2.5 and to_attempts([first])[0].weight == 2.0
+
+
+@pytest.mark.parametrize(
+    "columns,says",
+    [
+        ({"score": "x"}, "score must be a finite number"),
+        ({"weight": "lp"}, "weight must be a number of at least 0"),
+        ({"weight": "h", "entropy": "h"}, "both weight and entropy"),
+    ],
+)
+def test_marks_that_are_none_are_refused(tmp_path, columns, says):
+    path = csv(tmp_path, "problem,correct,lp,h,x\na,1,-2.5,0.5,inf\n")
+    with pytest.raises(UsageError, match=says):
+        read_rows(path, columns)
