@@ -16,6 +16,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 from sample.engines.base import Decoding
 from sample.engines.drawing import draw, uniforms
+from sample.engines.prefixes import Known, Prefixes
 from sample.engines.slots import SlotCache, causal_mask
 from sample.errors import UsageError
 
@@ -35,12 +36,26 @@ TOKEN, POSITION, FIRST, LIMIT, KIND = range(5)
 
 @dataclass(eq=False)
 class Sequence:
-    """One generation under way. tokens: the generated ids, filled in when it has finished."""
+    """One generation under way.
+
+    cached: tokens of the prompt that had been read before; filled in when it joins.
+    tokens: the generated ids, filled in when it has finished.
+    """
 
     prompt: list[int]
     seed: int
     decoding: Decoding
+    cached: int = 0
     tokens: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Tokens of one prompt to be read in one pass, from the position ``begin`` on."""
+
+    slot: int
+    begin: int
+    tokens: list[int]
 
 
 class Batch:
@@ -65,6 +80,7 @@ class Batch:
         self._count: Counter[Decoding] = Counter()
         slots = -(-self._slots // ROWS) * ROWS
         self._cache = SlotCache(self._config.num_hidden_layers, self._device)
+        self._prefixes = Prefixes(self._cache)
         self._state = torch.zeros(slots, 5, dtype=torch.long, device=self._device)
         self._uniform = torch.zeros(slots, 0, dtype=torch.float64, device=self._device)
         self._output = torch.zeros(slots, 0, dtype=torch.long, device=self._device)
@@ -79,33 +95,54 @@ class Batch:
 
         The last token goes through the first ``step``, which draws what follows it.
         """
-        ordered = sorted(sequences, key=lambda sequence: -len(sequence.prompt))
-        start = len(self.live)
-        for group in _groups([len(sequence.prompt) - 1 for sequence in ordered]):
-            chosen = ordered[group.start : group.stop]
-            self._prefill(start + group.start, [s.prompt[:-1] for s in chosen])
-        self._enter(start, ordered)
+        waiting = sequences
+        while waiting:
+            reading, waiting = self._apart(waiting)
+            self._read(list(reading.values()))
+            for sequence, known in reading.items():
+                sequence.cached = known.tokens
+            self._enter(list(reading))
 
-    def _prefill(self, start: int, prompts: list[list[int]]) -> None:
-        """Write prompts, longest first, to the slots from ``start`` on, a chunk at a time."""
-        width = -(-len(prompts[0]) // ROWS) * ROWS
-        padded = [prompt + [0] * (width - len(prompt)) for prompt in prompts]
-        tokens = torch.tensor(padded, dtype=torch.long, device=self._device)
-        chunk = self._chunk(len(prompts), width)
-        for offset in range(0, width, chunk):
-            rows = sum(len(prompt) > offset for prompt in prompts)
-            part = tokens[:rows, offset : offset + chunk]
-            positions = torch.arange(offset, offset + part.shape[1], device=self._device)
-            positions = positions.expand(rows, -1)
-            self._forward(self._model.base_model, start, part, positions, offset + chunk)
+    def _apart(self, sequences: list[Sequence]) -> tuple[dict[Sequence, Known], list[Sequence]]:
+        """Those to read now, and those that will then find more of their prompt in the store."""
+        now: dict[Sequence, Known] = {}
+        later, missing = [], set()
+        for sequence in sequences:
+            known = self._prefixes.find(sequence.prompt[:-1])
+            if known.missing in missing:
+                later.append(sequence)
+            else:
+                now[sequence] = known
+                missing |= {known.missing} - {None}
+        return now, later
 
-    def _chunk(self, rows: int, width: int) -> int:
-        if self._device.type == "cpu":
-            return CPU_CHUNK
-        return min(width, max(ROWS, PREFILL_TOKENS // rows // ROWS * ROWS))
+    def _read(self, prompts: list[Known]) -> None:
+        """Put the prompts into the next free slots: what is stored is copied, the rest is read."""
+        start, longest = len(self.live), max(len(known.prompt) for known in prompts)
+        self._cache.reserve(start + len(prompts), longest)
+        self._prefixes.load(start, prompts)
+        chunk = CPU_CHUNK if self._device.type == "cpu" else PREFILL_TOKENS
+        for begin in range(0, longest, chunk):
+            pieces = sorted(_pieces(start, prompts, begin, begin + chunk), key=_shorter)
+            for group in _groups([len(piece.tokens) for piece in pieces]):
+                self._pass(pieces[group.start : group.stop], begin + chunk)
+        self._prefixes.save(start, prompts)
 
-    def _enter(self, start: int, sequences: list[Sequence]) -> None:
-        stop = start + len(sequences)
+    def _pass(self, pieces: list[_Piece], end: int) -> None:
+        """Read pieces, longest first, that end before the position ``end``."""
+        width = -(-len(pieces[0].tokens) // ROWS) * ROWS
+        padded = [piece.tokens + [0] * (width - len(piece.tokens)) for piece in pieces]
+        tokens = torch.tensor(padded, device=self._device)
+        begin = torch.tensor([piece.begin for piece in pieces], device=self._device)
+        slots = torch.tensor([piece.slot for piece in pieces], device=self._device)
+        positions = begin[:, None] + torch.arange(width, device=self._device)
+        reach = max(piece.begin for piece in pieces) + width
+        self._cache.reserve(0, reach)
+        longest = end if self._device.type == "cpu" else reach
+        self._forward(self._model.base_model, slots, tokens, positions, longest)
+
+    def _enter(self, sequences: list[Sequence]) -> None:
+        start, stop = len(self.live), len(self.live) + len(sequences)
         longest = max(s.decoding.max_new_tokens for s in sequences)
         self._uniform = _widened(self._uniform, longest)
         self._output = _widened(self._output, longest)
@@ -133,9 +170,9 @@ class Batch:
         rows = -(-live // ROWS) * ROWS
         position = self._state[:rows, POSITION]
         longest = int(position[:live].max()) + 1
-        logits = self._forward(
-            self._model, 0, self._state[:rows, TOKEN, None], position[:, None], longest
-        ).logits[:live, -1]
+        tokens = self._state[:rows, TOKEN, None]
+        made = self._forward(self._model, slice(rows), tokens, position[:, None], longest)
+        logits = made.logits[:live, -1]
         state = self._state[:live]
         done = state[:, POSITION] - state[:, FIRST]
         token = self._draw(logits, self._uniform[:live].gather(1, done[:, None])[:, 0])
@@ -182,12 +219,12 @@ class Batch:
     def _forward(
         self,
         model: torch.nn.Module,
-        start: int,
+        slots: slice | torch.Tensor,
         tokens: torch.Tensor,
         positions: torch.Tensor,
         longest: int,
     ):
-        length = self._cache.place(start, positions, longest)
+        length = self._cache.place(slots, positions, longest)
         return model(
             input_ids=tokens,
             attention_mask=self._mask(positions, length),
@@ -233,20 +270,29 @@ def _rule(decoding: Decoding) -> Decoding:
     return replace(decoding, max_new_tokens=0)
 
 
+def _pieces(start: int, prompts: list[Known], begin: int, end: int) -> Iterator[_Piece]:
+    """What is to be read of the positions from ``begin`` to ``end``."""
+    for slot, known in enumerate(prompts, start):
+        first = max(begin, known.tokens)
+        if tokens := list(known.prompt[first:end]):
+            yield _Piece(slot, first, tokens)
+
+
+def _shorter(piece: _Piece) -> int:
+    return -len(piece.tokens)
+
+
 def _groups(lengths: list[int]) -> Iterator[range]:
     """Ranges of rows to prefill together. lengths: prompt tokens to write, longest first."""
     start, padding = 0, 0
     for row, length in enumerate(lengths):
-        if length == 0:
-            break
         padding += lengths[start] - length
         tokens = (row - start + 1) * (lengths[start] + ROWS)
         if padding > SPARE_TOKENS or (tokens > PREFILL_TOKENS and row > start):
             yield range(start, row)
             start, padding = row, 0
-    stop = sum(length > 0 for length in lengths)
-    if stop > start:
-        yield range(start, stop)
+    if lengths:
+        yield range(start, len(lengths))
 
 
 def _widened(table: torch.Tensor, width: int) -> torch.Tensor:

@@ -64,8 +64,7 @@ class SlotLayer(CacheLayerMixin):
         at = self.cache
         self.keys[at.rows, :, at.positions] = key_states.transpose(1, 2)
         self.values[at.rows, :, at.positions] = value_states.transpose(1, 2)
-        here = (slice(at.start, at.stop), slice(None), slice(at.length))
-        return self.keys[here], self.values[here]
+        return self.keys[at.slots, :, : at.length], self.values[at.slots, :, : at.length]
 
     def grow(self, slots: int, length: int) -> None:
         if self.keys is None or self.values is None:
@@ -95,20 +94,22 @@ class SlotCache(Cache):
     def __init__(self, layers: int, device: torch.device) -> None:
         self.device = device
         self.capacity = (0, 0)
-        self.start, self.stop, self.length = 0, 0, 0
+        self.length = 0
+        self.slots: slice | torch.Tensor = slice(0)
         self.rows = self.positions = torch.zeros(0, 1, dtype=torch.long, device=device)
         super().__init__(layers=[SlotLayer(self) for _ in range(layers)])
 
-    def place(self, start: int, positions: torch.Tensor, longest: int) -> int:
-        """The next pass writes rows ``start, start + 1, ...`` at ``positions`` [rows, queries].
+    def place(self, slots: slice | torch.Tensor, positions: torch.Tensor, longest: int) -> int:
+        """The next pass writes these slots at ``positions`` [rows, queries].
 
-        longest: one more than the largest position. Returns the length of the keys that the
-        layers will give back. Grows the cache, by doubling, where needed.
+        slots: as a tensor [rows], or as a slice from 0 on, whose keys need not be copied.
+        longest: keys that a query may see, for which room is made. Returns the length of the keys
+        that the layers will give back.
         """
-        self.start, self.stop = start, start + positions.shape[0]
-        self.positions, self.length = positions, padded_length(longest)
-        self.rows = torch.arange(start, self.stop, device=self.device)[:, None]
-        self._reserve(self.stop, self.length)
+        self.reserve(slots.stop if isinstance(slots, slice) else 0, longest)
+        self.slots, self.positions, self.length = slots, positions, padded_length(longest)
+        rows = torch.arange(slots.stop, device=self.device) if isinstance(slots, slice) else slots
+        self.rows = rows[:, None]
         return self.length
 
     def move(self, sources: list[int], targets: list[int], length: int) -> None:
@@ -118,7 +119,9 @@ class SlotCache(Cache):
         for layer in self.layers:
             layer.move(source, target, length)  # type: ignore[union-attr]
 
-    def _reserve(self, slots: int, length: int) -> None:
+    def reserve(self, slots: int, length: int) -> None:
+        """Make room for slots of a length, by doubling, where there is none."""
+        length = padded_length(length)
         have_slots, have_length = self.capacity
         if slots <= have_slots and length <= have_length:
             return

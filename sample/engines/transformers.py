@@ -27,8 +27,8 @@ JOIN_PATIENCE = 8
 class TransformersEngine:
     """The ``Engine`` of a loaded model; a plain model or one with a PEFT adapter on it.
 
-    model: may be in training; it is put in eval mode while the engine works. Its weights may
-    change between, not during, calls of ``generate``.
+    model: may be in training; it is put in eval mode while the engine works. After a change of its
+    weights it needs another engine, because this one keeps what it has read.
     batch: most sequences at once. chat_template: options of the template, e.g. enable_thinking.
 
     Raises:
@@ -74,7 +74,7 @@ class TransformersEngine:
         sequence = Sequence(prompt.ids, request.seed, request.decoding)
         await self._finished(sequence)
         stopped = sequence.tokens[-1] in self._stops
-        return self._chat.generation(prompt, sequence.tokens, stopped, 0, begin)
+        return self._chat.generation(prompt, sequence.tokens, stopped, sequence.cached, begin)
 
     def count_prompt_tokens(self, messages: list[Message]) -> int:
         """Tokens of the rendered conversation, generation prompt included."""

@@ -18,19 +18,21 @@ def test_mask_shows_each_query_itself_and_what_is_before_it():
 def test_rows_are_written_at_their_own_positions_and_survive_growth_and_moves():
     cache = SlotCache(1, torch.device("cpu"))
 
-    def write(start: int, positions: list[list[int]], value: float) -> torch.Tensor:
+    def write(slots: slice | torch.Tensor, positions: list[list[int]], value: float):
         at = torch.tensor(positions)
-        cache.place(start, at, int(at.max()) + 1)
+        cache.reserve(int(torch.arange(9)[slots].max()) + 1, int(at.max()) + 1)
+        cache.place(slots, at, int(at.max()) + 1)
         new = torch.full((len(positions), 2, len(positions[0]), 4), value)
         return cache.update(new, -new, 0)[0]
 
-    keys = write(0, [[0, 1, 2], [0, 1, 2]], 1.0)
+    keys = write(slice(2), [[0, 1, 2], [0, 1, 2]], 1.0)
     assert keys.shape == (2, 2, 128, 4)
-    write(0, [[3], [1]], 2.0)
-    keys = write(2, [[300]] * 9, 3.0)
-    assert keys.shape == (9, 2, 320, 4) and (keys[:, :, 300] == 3).all()
+    write(slice(2), [[3], [1]], 2.0)
+    keys = write(torch.tensor([8, 2]), [[300], [299]], 3.0)
+    assert keys.shape == (2, 2, 320, 4)
+    assert (keys[0, :, 300] == 3).all() and (keys[1, :, 299] == 3).all()
     cache.move([1], [5], 128)
-    cache.place(0, torch.zeros(6, 1, dtype=torch.long), 4)
+    cache.place(slice(6), torch.zeros(6, 1, dtype=torch.long), 4)
     layer = cache.layers[0]
     assert layer.keys[0, 0, :5, 0].tolist() == [1, 1, 1, 2, 0]  # type: ignore[index]
     assert layer.keys[5, 1, :4, 0].tolist() == [1, 2, 1, 0]  # type: ignore[index]

@@ -1,5 +1,6 @@
 import asyncio
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import Gemma2Config, Gemma2ForCausalLM
 
 from sample.engines.base import Decoding, Request
+from sample.engines.batch import Batch, Sequence
 from sample.engines.drawing import draw, uniforms
 from sample.engines.transformers import TransformersEngine
 from sample.errors import ForageError, UsageError
@@ -296,6 +298,78 @@ def test_a_chain_of_requests_runs_on(model, tokenizer):
     assert asyncio.run(chains(range(6)))[4] == asyncio.run(chains([4]))[0]
 
 
+def conversations(seed: int, turns: int = 5) -> list[list[dict[str, str]]]:
+    """What a chain asks at each turn: all that stood before, an answer, and one question more."""
+    rng, messages, asked = np.random.default_rng(seed), [], []
+    for turn in range(turns):
+        words = " ".join(f"w{i}" for i in rng.integers(0, 240, rng.integers(10, 50)))
+        role = {"role": "assistant", "content": words[:40].rsplit(" ", 1)[0]}
+        messages += [*([role] if turn else []), {"role": "user", "content": words}]
+        asked.append(list(messages))
+    return asked
+
+
+@pytest.mark.parametrize("decoding", [SAMPLED, replace(SAMPLED, temperature=0)])
+def test_a_chain_reads_on_from_its_last_prompt_with_the_same_bits(
+    make_model, tokenizer, logits_seen, decoding
+):
+    model = make_model(num_hidden_layers=2)
+    engine, decoding = engine_of(model, tokenizer), replace(decoding, max_new_tokens=3)
+    chains = [conversations(seed) for seed in range(3)]
+    requests = [
+        [Request(chain[turn], 100 * turn + n, decoding) for n, chain in enumerate(chains)]
+        for turn in range(5)
+    ]
+
+    async def turns():
+        made = []
+        for turn in requests:
+            made.append(await asyncio.gather(*(engine.generate(request) for request in turn)))
+        return made
+
+    made, stored = asyncio.run(turns()), dict(logits_seen)
+    logits_seen.clear()
+    for asked, answered in zip(requests, made, strict=True):
+        for request, generation in zip(asked, answered, strict=True):
+            alone = asyncio.run(engine_of(model, tokenizer).generate(request))
+            assert (alone.text, alone.ledger.cached) == (generation.text, 0)
+    assert logits_seen == stored and len(stored) > 30
+    for earlier, later in pairwise(made):
+        for before, after in zip(earlier, later, strict=True):
+            assert before.ledger.prompt - 8 <= after.ledger.cached < after.ledger.prompt
+
+
+def test_a_prompt_of_one_token_is_sampled(model, tokenizer):
+    sequence = Sequence([5], 3, Decoding(max_new_tokens=2))
+    batch = Batch(model, 4, [])
+    batch.join([sequence])
+    assert batch.step() == [] and batch.step() == [sequence]
+    assert (len(sequence.tokens), sequence.cached) == (2, 0)
+
+
+def test_attempts_on_one_prompt_read_it_once(model, tokenizer):
+    engine, content = engine_of(model, tokenizer), " ".join(f"w{i}" for i in range(60))
+    requests = [Request([{"role": "user", "content": content}], seed, SAMPLED) for seed in range(4)]
+
+    async def together():
+        return await asyncio.gather(*(engine.generate(request) for request in requests))
+
+    made = asyncio.run(together())
+    assert sorted(g.ledger.cached or 0 for g in made) == [0, 56, 56, 56]
+    assert {g.ledger.prompt for g in made} == {63}
+
+
+def test_a_store_that_is_too_small_changes_nothing_and_does_not_grow(model, tokenizer, monkeypatch):
+    requests = make_requests(30, Decoding(max_new_tokens=4)) * 2
+    expected = ask(engine_of(model, tokenizer), requests)
+    block = 3 * 2 * 2 * 16 * 8 * 4  # layers, keys and values, heads, width, tokens, bytes
+    monkeypatch.setattr("sample.engines.prefixes.SPACE", {"cpu": 20 * block})
+    engine = engine_of(model, tokenizer, batch=8)
+    assert ask(engine, requests) == expected
+    store = engine._batch._prefixes
+    assert len(store._blocks) == len(store._pool[0][0]) == 20
+
+
 def test_a_model_in_training_with_an_adapter_samples_in_eval_mode_and_is_restored(
     make_model, tokenizer
 ):
@@ -311,7 +385,7 @@ def test_a_model_in_training_with_an_adapter_samples_in_eval_mode_and_is_restore
     assert [module.training for module in adapted.modules()] == modes
     assert ask(engine, requests) == first
     with adapted.disable_adapter():
-        assert ask(engine, requests) != first
+        assert ask(engine_of(adapted, tokenizer), requests) != first
     assert all(parameter.grad is None for parameter in adapted.parameters())
 
 
