@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from sample.config import SampleConfig, System
+from sample.engines.adapters import check_bases
 from sample.problems import Problem
 from sample.progress import say
 from sample.provenance import environment, files_hash, problems_hash
@@ -27,6 +28,7 @@ def make_attempts(
     systems = [system for system in systems if arms_on(config, system.name)]
     if not systems:
         return
+    check_bases(systems)
     say(f"sample: {', '.join(system.name for system in systems)}")
     problems = load_all(config)
     if any(problem.grader == "code" for problem in problems):
