@@ -5,6 +5,7 @@ manifest.json    versions, hardware and hashes of problems, models and adapters
 attempts.jsonl   one line per finished attempt (sample.store)
 withdrawn.jsonl  attempts that were made again (sample.withdrawal)
 adapters/NAME/   trained adapters
+training.csv     a row for each of them
 logs/            what the worker processes printed
 error.log        the last unexpected error
 summary.json, report.html
