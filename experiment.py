@@ -26,6 +26,7 @@ from sample.run import Run, at_work, find_run, folder_name
 from sample.runfolder import RunFolder
 from sample.strategies import check_arms, check_sizes
 from train.config import TrainConfig
+from train.grid import expand
 from train.pretrain.config import PretrainConfig
 
 SECTIONS: dict[str, type] = {
@@ -150,6 +151,9 @@ def _check_train(train: TrainConfig, sample: SampleConfig) -> None:
     find_model(sample, train.model, "train.model")
     for name, method in train.methods.items():
         _need_name(name, "train.methods")
+        depths, most = method.history.depths if method.history else (), sample.attempts
+        deep = f"at most sample.attempts ({most}) weights"
+        need(len(depths) <= most, f"train.methods.{name}.histories.depths", deep, depths)
         for family in method.rewards:
             known = f"families of sample.problems: {', '.join(sample.problems)}"
             need(family in sample.problems, f"train.methods.{name}.rewards", known, family)
@@ -216,17 +220,23 @@ def resolved(experiment: Experiment) -> dict[str, Any]:
 
 @contextmanager
 def begun(
-    target: Path, out: Path | None, overrides: tuple[str, ...], *needs: str, stops: bool = False
+    target: Path,
+    out: Path | None,
+    overrides: tuple[str, ...],
+    *needs: str,
+    grid: tuple[str, ...] = (),
+    stops: bool = False,
 ) -> Iterator[tuple[Experiment, Run]]:
     """The experiment of CONFIG_OR_RUN and its run, begun or resumed.
 
-    needs: the sections the verb cannot do without. stops: it needs a stopping rule too.
+    needs: the sections the verb cannot do without. grid: see ``train.grid.expand``. stops: it needs
+    a stopping rule too.
 
     Raises:
         UsageError: no such config, one of no use here, or a run folder of something else.
         ForageError: in place of an unexpected error, which is logged in the run folder.
     """
-    experiment, folder = checked(target, out, overrides, *needs)
+    experiment, folder = checked(target, out, overrides, *needs, grid=grid)
     if stops:
         experiment.section("analyze").need_stopping()
     with at_work(folder, resolved(experiment)) as run:
@@ -234,7 +244,11 @@ def begun(
 
 
 def checked(
-    target: Path, out: Path | None, overrides: tuple[str, ...], *needs: str
+    target: Path,
+    out: Path | None,
+    overrides: tuple[str, ...],
+    *needs: str,
+    grid: tuple[str, ...] = (),
 ) -> tuple[Experiment, RunFolder]:
     """The experiment of CONFIG_OR_RUN, ready to begin, and its folder, which may not exist yet.
 
@@ -242,6 +256,10 @@ def checked(
         UsageError: no such config, or one of no use here.
     """
     data, folder = find_run(target, out, overrides)
+    if grid:
+        if target.is_dir():
+            raise UsageError(f"--grid goes with a config; {target} has its cells already: drop it")
+        data = expand(data, grid)
     experiment = experiment_from(data)
     for name in needs:
         experiment.section(name)

@@ -225,19 +225,35 @@ def sample(target: Path, out: Path | None, overrides: tuple[str, ...], **how: bo
 
 
 @_verb
-def train(target: Path, out: Path | None, overrides: tuple[str, ...]) -> None:
-    """Train the adapters: every method with every seed.
+@click.option(
+    "--grid",
+    multiple=True,
+    metavar="KEY=V1,V2,..",
+    help="Train every method once for each value of the key; repeatable, for all combinations.",
+)
+def train(
+    target: Path, out: Path | None, overrides: tuple[str, ...], grid: tuple[str, ...]
+) -> None:
+    """Train the adapters: every method with every seed; ends with a table, also as training.csv.
 
-    Example: forage train runs/demo --set workers=4
+    A cell of a grid is a method of its own, e.g. diverse-novelty0.5-learning_rate1e-3, so the run
+    is sampled, analyzed and resumed like any other.
+
+    \b
+    Examples:
+      forage train runs/demo --set workers=4
+      forage train configs/demo.yaml -o runs/grid --grid train.learning_rate=1e-3,5e-4 \\
+        --grid train.methods.diverse.rewards.countdown.novelty=0.5,1,2
     """
     from experiment import begun
     from sample.progress import say
-    from train.stage import check_training, train_adapters
+    from train.stage import check_training, show_training, train_adapters
 
-    with begun(target, out, overrides, "sample", "train") as (experiment, work):
+    with begun(target, out, overrides, "sample", "train", grid=grid) as (experiment, work):
         config, training = experiment.section("sample"), experiment.section("train")
         check_training(work.folder, training, config)
         train_adapters(work, training, config)
+        show_training(work.folder, training)
         say(f"trained: {', '.join(training.adapters)}; next: forage run {work.folder.path}")
 
 

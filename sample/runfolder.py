@@ -6,6 +6,7 @@ attempts.jsonl   one line per finished attempt (sample.store)
 withdrawn.jsonl  attempts that were made again (sample.withdrawal)
 order.json       family -> its problems as they are sampled and watched, where a rule may stop
 adapters/NAME/   trained adapters
+training.csv     a row for each of them
 logs/            what the worker processes printed
 error.log        the last unexpected error
 summary.json, report.html

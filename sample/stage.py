@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from sample.bundles import without_cut
 from sample.config import SampleConfig, System
+from sample.engines.adapters import check_bases
 from sample.errors import UsageError
 from sample.problems import Problem
 from sample.progress import say
@@ -39,6 +40,7 @@ def make_attempts(
     systems = [system for system in systems if arms_on(config, system.name)]
     if not systems:
         return
+    check_bases(systems)
     say(f"sample: {', '.join(system.name for system in systems)}")
     if any(problem.grader == "code" for problem in problems):
         require_sandbox()

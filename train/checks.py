@@ -4,6 +4,7 @@ import math
 import warnings
 from collections import deque
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase, TrainerCallback
@@ -17,7 +18,8 @@ from sample.prompts import conversation
 from train.config import TrainConfig
 
 PATIENCE = 10
-"""Steps without any difference between the rewards of a group before that is said."""
+"""Steps without any difference between the rewards of a group before that is said; one is enough
+where all attempts are correct, or none is."""
 
 
 def check_settings(
@@ -112,9 +114,13 @@ def check_template(tokenizer: PreTrainedTokenizerBase, options: Mapping[str, Any
 
 
 class Watch(TrainerCallback):
-    """Stops a run whose loss is not a number; says so if the rewards teach nothing."""
+    """Stops a run whose loss is not a number; says so if the rewards teach nothing.
 
-    def __init__(self) -> None:
+    checkpoints: the folder that holds them.
+    """
+
+    def __init__(self, checkpoints: Path) -> None:
+        self._checkpoints = checkpoints
         self._recent: deque[dict[str, float]] = deque(maxlen=PATIENCE)
         self._said = False
 
@@ -126,15 +132,22 @@ class Watch(TrainerCallback):
         if "reward" not in logs:
             return
         if not all(math.isfinite(logs.get(key) or 0.0) for key in ("loss", "grad_norm")):
-            raise ForageError(
-                f"train: step {state.global_step}: the loss or its gradient is not finite; the "
-                "last checkpoint is sound; lower train.learning_rate, or load the model in float32"
-            )
+            raise ForageError(self._diverged(state.global_step, logs.get("learning_rate")))
         self._recent.append(logs)
         flat = all(step["frac_reward_zero_std"] == 1.0 for step in self._recent)
-        if len(self._recent) == PATIENCE and flat and not self._said:
+        first = len(self._recent) == 1 and logs.get("accuracy") in (0, 1)
+        if flat and (first or len(self._recent) == PATIENCE) and not self._said:
             self._said = True
             warnings.warn(likely_cause(list(self._recent)), stacklevel=2)
+
+    def _diverged(self, step: int, rate: float | None) -> str:
+        saved = sorted(self._checkpoints.glob("checkpoint-*"), key=lambda p: int(p.name[11:]))
+        sound = f"{saved[-1]} is sound, a PEFT folder" if saved else "there is no checkpoint yet"
+        return (
+            f"train: step {step}: the loss or its gradient is not finite; {sound}; train again "
+            f"under another run name with a lower train.learning_rate (at this step: {rate}), or "
+            "with dtype: float32 for the model"
+        )
 
 
 def likely_cause(steps: Sequence[Mapping[str, float]]) -> str:
@@ -148,4 +161,5 @@ def likely_cause(steps: Sequence[Mapping[str, float]]) -> str:
         cause = "every attempt is correct: take harder problems"
     else:
         cause = "the attempts of a group are alike: raise the temperature or group_size"
-    return f"train: {len(steps)} steps without a difference of reward in any group; {cause}"
+    count = "the first step" if len(steps) == 1 else f"{len(steps)} steps"
+    return f"train: {count} without a difference of reward in any group; {cause}"

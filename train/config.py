@@ -1,21 +1,31 @@
 """The `train` section of a config."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
-from sample.config import need
+from sample.config import need, parse
 from sample.models import LORA_RANKS
 
 QUALITIES = ("correct", "coverage", "distinct", "marginal")
 GATES = ("solved", "wrong", "none")
+ALGORITHMS = ("grpo", "sft")
+SETTABLE = (
+    "steps", "groups", "group_size", "learning_rate", "lora_rank", "lora_alpha", "kl", "entropy",
+    "scale_rewards", "loss", "refresh",
+)  # fmt: skip
+"""The keys of ``train`` that a method may set for itself."""
+POLICY = ("kl", "entropy", "scale_rewards", "loss")
+"""Those of them that algorithm sft has not."""
 DONE = "done.json"
 """The file in the folder of a finished adapter."""
 
 
 @dataclass(frozen=True)
 class RewardConfig:
-    """What an attempt on a problem of one family earns: its quality + weight x novelty.
+    """What an attempt on a problem of one family earns: its quality, and the weighted other parts.
 
+    Answers are equal where the grader's canonical forms are.
     quality: what a correct answer earns. "correct": 1. "coverage": what it adds to pass@k of its
         group, for families judged by coverage. "distinct": equal answers of a group share one
         credit. "marginal": 1 while the history holds no correct answer.
@@ -23,20 +33,39 @@ class RewardConfig:
     gate: "solved": novelty pays nothing once the history holds a correct answer. "wrong": it pays
         all but a repeated wrong answer, for families judged by a vote. "none": it pays new answers
         alone, so that the model learns to leave right ones.
+    k: of pass@k, for quality coverage; default half of the group.
+    unlikely: share of its quality that the likeliest attempt of a group loses, less the others.
+    crowding, repetition: weights of the penalties on answers that the group, or the chain, holds.
+    length: weight of the length reward, which pays short correct attempts and fines long ones.
     """
 
     quality: str = "correct"
     novelty: float = 0.0
     gate: str = "solved"
+    k: int | None = None
+    unlikely: float = 0.0
+    crowding: float = 0.0
+    repetition: float = 0.0
+    length: float = 0.0
 
-    def check(self, where: str) -> None:
+    def check(self, where: str, size: int) -> None:
         """
+        size: attempts of a group.
+
         Raises:
             UsageError: an unknown value, or an option that would have no effect.
         """
         known = f"one of {', '.join(QUALITIES)}"
         need(self.quality in QUALITIES, f"{where}.quality", known, self.quality)
-        need(self.novelty >= 0, f"{where}.novelty", "0 (off) or more", self.novelty)
+        if self.k is not None:
+            pays = "coverage where k is given"
+            need(self.quality == "coverage", f"{where}.quality", pays, self.quality)
+            group = f"1 to group_size ({size})"
+            need(1 <= self.k <= size, f"{where}.k", group, self.k)
+        need(0 <= self.unlikely <= 1, f"{where}.unlikely", "0 (off) to 1", self.unlikely)
+        for key in ("novelty", "crowding", "repetition", "length"):
+            weight = getattr(self, key)
+            need(weight >= 0, f"{where}.{key}", "0 (off) or more", weight)
         need(self.gate in GATES, f"{where}.gate", f"one of {', '.join(GATES)}", self.gate)
         if self.novelty == 0:
             default = f"{GATES[0]} (the default) where novelty is 0"
@@ -44,31 +73,84 @@ class RewardConfig:
 
 
 @dataclass(frozen=True)
-class MethodConfig:
-    """What one ablation of the training conditions on and rewards.
+class HistoryConfig:
+    """Which earlier answers the attempts of a method see.
 
-    histories: false = every prompt is the bare question; true = after k own earlier answers, with
-        k drawn uniformly from 0..attempts-1.
-    rewards: of each family; a family not named is paid for correctness alone.
+    depths: weights of k = 0, 1, .. earlier answers; default: 0..attempts-1 alike.
+    base: share of histories made by the untouched model, not by the adapter under training.
+    solved: share of histories that hold a correct answer; a chain is walked up to 4 times to meet
+        it, and what was reached is logged. Default: as the chains come.
+    replay: a run folder whose chains on train problems are the histories, in place of new ones.
     """
 
-    histories: bool = True
-    rewards: Mapping[str, RewardConfig] = field(default_factory=dict)
-
-    def reward(self, family: str) -> RewardConfig:
-        return self.rewards.get(family, RewardConfig())
+    depths: tuple[float, ...] = ()
+    base: float = 0.0
+    solved: float | None = None
+    replay: str | None = None
 
     def check(self, where: str) -> None:
         """
         Raises:
+            UsageError: a value out of range, or an option that would have no effect.
+        """
+        weights = not self.depths or (min(self.depths) >= 0 and sum(self.depths[1:]) > 0)
+        some = "weights of 0 or more, one of k >= 1 above 0"
+        need(weights, f"{where}.depths", some, self.depths)
+        need(0 <= self.base <= 1, f"{where}.base", "a share, 0 to 1", self.base)
+        solved = self.solved is None or 0 <= self.solved <= 1
+        need(solved, f"{where}.solved", "a share, 0 to 1", self.solved)
+        if self.replay is not None:
+            need(self.base == 0, f"{where}.base", "0 where histories are replayed", self.base)
+
+
+@dataclass(frozen=True)
+class MethodConfig:
+    """What one ablation of the training conditions on, learns by and rewards.
+
+    histories: false = every prompt is the bare question; true = after k own earlier answers, with
+        k drawn uniformly from 0..attempts-1; or the keys of a ``HistoryConfig``.
+    rewards: of each family; a family not named is paid for correctness alone.
+    algorithm: "grpo", or "sft": rejection sampling, fine-tuning on the untouched model's own
+        correct attempts (arXiv 2308.01825), as many attempts and steps as GRPO has.
+    set: keys of ``train`` that this method has for itself, e.g. kl: 0.1.
+    """
+
+    histories: bool | HistoryConfig = True
+    rewards: Mapping[str, RewardConfig] = field(default_factory=dict)
+    algorithm: str = "grpo"
+    set: Mapping[str, Any] = field(default_factory=dict)
+
+    def reward(self, family: str) -> RewardConfig:
+        return self.rewards.get(family, RewardConfig())
+
+    @property
+    def history(self) -> HistoryConfig | None:
+        """What histories are like; None without any."""
+        if isinstance(self.histories, HistoryConfig):
+            return self.histories
+        return HistoryConfig() if self.histories else None
+
+    def check(self, where: str, size: int) -> None:
+        """
+        size: attempts of a group.
+
+        Raises:
             UsageError: an unknown value, or an option that would have no effect.
         """
+        known = f"one of {', '.join(ALGORITHMS)}"
+        need(self.algorithm in ALGORITHMS, f"{where}.algorithm", known, self.algorithm)
+        if self.history is not None:
+            self.history.check(f"{where}.histories")
+        if self.algorithm == "sft":
+            given = ", ".join(self.rewards)
+            need(not given, f"{where}.rewards", "none with algorithm sft", given)
         for family, reward in self.rewards.items():
             at = f"{where}.rewards.{family}"
-            reward.check(at)
-            if not self.histories:
+            reward.check(at, size)
+            if self.history is None:
                 off = "0 where histories is false"
                 need(reward.novelty == 0, f"{at}.novelty", off, reward.novelty)
+                need(reward.repetition == 0, f"{at}.repetition", off, reward.repetition)
                 alone = "not marginal where histories is false"
                 need(reward.quality != "marginal", f"{at}.quality", alone, reward.quality)
 
@@ -82,6 +164,7 @@ class TrainConfig:
     process; fewer need less memory.
     learning_rate: at the first step; it falls linearly to 0 at the last.
     kl: weight of the KL divergence from the untouched model (TRL's beta).
+    entropy: weight of the bonus on the mean entropy of the tokens (TRL's entropy_coef).
     scale_rewards: what advantages are divided by: "none", the "group"'s or the "batch"'s deviation.
     loss: "dapo" (mean over the step's tokens) or "dr_grpo" (sum over a fixed length).
     refresh: steps for which histories are sampled at once, and between checkpoints.
@@ -99,6 +182,7 @@ class TrainConfig:
     lora_rank: int = 16
     lora_alpha: int = 32
     kl: float = 0.0
+    entropy: float = 0.0
     scale_rewards: str = "none"
     loss: str = "dapo"
     refresh: int = 5
@@ -107,8 +191,8 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         need(bool(self.methods), "train.methods", "at least one method", "none")
-        for name, method in self.methods.items():
-            method.check(f"train.methods.{name}")
+        for name in self.methods:
+            self._check_method(name)
         need(bool(self.seeds), "train.seeds", "at least one seed", self.seeds)
         need(len(set(self.seeds)) == len(self.seeds), "train.seeds", "no seed twice", self.seeds)
         for key in ("steps", "groups", "refresh", "lora_alpha", "problem_count"):
@@ -117,13 +201,41 @@ class TrainConfig:
         need(size >= 2, "train.group_size", "2 or more (advantages compare attempts)", size)
         need(self.batch >= size, "train.batch", f"at least group_size ({size})", self.batch)
         need(self.learning_rate > 0, "train.learning_rate", "above 0", self.learning_rate)
-        need(self.kl >= 0, "train.kl", "0 (off) or more", self.kl)
+        for key in ("kl", "entropy"):
+            need(getattr(self, key) >= 0, f"train.{key}", "0 (off) or more", getattr(self, key))
         ranks = ", ".join(map(str, LORA_RANKS))
         need(self.lora_rank in LORA_RANKS, "train.lora_rank", f"one of {ranks}", self.lora_rank)
         scales, losses = ("none", "group", "batch"), ("dapo", "dr_grpo")
         scale = self.scale_rewards
         need(scale in scales, "train.scale_rewards", f"one of {', '.join(scales)}", scale)
         need(self.loss in losses, "train.loss", f"one of {', '.join(losses)}", self.loss)
+
+    def _check_method(self, name: str) -> None:
+        method, where = self.methods[name], f"train.methods.{name}"
+        sft = method.algorithm == "sft"
+        known = [key for key in SETTABLE if not (sft and key in POLICY)]
+        for key in method.set:
+            need(key in known, f"{where}.set", f"some of {', '.join(known)}", key)
+        own = self.of(name)
+        if method.set:
+            return  # it has checked itself
+        method.check(where, own.group_size)
+        for key in POLICY[:2] if sft else ():
+            off = f"0 for {name}, as algorithm sft has none; put it in the set of other methods"
+            need(getattr(own, key) == 0, f"train.{key}", off, getattr(own, key))
+
+    def of(self, name: str) -> "TrainConfig":
+        """The settings of one method: what it sets for itself put in.
+
+        Raises:
+            UsageError: a value that cannot be.
+        """
+        method = self.methods[name]
+        if not method.set:
+            return self
+        settings = {f.name: getattr(self, f.name) for f in fields(self)}
+        settings |= {"methods": {name: replace(method, set={})}, **method.set}
+        return parse(TrainConfig, settings, f"train.methods.{name}.set")
 
     @property
     def adapters(self) -> dict[str, tuple[str, int]]:

@@ -7,13 +7,14 @@ runs: an earlier look would see the histories of an older adapter.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from random import Random
 from typing import TYPE_CHECKING
 
 from sample.problems import Problem
 from sample.seeds import derive_seed
+from train.config import HistoryConfig
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -21,12 +22,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Slot:
-    """One group to come. depth: k, how many earlier answers its history holds."""
+    """One group to come. depth: k, how many earlier answers its history holds.
+
+    base: the untouched model makes them. solved: whether a correct one shall be among them; None =
+    as it comes.
+    """
 
     step: int
     group: int
     problem: Problem
     depth: int
+    base: bool = False
+    solved: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -34,12 +41,14 @@ class Plan:
     """families: the training problems of each. depths: k is drawn from 0..depths-1.
 
     key: what every draw is seeded with, e.g. (run seed, "train", method, seed).
+    history: how k is drawn, and what else is drawn for a history.
     """
 
     families: Mapping[str, Sequence[Problem]]
     groups: int
     depths: int
     key: tuple[object, ...]
+    history: HistoryConfig = field(default_factory=HistoryConfig)
 
     def seed(self, *parts: object) -> int:
         return derive_seed(*self.key, *parts)
@@ -53,8 +62,20 @@ class Plan:
         problems = self.families[family]
         lap, place = divmod((step * self.groups + group) // families, len(problems))
         order = _order(self.seed("order", family, lap), len(problems))
-        depth = Random(self.seed("depth", step, group)).randrange(self.depths)
-        return Slot(step, group, problems[order[place]], depth)
+        depth = self._depth(Random(self.seed("depth", step, group)))
+        base = self._is("base", self.history.base, step, group)
+        share = self.history.solved
+        solved = None if share is None or not depth else self._is("solved", share, step, group)
+        return Slot(step, group, problems[order[place]], depth, base, solved)
+
+    def _depth(self, random: Random) -> int:
+        weights = self.history.depths
+        if not weights or self.depths == 1:
+            return random.randrange(self.depths)
+        return random.choices(range(len(weights)), weights)[0]
+
+    def _is(self, what: str, share: float, step: int, group: int) -> bool:
+        return Random(self.seed(what, step, group)).random() < share
 
 
 @lru_cache

@@ -15,14 +15,16 @@ from sample.config import ProblemConfig, need, plain
 from sample.engines.base import Decoding
 from sample.engines.loading import load_model, load_tokenizer
 from sample.errors import UsageError
-from sample.families import held_out_keys, is_held_out, load_problems
+from sample.families import held_out_keys, load_problems
 from sample.models import TransformersModel
-from sample.runfolder import write_json
+from sample.provenance import files_hash
+from sample.runfolder import RunFolder, write_json
 from train.checks import Watch, check_problems, check_processes, check_settings, check_template
-from train.config import DONE, TrainConfig, rows_per_pass
+from train.config import DONE, HistoryConfig, MethodConfig, TrainConfig, rows_per_pass
 from train.dataset import Plan, dataset
 from train.histories import HistoryBank, Share
 from train.metrics import MetricsLog, reward_function
+from train.replay import Replay, replay_of, trainable_families
 from train.rollouts import Rollouts
 
 SETTINGS = "training.json"
@@ -52,16 +54,19 @@ def train_adapter(
         ForageError: the loss is not finite any more.
     """
     need(method in config.methods, "train.methods", f"one of {', '.join(config.methods)}", method)
-    trained = _trained(problems)
+    config = config.of(method)
+    trained = trainable_families(problems)
     check_settings(config, list(trained), model, decoding)
     settings = _settings(model, trained, decoding, attempts, config, method, seed, run_seed)
     _claim(folder, settings)
     if (folder / DONE).exists():
         return
     check_processes()
-    plan = training_plan(problems, attempts, config, method, seed, run_seed)
-    trainer = _trainer(model, decoding, config, method, plan, folder)
+    replay = replay_of(problems, config, method)
+    plan = training_plan(problems, attempts, config, method, seed, run_seed, replay)
     resume = last_checkpoint(folder / CHECKPOINTS)
+    kind = _sft_trainer if config.methods[method].algorithm == "sft" else _trainer
+    trainer = kind(model, decoding, config, method, plan, folder, replay)
     _add_tensorboard(trainer, folder / "tensorboard", resume)
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     _finish(trainer, folder, settings)
@@ -95,7 +100,14 @@ def _settings(
         "method": {"name": method, **plain(config.methods[method])},
         "seed": seed,
         "run_seed": run_seed,
+        "replay": _replay_hash(config.methods[method]),
     }  # fmt: skip
+
+
+def _replay_hash(method: MethodConfig) -> str | None:
+    if method.history is None or method.history.replay is None:
+        return None
+    return files_hash(str(RunFolder(Path(method.history.replay)).attempts))
 
 
 def _claim(folder: Path, settings: dict[str, Any]) -> None:
@@ -113,10 +125,6 @@ def _claim(folder: Path, settings: dict[str, Any]) -> None:
     write_json(path, settings)
 
 
-def _trained(problems: Mapping[str, ProblemConfig]) -> dict[str, ProblemConfig]:
-    return {name: family for name, family in problems.items() if not is_held_out(family)}
-
-
 def training_plan(
     problems: Mapping[str, ProblemConfig],
     attempts: int,
@@ -124,13 +132,21 @@ def training_plan(
     method: str,
     seed: int,
     run_seed: int,
+    replay: Replay | None = None,
 ) -> Plan:
-    """The plan over the train splits of ``problems``, without anything in an evaluation set.
+    """The plan over the train splits of ``problems``, without anything in an evaluation set, or
+    over the problems of ``replay``.
 
     Raises:
         UsageError: a family has too few problems.
     """
-    trained, without = _trained(problems), held_out_keys(problems)
+    history = config.methods[method].history
+    depths = attempts if history else 1
+    key = (run_seed, "train", method, seed)
+    drawn = history or HistoryConfig()
+    if replay is not None:
+        return Plan(replay.families, config.groups, depths, key, drawn)
+    trained, without = trainable_families(problems), held_out_keys(problems)
     used = -(-config.steps * config.groups // len(trained))
     count = min(config.problem_count, used)
     families = {
@@ -140,8 +156,7 @@ def training_plan(
         for name, family in trained.items()
     }
     check_problems(families)
-    depths = attempts if config.methods[method].histories else 1
-    return Plan(families, config.groups, depths, (run_seed, "train", method, seed))
+    return Plan(families, config.groups, depths, key, drawn)
 
 
 def _trainer(
@@ -151,6 +166,7 @@ def _trainer(
     method: str,
     plan: Plan,
     folder: Path,
+    replay: Replay | None,
 ) -> Any:
     from accelerate import PartialState
     from trl.trainer.grpo_trainer import GRPOTrainer
@@ -164,7 +180,9 @@ def _trainer(
     arguments = _arguments(config, decoding, model, base, plan, share, folder / CHECKPOINTS)
     alone = share.count == 1 and not arguments.gradient_checkpointing
     kind = SharedPromptTrainer if alone else GRPOTrainer
-    bank = HistoryBank(plan, decoding, model, config.refresh, config.steps, share)
+    bank = HistoryBank(plan, decoding, model, config.refresh, config.steps, share, replay)
+    chosen = config.methods[method]
+    scored = any(reward.unlikely for reward in chosen.rewards.values())
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "You are using 'rollout_func'")
         trainer = kind(
@@ -172,11 +190,42 @@ def _trainer(
             args=arguments,
             processing_class=tokenizer,
             train_dataset=dataset(plan, config.steps),
-            reward_funcs=reward_function(config.methods[method], config.group_size, share.count),
-            rollout_func=Rollouts(plan, bank, decoding, model, config.group_size),
-            callbacks=[bank, MetricsLog(folder / "metrics.jsonl"), Watch()],
+            reward_funcs=reward_function(chosen, config.group_size, share.count),
+            rollout_func=Rollouts(plan, bank, decoding, model, config.group_size, scored),
+            callbacks=[bank, MetricsLog(folder / "metrics.jsonl"), Watch(folder / CHECKPOINTS)],
             peft_config=_lora(config),
         )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _sft_trainer(
+    model: TransformersModel,
+    decoding: Decoding,
+    config: TrainConfig,
+    method: str,
+    plan: Plan,
+    folder: Path,
+    replay: Replay | None,
+) -> Any:
+    from accelerate import PartialState
+
+    from train.sft import sft_trainer
+
+    if PartialState().num_processes > 1:
+        raise UsageError(f"train: {method}: algorithm sft takes one process; start without launch")
+    tokenizer = load_tokenizer(model.path)
+    check_template(tokenizer, model.chat_template)
+    base = load_model(model.path, model.dtype, "cpu")
+    arguments = _arguments(config, decoding, model, base, plan, Share(), folder / CHECKPOINTS)
+    if not arguments.use_cpu:
+        base.to("cuda")  # type: ignore[arg-type]
+    bank = HistoryBank(plan, decoding, model, config.refresh, config.steps, Share(), replay)
+    trainer = sft_trainer(
+        base, tokenizer, arguments, _lora(config),
+        Rollouts(plan, bank, decoding, model, config.group_size), bank, config.methods[method],
+        config.batch, [MetricsLog(folder / "metrics.jsonl"), Watch(folder / CHECKPOINTS)],
+    )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
     return trainer
 
@@ -222,6 +271,7 @@ def _arguments(
         # At a constant rate the noise of the last steps stays in the adapter and costs coverage.
         lr_scheduler_type="linear",
         beta=config.kl,
+        entropy_coef=config.entropy,
         loss_type=config.loss,
         scale_rewards=config.scale_rewards,
         # The engine samples without dropout, so the loss must be of the same policy.

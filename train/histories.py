@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,11 @@ from sample.models import TransformersModel
 from sample.problems import Problem
 from sample.prompts import conversation
 from train.dataset import Plan, Slot
+from train.grader import Grader
+from train.replay import Replay
+
+TRIES = 4
+"""Chains walked at most for a history that is to hold a correct answer, or none."""
 
 
 @dataclass(frozen=True)
@@ -59,19 +65,35 @@ async def make_histories(
     Raises:
         UsageError: not even the bare question leaves room for an attempt.
     """
-    chains = await asyncio.gather(*(_chain(engine, plan, slot, decoding) for slot in slots))
+    grader = Grader({slot.problem.id: slot.problem for slot in slots})
+    work = [_wanted_chain(engine, plan, slot, decoding, grader) for slot in slots]
+    chains = await asyncio.gather(*work)
     made = [_fit(history, engine, decoding, context) for history, _ in chains]
     return made, sum((tokens for _, tokens in chains), Tokens())
 
 
+async def _wanted_chain(
+    engine: Engine, plan: Plan, slot: Slot, decoding: Decoding, grader: Grader
+) -> tuple[History, Tokens]:
+    """The first of TRIES chains that is solved or not, as the slot asks; else the last."""
+    history, tokens = await _chain(engine, plan, slot, decoding)
+    for turn in range(1, TRIES):
+        correct = (grader(slot.problem, answer).correct for answer in history.answers)
+        if slot.solved is None or any(correct) == slot.solved:
+            break
+        history, more = await _chain(engine, plan, slot, decoding, turn)
+        tokens += more
+    return history, tokens
+
+
 async def _chain(
-    engine: Engine, plan: Plan, slot: Slot, decoding: Decoding
+    engine: Engine, plan: Plan, slot: Slot, decoding: Decoding, *turn: int
 ) -> tuple[History, Tokens]:
     answers: list[str] = []
     tokens = Tokens()
     for index in range(slot.depth):
         messages = conversation(slot.problem.question, answers)
-        seed = plan.seed("history", slot.step, slot.group, index)
+        seed = plan.seed("history", slot.step, slot.group, index, *turn)
         made = await engine.generate(Request(messages, seed, decoding))
         if made.failure is not None:
             break
@@ -108,8 +130,9 @@ class Share:
 class HistoryBank(TrainerCallback):
     """The histories of the next steps, made anew every ``refresh`` steps.
 
-    They are made when a step begins, from the adapter as it is then. Every checkpoint stands at
-    such a step, so a resumed run makes the same ones and nothing of the bank has to be saved.
+    They are made when a step begins, from the adapter as it is then, or the untouched model, or
+    taken from a replay. Every checkpoint stands at such a step, so a resumed run makes the same
+    ones and nothing of the bank has to be saved.
     """
 
     def __init__(
@@ -120,7 +143,9 @@ class HistoryBank(TrainerCallback):
         refresh: int,
         steps: int,
         share: Share,
+        replay: Replay | None = None,
     ) -> None:
+        self._replay = replay
         self._plan, self._decoding, self._model = plan, decoding, model
         self._refresh, self._last, self._share = refresh, steps, share
         self._made: dict[int, list[History]] = {}
@@ -136,15 +161,29 @@ class HistoryBank(TrainerCallback):
         return tokens
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        first = state.global_step
+        self.prepare(state.global_step, kwargs["model"], kwargs["processing_class"])
+
+    def prepare(self, first: int, model: Any, tokenizer: Any) -> None:
+        """Make the histories of the steps from ``first`` on, if they are to be made there."""
         if first % self._refresh:
             return
         steps = range(first, min(first + self._refresh, self._last))
         slots = [slot for step in steps for slot in self._share.of(self._plan.slots(step))]
-        model, tokenizer = kwargs["model"], kwargs["processing_class"]
+        made = self._make(slots, model, tokenizer)
+        self._made = {s: [history for history in made if history.slot.step == s] for s in steps}
+
+    def _make(self, slots: list[Slot], model: Any, tokenizer: Any) -> list[History]:
         engine = TransformersEngine(model, tokenizer, self._model.batch, self._model.chat_template)
         context = context_length(model.config.get_text_config())
-        work = make_histories(engine, self._plan, slots, self._decoding, context)
-        made, tokens = asyncio.run(work)
-        self._made = {s: [history for history in made if history.slot.step == s] for s in steps}
-        self._tokens += tokens
+        if self._replay is not None:
+            taken = [History(slot, self._replay.answers(self._plan, slot)) for slot in slots]
+            return [_fit(history, engine, self._decoding, context) for history in taken]
+        made: dict[tuple[int, int], History] = {}
+        for base in {slot.base for slot in slots}:
+            with model.disable_adapter() if base else nullcontext():
+                some = [slot for slot in slots if slot.base == base]
+                work = make_histories(engine, self._plan, some, self._decoding, context)
+                histories, tokens = asyncio.run(work)
+            made |= {(h.slot.step, h.slot.group): h for h in histories}
+            self._tokens += tokens
+        return [made[slot.step, slot.group] for slot in slots]

@@ -10,11 +10,12 @@ from transformers import TrainerCallback
 
 from sample.grading import Grade
 from train.config import MethodConfig
+from train.groups import Group
 from train.histories import Tokens
-from train.rewards.combined import group_rewards
+from train.rewards.combined import reward_parts
 from train.rewards.novelty import novelty
-from train.rollouts import Group
 
+PARTS = ("quality", "novelty", "crowding", "repetition", "length")
 NAMES = {
     "reward": "reward",
     "accuracy": "accuracy",
@@ -22,6 +23,8 @@ NAMES = {
     "repeat": "repeat",
     "valid": "valid",
     "distinct": "distinct",
+    "solved": "solved",
+    **{f"paid_{part}": f"paid_{part}" for part in PARTS},
     "same_reward": "frac_reward_zero_std",
     "entropy": "entropy",
     "kl": "kl",
@@ -39,8 +42,8 @@ def step_metrics(groups: Sequence[Group], method: MethodConfig) -> dict[str, flo
 
     accuracy, valid (well-formed): of all attempts. distinct: different well-formed answers of a
     group, over its size. repeat: well-formed answers that the history holds; novelty: attempts
-    that the novelty reward pays, whatever its weight; both of attempts with a history, and absent
-    where there is none.
+    that the novelty reward pays, whatever its weight; solved: histories with a correct answer; all
+    three of attempts with a history, and absent where there is none.
     """
     attempts = [attempt for group in groups for attempt in group.attempts]
     later = [group for group in groups if group.history]
@@ -54,6 +57,7 @@ def step_metrics(groups: Sequence[Group], method: MethodConfig) -> dict[str, flo
         paid = [novelty(g.history, g.attempts, gate) for g, gate in zip(later, gates, strict=True)]
         numbers["novelty"] = _mean([one for each in paid for one in each])
         numbers["repeat"] = _mean([repeated for group in later for repeated in _repeats(group)])
+        numbers["solved"] = _mean([any(one.correct for one in group.history) for group in later])
     return numbers
 
 
@@ -84,10 +88,19 @@ def reward_function(
         # The trainer averages over processes; tokens are to be summed.
         log_metric("prompt_tokens", tokens[0].prompt * processes)
         log_metric("generated_tokens", tokens[0].generated * processes)
-        paid = [group_rewards(method.reward(g.family), g.history, g.attempts) for g in each]
-        return [reward for rewards in paid for reward in rewards]
+        paid = [reward_parts(method.reward(group.family), group) for group in each]
+        for part in parts_of(method):
+            amounts = [amount for parts in paid for amount in parts.get(part, ())]
+            log_metric(f"paid_{part}", sum(amounts) / (size * len(each)))
+        return [sum(amounts) for parts in paid for amounts in zip(*parts.values(), strict=True)]
 
     return reward
+
+
+def parts_of(method: MethodConfig) -> list[str]:
+    """The parts of the reward that a method pays in some family; "quality" in any case."""
+    rewards = method.rewards.values()
+    return [p for p in PARTS if p == "quality" or any(getattr(r, p) for r in rewards)]
 
 
 class MetricsLog(TrainerCallback):

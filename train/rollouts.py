@@ -5,9 +5,7 @@ and runs until the last attempt ends; the engine's continuous batch is several t
 gives each attempt its own seed. The ids that are learned are the ids that were drawn.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from sample.engines.base import Decoding
@@ -15,43 +13,27 @@ from sample.engines.batch import Batch, Sequence
 from sample.engines.chat import Chat, Prompt
 from sample.engines.transformers import evaluating
 from sample.errors import ForageError
-from sample.graders.base import NO_ANSWER
-from sample.grading import Grade, GradingError, grade
 from sample.models import TransformersModel
-from sample.problems import Problem
 from train.dataset import Plan
+from train.grader import Grader
+from train.groups import Group
 from train.histories import History, HistoryBank, Tokens
 
 
 @dataclass(frozen=True)
-class Group:
-    """Attempts from the same history, all graded. family: of their problem."""
+class Rolled:
+    """The attempts of a step: ``size`` sequences for each group, in order."""
 
-    family: str
-    history: tuple[Grade, ...]
-    attempts: tuple[Grade, ...]
-
-
-class Grader:
-    """Grades a text against a problem once, however often it comes back."""
-
-    def __init__(self, problems: Mapping[str, Problem]) -> None:
-        self._problems = problems
-        self._graded = lru_cache(maxsize=2**16)(self._grade)
-
-    def __call__(self, problem: Problem, text: str) -> Grade:
-        return self._graded(problem.id, text)
-
-    def _grade(self, problem: str, text: str) -> Grade:
-        try:
-            return grade(self._problems[problem], text)
-        except GradingError:
-            # A reward must be a number: an answer that cannot be judged earns nothing.
-            return NO_ANSWER
+    sequences: list[Sequence]
+    groups: list[Group]
+    tokens: Tokens
 
 
 class Rollouts:
-    """TRL's ``rollout_func``: group_size attempts from each history of the step."""
+    """TRL's ``rollout_func``: group_size attempts from each history of the step.
+
+    scored: a reward asks for the log-probabilities of attempts.
+    """
 
     def __init__(
         self,
@@ -60,9 +42,10 @@ class Rollouts:
         decoding: Decoding,
         model: TransformersModel,
         group_size: int,
+        scored: bool = False,
     ) -> None:
         self._plan, self._bank, self._decoding = plan, bank, decoding
-        self._model, self._group_size = model, group_size
+        self._model, self._group_size, self._scored = model, group_size, scored
         families = plan.families.values()
         self._grade = Grader({p.id: p for problems in families for p in problems})
 
@@ -74,28 +57,34 @@ class Rollouts:
             Ids of prompts and attempts, and for the reward: ``groups`` (each group once a row) and
             ``tokens`` (all that the step has taken, histories included).
         """
-        histories = self._bank.at(trainer.state.global_step)
-        self._require_order(rows, histories)
+        step = trainer.state.global_step
+        self._require_order(rows, self._bank.at(step))
         stops = set(trainer.eos_token_ids)
-        chat = Chat(trainer.processing_class, self._model.chat_template)
+        made = self.roll(step, trainer.model, trainer.processing_class, stops)
+        return {
+            "prompt_ids": [sequence.prompt for sequence in made.sequences],
+            "completion_ids": [sequence.tokens for sequence in made.sequences],
+            "logprobs": None,
+            "groups": [group for group in made.groups for _ in range(self._group_size)],
+            "tokens": made.tokens,
+        }
+
+    def roll(self, step: int, model: Any, tokenizer: Any, stops: set[int]) -> Rolled:
+        """The attempts of a step counted from 0. model: a PEFT model, which may be in training."""
+        histories = self._bank.at(step)
+        chat = Chat(tokenizer, self._model.chat_template)
         prompts = [chat.prompt(history.messages) for history in histories]
         sequences = [
             self._sequences(history, prompt.ids)
             for history, prompt in zip(histories, prompts, strict=True)
         ]
         flat = [sequence for group in sequences for sequence in group]
-        generate(trainer.model, flat, self._model.batch, stops)
+        generate(model, flat, self._model.batch, stops, self._scored)
         groups = [
-            self._group(history, [final_answer(chat, prompt, s.tokens, stops) for s in made])
+            self._group(history, made, [final_answer(chat, prompt, s.tokens, stops) for s in made])
             for history, prompt, made in zip(histories, prompts, sequences, strict=True)
         ]
-        return {
-            "prompt_ids": [sequence.prompt for sequence in flat],
-            "completion_ids": [sequence.tokens for sequence in flat],
-            "logprobs": None,
-            "groups": [group for group in groups for _ in range(self._group_size)],
-            "tokens": self._bank.take_tokens() + _tokens(flat),
-        }
+        return Rolled(flat, groups, self._bank.take_tokens() + _tokens(flat))
 
     def _require_order(self, rows: list[Any], histories: list[History]) -> None:
         expected = [h.problem.question for h in histories for _ in range(self._group_size)]
@@ -110,10 +99,13 @@ class Rollouts:
         seeds = [self._plan.seed(*place, index) for index in range(self._group_size)]
         return [Sequence(prompt, seed, self._decoding) for seed in seeds]
 
-    def _group(self, history: History, texts: list[str]) -> Group:
+    def _group(self, history: History, made: list[Sequence], texts: list[str]) -> Group:
         problem = history.problem
         past = tuple(self._grade(problem, text) for text in history.answers)
-        return Group(problem.family, past, tuple(self._grade(problem, text) for text in texts))
+        attempts = tuple(self._grade(problem, text) for text in texts)
+        lengths = tuple(len(sequence.tokens) for sequence in made)
+        logps = tuple(sequence.logp for sequence in made) if self._scored else None
+        return Group(problem.family, past, attempts, lengths, logps)
 
 
 def final_answer(chat: Chat, prompt: Prompt, tokens: list[int], stops: set[int]) -> str:
@@ -123,12 +115,14 @@ def final_answer(chat: Chat, prompt: Prompt, tokens: list[int], stops: set[int])
     return chat.generation(prompt, tokens, True, None, 0.0).text
 
 
-def generate(model: Any, sequences: list[Sequence], slots: int, stops: set[int]) -> None:
+def generate(
+    model: Any, sequences: list[Sequence], slots: int, stops: set[int], scored: bool = False
+) -> None:
     """Fill in the tokens of all sequences; ``slots`` of them run at once.
 
     model: a PEFT model, which may be in training.
     """
-    batch = Batch(model.get_base_model(), min(slots, len(sequences)), sorted(stops))
+    batch = Batch(model.get_base_model(), min(slots, len(sequences)), sorted(stops), scored)
     waiting = list(sequences)
     with evaluating(model):
         while waiting or batch.live:

@@ -45,7 +45,10 @@ class SharedPromptTrainer(GRPOTrainer):
             drawn = input_ids[rows, split:, None]
             logps = logps.index_put((rows,), scores.gather(-1, drawn)[..., 0])
             if compute_entropy:
-                entropies[rows] = -(scores.detach().exp() * scores.detach()).sum(-1)
+                # In the graph only where the loss has a bonus on it: it doubles the memory.
+                kept = scores if self.args.entropy_coef else scores.detach()
+                entropy = -(kept.exp() * kept).sum(-1)
+                entropies = entropies.index_put((rows,), entropy)
         return logps, entropies if compute_entropy else None, None
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from sample.config import SampleConfig, System
 from sample.errors import UsageError
-from sample.families import is_held_out
 from sample.models import trainable
 from sample.processes import Job, Send, run_jobs
 from sample.progress import Progress, say
@@ -49,11 +48,20 @@ def check_training(folder: RunFolder, config: TrainConfig, sample: SampleConfig)
             raise UsageError(
                 f"training needs the package {package}: pip install 'forage-sampling[train]'"
             )
-    from train.checks import check_settings
+    from sample.engines.loading import load_tokenizer
+    from train.checks import check_settings, check_template
+    from train.replay import replay_of, trainable_families
 
     model = trainable(sample.models[config.model], "train.model")
-    families = [name for name, problems in sample.problems.items() if not is_held_out(problems)]
-    check_settings(config, families, model, sample.decoding)
+    families = list(trainable_families(sample.problems))
+    for method in config.methods:
+        check_settings(config.of(method), families, model, sample.decoding)
+        replay_of(sample.problems, config, method)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        check_template(load_tokenizer(model.path), model.chat_template)
+    for warning in said:
+        say(str(warning.message))
 
 
 def train_adapters(run: Run, config: TrainConfig, sample: SampleConfig) -> None:
@@ -69,17 +77,30 @@ def train_adapters(run: Run, config: TrainConfig, sample: SampleConfig) -> None:
     say(f"train: {', '.join(missing)}")
     path = trainable(sample.models[config.model], "train.model").path
     run.folder.record(environment(run.workers), {f"model {config.model}": files_hash(path)})
+    steps = {name: config.of(config.adapters[name][0]).steps for name in missing}
     with Progress("steps") as bars:
         for name in missing:
-            bars.add(name, config.steps, min(config.steps, _steps_done(run.folder, name)))
+            bars.add(name, steps[name], min(steps[name], _steps_done(run.folder, name)))
 
         def show() -> None:
             for name in missing:
-                bars.update(name, min(config.steps, _steps_done(run.folder, name)))
+                bars.update(name, min(steps[name], _steps_done(run.folder, name)))
 
         jobs = [_training_job(run, config, sample, name) for name in missing]
         run_jobs(jobs, run.workers, say, show)
         show()
+
+
+def show_training(folder: RunFolder, config: TrainConfig) -> None:
+    """Print what came of every adapter, and write it to training.csv."""
+    from rich.console import Console
+
+    from train.table import show_table, training_table, write_table
+
+    rows = training_table(folder, config)
+    if rows:
+        show_table(rows, Console())
+        write_table(folder.path / "training.csv", rows)
 
 
 def _steps_done(folder: RunFolder, name: str) -> int:
@@ -105,11 +126,12 @@ def _training_job(run: Run, config: TrainConfig, sample: SampleConfig, name: str
 
 
 def _train(send: Send, arguments: dict[str, Any]) -> None:
-    """The training process; what it warns of goes to the user, all else to its log."""
+    """The training process; what it warns of goes to the user, all else to its log, what
+    ``check_training`` has said too."""
     from train.grpo import train_adapter
 
     warnings.showwarning = lambda message, *_: send(str(message))
-    warnings.filterwarnings("ignore", message="(?!train: |model )")
+    warnings.filterwarnings("ignore", message="(?!train: )")
     train_adapter(**arguments)
 
 

@@ -1,11 +1,15 @@
 """LoRA adapter folders as servers of models see them: by content, not by path."""
 
 import json
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from sample.config import System
 from sample.errors import UsageError
 from sample.provenance import files_hash
+from sample.runfolder import read_json
 
 
 @dataclass(frozen=True)
@@ -45,3 +49,27 @@ def read_lora(path: str) -> LoraFolder:
     number = int(content, 16) % (2**31 - 1) + 1
     base = config.get("base_model_name_or_path")
     return LoraFolder(folder, f"forage-{content}", number, rank, base)
+
+
+def check_bases(systems: Iterable[System]) -> None:
+    """
+    Raises:
+        UsageError: an adapter says that it was made for another model than the one it stands on.
+    """
+    for system in systems:
+        if system.adapter is not None and system.model.weights is not None:
+            path = Path(system.adapter)
+            if (path / "adapter_config.json").is_file():
+                made_for = read_json(path / "adapter_config.json").get("base_model_name_or_path")
+                require_same_base(path, made_for, system.model.weights)
+
+
+def require_same_base(path: Path, made_for: str | None, given: str | None) -> None:
+    """Compare the last parts of the names; the hash that names a Hub snapshot says nothing."""
+    names = [Path(name or "").name.lower() for name in (made_for, given)]
+    unnamed = any(re.fullmatch(r"|[0-9a-f]{40}", name) for name in names)
+    if not unnamed and names[0] != names[1]:
+        raise UsageError(
+            f"adapter {path}: made for {made_for!r}, not for {given!r}; use it on that model, or "
+            "correct base_model_name_or_path in its adapter_config.json if they are the same"
+        )

@@ -40,6 +40,7 @@ class Sequence:
 
     cached: tokens of the prompt that had been read before; filled in when it joins.
     tokens: the generated ids, filled in when it has finished.
+    logp: their log-probability at temperature 1, if the batch keeps scores.
     """
 
     prompt: list[int]
@@ -47,6 +48,7 @@ class Sequence:
     decoding: Decoding
     cached: int = 0
     tokens: list[int] = field(default_factory=list)
+    logp: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,16 @@ class _Piece:
 
 
 class Batch:
-    """Slots of one model. The model must be in eval mode whenever ``join`` or ``step`` runs."""
+    """Slots of one model. The model must be in eval mode whenever ``join`` or ``step`` runs.
 
-    def __init__(self, model: PreTrainedModel, slots: int, stops: list[int]) -> None:
+    scored: fill in ``logp`` of every sequence.
+    """
+
+    def __init__(
+        self, model: PreTrainedModel, slots: int, stops: list[int], scored: bool = False
+    ) -> None:
         self.live: list[Sequence] = []
-        self._model, self._slots = model, slots
+        self._model, self._slots, self._scored = model, slots, scored
         self._device, self._dtype = model.device, model.dtype
         self._stops = torch.tensor(stops, device=self._device)
         self._config = model.config.get_text_config()
@@ -84,6 +91,7 @@ class Batch:
         self._state = torch.zeros(slots, 5, dtype=torch.long, device=self._device)
         self._uniform = torch.zeros(slots, 0, dtype=torch.float64, device=self._device)
         self._output = torch.zeros(slots, 0, dtype=torch.long, device=self._device)
+        self._logp = torch.zeros(slots, dtype=torch.float64, device=self._device)
 
     @property
     def room(self) -> int:
@@ -177,6 +185,9 @@ class Batch:
         done = state[:, POSITION] - state[:, FIRST]
         token = self._draw(logits, self._uniform[:live].gather(1, done[:, None])[:, 0])
         self._output[:live].scatter_(1, done[:, None], token[:, None])
+        if self._scored:
+            scores = logits.float().log_softmax(-1)
+            self._logp[:live] += scores.gather(1, token[:, None])[:, 0]
         state[:, TOKEN] = token
         state[:, POSITION] += 1
         ended = torch.isin(token, self._stops) | (done + 1 >= state[:, LIMIT])
@@ -198,8 +209,9 @@ class Batch:
         state, outputs = self._state[finished], self._output[finished].tolist()
         counts = (state[:, POSITION] - state[:, FIRST]).tolist()
         gone = [self.live[slot] for slot in finished]
-        for sequence, output, count in zip(gone, outputs, counts, strict=True):
-            sequence.tokens = output[:count]
+        logps = self._logp[finished].tolist()
+        for sequence, output, count, logp in zip(gone, outputs, counts, logps, strict=True):
+            sequence.tokens, sequence.logp = output[:count], logp
             self._count[_rule(sequence.decoding)] -= 1
         self._count += Counter()
         left = len(self.live) - len(finished)
@@ -210,10 +222,11 @@ class Batch:
             self.live[target] = self.live[source]
         if targets:
             self._cache.move(sources, targets, length)
-            for table in (self._state, self._uniform, self._output):
+            for table in (self._state, self._uniform, self._output, self._logp):
                 table[targets] = table[sources]
         del self.live[left:]
         self._state[left:] = 0
+        self._logp[left:] = 0
         return gone
 
     def _forward(

@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
+from sample.engines.adapters import require_same_base
 from sample.engines.chat import require_chat_template
 from sample.engines.transformers import TransformersEngine
 from sample.errors import UsageError, one_line
@@ -143,17 +144,6 @@ def _unreadable(path: str, error: Exception) -> UsageError:
         f"model {path!r}: {reason} (give a folder with a causal language model, or a Hub id "
         "that this machine can reach)"
     )
-
-
-def require_same_base(path: Path, made_for: str | None, given: str | None) -> None:
-    """Compare the last parts of the names; the hash that names a Hub snapshot says nothing."""
-    names = [Path(name or "").name.lower() for name in (made_for, given)]
-    unnamed = any(re.fullmatch(r"|[0-9a-f]{40}", name) for name in names)
-    if not unnamed and names[0] != names[1]:
-        raise UsageError(
-            f"adapter {path}: made for {made_for!r}, not for {given!r}; use it on that model, or "
-            "correct base_model_name_or_path in its adapter_config.json if they are the same"
-        )
 
 
 def _require_every_weight(adapted: "PeftModel", path: Path, model: PreTrainedModel) -> None:

@@ -48,7 +48,7 @@ class TransformersEngine:
         inner: Any = model if isinstance(model, PreTrainedModel) else model.get_base_model()
         _require_masked_attention(inner)
         self._model, self._chat = model, Chat(tokenizer, chat_template)
-        self._stops = _stop_ids(inner, tokenizer)
+        self._stops = stop_ids(inner, tokenizer)
         self._batch = Batch(inner, batch, sorted(self._stops))
         self._queue: deque[Sequence] = deque()
         self._waited = 0
@@ -164,7 +164,7 @@ def evaluating(model: torch.nn.Module) -> Iterator[None]:
             module.training = True
 
 
-def _stop_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> set[int]:
+def stop_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> set[int]:
     config = model.generation_config
     given = config.eos_token_id if config is not None else None
     ids = {given} if isinstance(given, int) else set(given or ())

@@ -13,10 +13,10 @@ import torch
 from transformers import AutoConfig
 
 from sample.config import refuse_unknown_keys
-from sample.engines.adapters import LoraFolder, read_lora
+from sample.engines.adapters import LoraFolder, read_lora, require_same_base
 from sample.engines.base import Generation, Message, Request
 from sample.engines.chat import Chat, overflow
-from sample.engines.loading import load_tokenizer, require_same_base
+from sample.engines.loading import load_tokenizer
 from sample.errors import ForageError, UsageError, one_line
 from sample.models import LORA_RANKS, VllmModel
 from sample.records import Failure, Ledger

@@ -67,24 +67,39 @@ def test_templates(tokenizer):
 
 
 @pytest.mark.parametrize("key", ["loss", "grad_norm"])
-def test_a_loss_that_is_not_finite_stops_the_run(key):
+def test_a_loss_that_is_not_finite_stops_the_run(key, tmp_path):
     state = SimpleNamespace(global_step=3)
-    watch = Watch()
+    watch = Watch(tmp_path)
     watch.on_log(None, state, None, logs=SOUND)
     watch.on_log(None, state, None, logs={"train_runtime": 1.0})
-    with pytest.raises(ForageError, match="step 3"):
-        watch.on_log(None, state, None, logs=SOUND | {key: float("nan")})
+    bad = SOUND | {key: float("nan"), "learning_rate": 0.01}
+    with pytest.raises(ForageError, match=r"step 3: .*no checkpoint yet.*learning_rate.*0\.01"):
+        watch.on_log(None, state, None, logs=bad)
+    for step in (5, 10):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+    with pytest.raises(ForageError, match="checkpoint-10 is sound"):
+        watch.on_log(None, state, None, logs=bad)
 
 
-def test_equal_rewards_are_said_once_and_only_after_a_while():
-    watch, state = Watch(), SimpleNamespace(global_step=1)
+def test_a_first_step_that_is_all_wrong_or_all_correct_is_said_at_once(tmp_path):
+    for accuracy, named in ((0.0, "take easier"), (1.0, "take harder")):
+        watch, state = Watch(tmp_path), SimpleNamespace(global_step=1)
+        with pytest.warns(UserWarning, match=f"the first step .*{named}") as said:
+            for _ in range(PATIENCE + 1):
+                watch.on_log(None, state, None, logs=FLAT | {"accuracy": accuracy})
+        assert len(said) == 1
+
+
+def test_equal_rewards_are_said_once_and_only_after_a_while(tmp_path):
+    watch, state = Watch(tmp_path), SimpleNamespace(global_step=1)
+    alike = FLAT | {"accuracy": 0.5}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for logs in [FLAT] * (PATIENCE - 1) + [SOUND] + [FLAT] * (PATIENCE - 1):
+        for logs in [alike] * (PATIENCE - 1) + [SOUND] + [alike] * (PATIENCE - 1):
             watch.on_log(None, state, None, logs=logs)
-    with pytest.warns(UserWarning, match="no attempt is correct") as said:
+    with pytest.warns(UserWarning, match="a group are alike") as said:
         for _ in range(PATIENCE):
-            watch.on_log(None, state, None, logs=FLAT)
+            watch.on_log(None, state, None, logs=alike)
     assert len(said) == 1
 
 

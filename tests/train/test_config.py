@@ -4,7 +4,13 @@ import pytest
 
 from sample.config import parse
 from sample.errors import UsageError
-from train.config import MethodConfig, RewardConfig, TrainConfig, rows_per_pass
+from train.config import (
+    HistoryConfig,
+    MethodConfig,
+    RewardConfig,
+    TrainConfig,
+    rows_per_pass,
+)
 
 CONFIG = TrainConfig(methods={"history": MethodConfig()})
 
@@ -33,6 +39,22 @@ def rewarded(histories=True, **reward):
         {"methods": {"m": rewarded(False, quality="marginal")}},
         {"methods": {"m": rewarded(gate="wrong")}},
         {"methods": {"m": rewarded(novelty=1.0, gate="open")}},
+        {"methods": {"m": rewarded(k=2)}},
+        {"methods": {"m": rewarded(quality="coverage", k=9)}},
+        {"methods": {"m": rewarded(unlikely=1.5)}},
+        {"methods": {"m": rewarded(False, repetition=0.5)}},
+        {"methods": {"m": rewarded(length=-0.1)}},
+        {"entropy": -0.1},
+        {"methods": {"m": MethodConfig(algorithm="ppo")}},
+        {"methods": {"m": MethodConfig(HistoryConfig(depths=(1.0,)))}},
+        {"methods": {"m": MethodConfig(HistoryConfig(solved=2.0))}},
+        {"methods": {"m": MethodConfig(HistoryConfig(base=0.5, replay="runs/a"))}},
+        {"methods": {"m": MethodConfig(set={"seeds": [1]})}},
+        {"methods": {"m": MethodConfig(set={"kl": -1})}},
+        {"methods": {"m": MethodConfig(set={"learning_rate": "fast"})}},
+        {"methods": {"m": MethodConfig(algorithm="sft", set={"kl": 0.1})}},
+        {"methods": {"m": MethodConfig(True, {"toy": RewardConfig()}, "sft")}},
+        {"methods": {"m": MethodConfig(algorithm="sft")}, "kl": 0.1},
     ],
 )
 def test_bad_values_are_refused_with_the_key(changes):
@@ -50,6 +72,23 @@ def test_the_section_of_the_study_config_parses():
     assert config.methods["diverse"].reward("toy") == RewardConfig("coverage", 1.0, "solved")
     assert config.methods["diverse"].reward("other") == RewardConfig()
     assert not config.methods["single"].histories
+
+
+def test_a_method_has_its_own_settings_and_leaves_the_others_alone():
+    methods = {"plain": {}, "anchored": {"set": {"kl": 0.1, "learning_rate": "5e-4"}}}
+    config = parse(TrainConfig, {"methods": methods, "steps": 7}, "train")
+    own = config.of("anchored")
+    assert (own.kl, own.learning_rate, own.steps) == (0.1, 5e-4, 7)
+    assert config.of("plain") == config and config.kl == 0
+
+
+def test_histories_are_a_switch_or_a_mapping():
+    given = {"a": {"histories": False}, "b": {"histories": {"depths": [0, 1], "solved": 0.5}}}
+    config = parse(TrainConfig, {"methods": given}, "train")
+    assert config.methods["a"].history is None
+    assert config.methods["b"].history == HistoryConfig((0.0, 1.0), solved=0.5)
+    with pytest.raises(UsageError, match="did you mean 'depths'"):
+        parse(TrainConfig, {"methods": {"m": {"histories": {"depth": [1]}}}}, "train")
 
 
 @pytest.mark.parametrize(

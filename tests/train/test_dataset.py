@@ -1,8 +1,10 @@
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from sample.problems import Problem
+from train.config import HistoryConfig
 from train.dataset import Plan, dataset
 
 
@@ -41,6 +43,17 @@ def test_depths_cover_zero_to_the_last_evenly_and_only_zero_without_histories():
     # 1800 draws: a count has a standard deviation of 18.
     assert all(abs(count - 450) < 90 for count in depths.values())
     assert {slot.depth for slot in plan(depths=1).slots(0)} == {0}
+
+
+def test_weights_and_shares_are_those_of_the_config():
+    drawn = replace(plan(), history=HistoryConfig((1.0, 0.0, 3.0), base=0.25, solved=0.5))
+    slots = [slot for step in range(300) for slot in drawn.slots(step)]
+    depths = Counter(slot.depth for slot in slots)
+    assert set(depths) == {0, 2} and abs(depths[0] - 450) < 90
+    assert abs(sum(slot.base for slot in slots) - 450) < 90
+    # Of a history without answers none can be asked to be correct.
+    assert all((slot.solved is None) == (slot.depth == 0) for slot in slots)
+    assert abs(sum(bool(slot.solved) for slot in slots) - depths[2] / 2) < 90
 
 
 @pytest.mark.parametrize("part", ["order", "depth"])

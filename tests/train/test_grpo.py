@@ -10,9 +10,10 @@ from safetensors.torch import load_file
 from sample.engines.base import Decoding
 from sample.engines.loading import load_model
 from sample.errors import UsageError
-from train.config import MethodConfig, RewardConfig, TrainConfig
+from train.config import HistoryConfig, MethodConfig, RewardConfig, TrainConfig
 from train.grpo import last_checkpoint, train_adapter
 from train.metrics import MetricsLog
+from train.rollouts import Rollouts
 
 CONFIG = TrainConfig(
     methods={
@@ -116,6 +117,57 @@ def test_single_turn_training_has_no_histories_and_kl_is_logged_only_where_it_co
     divergence = [line["kl"] for line in lines(tmp_path / "kl")]
     # The adapter starts as the untouched model.
     assert divergence[0] == pytest.approx(0, abs=1e-6) and divergence[-1] > 1e-6
+
+
+def test_rewards_and_bonus_of_every_kind_train_and_log_their_parts(train, tmp_path):
+    reward = RewardConfig("coverage", 1.0, k=2, unlikely=0.25, crowding=0.5, repetition=0.5,
+                          length=0.2)  # fmt: skip
+    config = replace(CONFIG, steps=2, methods={
+        "all": MethodConfig(HistoryConfig(depths=(0, 1, 1)), {"sum": reward}, set={"entropy": 0.1})
+    })  # fmt: skip
+    train(tmp_path, "all", config=config)
+    for line in lines(tmp_path):
+        parts = [
+            line[f"paid_{p}"] for p in ("quality", "novelty", "crowding", "repetition", "length")
+        ]
+        assert line["reward"] == pytest.approx(sum(parts), abs=1e-5)
+        assert line["repeat"] is not None
+    assert json.loads((tmp_path / "training.json").read_text())["train"]["entropy"] == 0.1
+
+
+def test_rejection_sampling_goes_on_where_it_was_killed(train, tmp_path, monkeypatch):
+    sft = replace(CONFIG, methods={"sft": MethodConfig(algorithm="sft")}, steps=4)
+    train(tmp_path / "whole", "sft", config=sft)
+    original, calls = Rollouts.roll, []
+
+    def roll(self, step, *rest):
+        calls.append(step)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return original(self, step, *rest)
+
+    monkeypatch.setattr(Rollouts, "roll", roll)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "killed", "sft", config=sft)
+    train(tmp_path / "killed", "sft", config=sft)
+    # What was drawn since the last refresh is drawn again, as its histories are not kept.
+    assert calls == [0, 1, 2, 3, 2, 3]
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "killed"))
+    logged = lines(tmp_path / "whole")
+    assert [line["step"] for line in logged] == [1, 2, 3, 4] and logged == lines(
+        tmp_path / "killed"
+    )
+    assert all(line["accuracy"] == line["reward"] and line["loss"] > 0 for line in logged)
+    assert any(
+        weights(tmp_path / "whole")[n].any() for n in weights(tmp_path / "whole") if "_B" in n
+    )
+
+
+def test_rejection_sampling_without_a_correct_attempt_is_refused(train, tmp_path):
+    """A token is too short for an answer with its end."""
+    sft = replace(CONFIG, methods={"sft": MethodConfig(algorithm="sft")}, steps=2)
+    with pytest.raises(UsageError, match="nothing to fine-tune on"):
+        train(tmp_path, "sft", config=sft, decoding=Decoding(max_new_tokens=1))
 
 
 def test_a_torn_checkpoint_is_deleted_and_the_whole_one_before_it_taken(tmp_path):

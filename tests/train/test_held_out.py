@@ -11,8 +11,8 @@ from sample.graders.base import NO_ANSWER
 from sample.grading import GradingError
 from sample.problems import Problem
 from train.config import MethodConfig, TrainConfig
+from train.grader import Grader
 from train.grpo import train_adapter, training_plan
-from train.rollouts import Grader
 
 CONFIG = TrainConfig(
     methods={"single": MethodConfig(histories=False)}, steps=2, groups=4, problem_count=8
@@ -46,6 +46,6 @@ def test_an_answer_that_cannot_be_judged_earns_nothing(monkeypatch):
     def fails(*_):
         raise GradingError("no judgement")
 
-    monkeypatch.setattr("train.rollouts.grade", fails)
+    monkeypatch.setattr("train.grader.grade", fails)
     problem = Problem("m", "?", "1", "math", "k")
     assert Grader({problem.id: problem})(problem, "1") == NO_ANSWER

@@ -4,20 +4,28 @@ import pytest
 
 from sample.grading import Grade
 from train.config import MethodConfig, RewardConfig
+from train.groups import Group
 from train.histories import Tokens
 from train.metrics import keep_steps, reward_function, step_metrics
-from train.rollouts import Group
 
 A, B, RIGHT = Grade("a", "a", False), Grade("b", "b", False), Grade("r", "r", True)
 BAD = Grade(None, None, False)
-FIRST = Group("sum", (), (A, A, RIGHT, BAD))
-LATER = Group("sum", (A,), (A, B, RIGHT, BAD))
+LENGTHS = (3, 3, 3, 3)
+FIRST = Group("sum", (), (A, A, RIGHT, BAD), LENGTHS)
+LATER = Group("sum", (A,), (A, B, RIGHT, BAD), LENGTHS)
 
 
 def test_means_are_over_the_attempts_they_are_about():
     numbers = step_metrics([FIRST, LATER], MethodConfig())
     assert numbers == pytest.approx(
-        {"accuracy": 0.25, "valid": 0.75, "distinct": 0.625, "novelty": 0.5, "repeat": 0.25}
+        {
+            "accuracy": 0.25,
+            "valid": 0.75,
+            "distinct": 0.625,
+            "novelty": 0.5,
+            "repeat": 0.25,
+            "solved": 0,
+        }
     )
 
 
@@ -35,6 +43,9 @@ def test_the_reward_pays_row_by_row_and_logs_totals_of_tokens():
     )
     assert paid == [0, 0, 1, 0, 0, 1, 2, 0]
     # The trainer takes the mean over the two processes, which is to be the total.
+    # Two of eight attempts are correct, two have a new answer.
+    assert (logged["paid_quality"], logged["paid_novelty"]) == (0.25, 0.25)
+    assert "paid_length" not in logged
     assert (logged["prompt_tokens"], logged["generated_tokens"]) == (20, 10)
 
 

@@ -1,3 +1,4 @@
+from itertools import product
 from math import comb
 
 import pytest
@@ -6,12 +7,17 @@ from hypothesis import strategies as st
 
 from sample.grading import Grade
 from train.config import GATES, QUALITIES, RewardConfig
-from train.rewards.combined import group_rewards
+from train.groups import Group
+from train.rewards.combined import reward_parts
 from train.rewards.correctness import correctness
 from train.rewards.coverage import coverage
+from train.rewards.crowding import crowding
 from train.rewards.distinct import distinct
+from train.rewards.length import length
 from train.rewards.marginal import marginal
 from train.rewards.novelty import novelty
+from train.rewards.repetition import repetition
+from train.rewards.unlikely import unlikely
 
 A, B, C = (Grade(name, name, False) for name in "abc")
 RIGHT, OTHER_RIGHT = Grade("r", "r", True), Grade("s", "s", True)
@@ -19,19 +25,61 @@ MALFORMED, TRUNCATED = Grade("?", None, False), Grade(None, None, False)
 GRADES = st.sampled_from([A, B, C, RIGHT, OTHER_RIGHT, MALFORMED, TRUNCATED])
 GROUPS = st.lists(GRADES, min_size=2, max_size=8)
 HISTORIES = st.lists(GRADES, max_size=7)
+WEIGHTS = st.sampled_from([0.0, 0.5, 2.0])
 REWARDS = st.builds(
-    RewardConfig, st.sampled_from(QUALITIES), st.floats(0.1, 2), st.sampled_from(GATES)
+    RewardConfig,
+    st.sampled_from(QUALITIES),
+    st.floats(0.1, 2),
+    st.sampled_from(GATES),
+    unlikely=st.sampled_from([0.0, 0.25, 1.0]),
+    crowding=WEIGHTS,
+    repetition=WEIGHTS,
+    length=WEIGHTS,
 )
 
 
+def group_of(history, attempts):
+    """Lengths and likelihoods that follow from the attempts, so that any order is the same set."""
+    lengths = tuple(ord((a.answer or "z")[0]) for a in attempts)
+    return Group("f", tuple(history), tuple(attempts), lengths, tuple(-n / 7 for n in lengths))
+
+
+def group_rewards(reward, history, attempts):
+    parts = reward_parts(reward, group_of(history, attempts))
+    return [sum(amounts) for amounts in zip(*parts.values(), strict=True)]
+
+
 @given(REWARDS, HISTORIES, GROUPS)
-def test_malformed_and_truncated_attempts_earn_nothing_and_rewards_keep_their_range(
-    reward, history, attempts
-):
-    for attempt, paid in zip(attempts, group_rewards(reward, history, attempts), strict=True):
-        assert 0 <= paid <= 1 + reward.novelty
-        if attempt.canonical is None:
-            assert paid == 0
+def test_parts_keep_their_range_and_malformed_attempts_earn_nothing(reward, history, attempts):
+    parts = reward_parts(reward, group_of(history, attempts))
+    paying = {name for name in ("novelty", "crowding", "repetition", "length")
+              if getattr(reward, name)}  # fmt: skip
+    assert set(parts) == {"quality"} | paying
+    ends = {
+        "quality": (0, 1),
+        "novelty": (0, reward.novelty),
+        "crowding": (-reward.crowding, 0),
+        "repetition": (-reward.repetition, 0),
+        "length": (-reward.length / 2, reward.length / 2),
+    }
+    for name, amounts in parts.items():
+        least, most = ends[name]
+        assert all(least <= amount <= most for amount in amounts)
+        for attempt, amount in zip(attempts, amounts, strict=True):
+            assert attempt.canonical is not None or amount <= 0
+
+
+@given(REWARDS, HISTORIES, GROUPS)
+def test_no_malformed_attempt_earns_more_than_a_well_formed_wrong_one(reward, history, attempts):
+    """Of equal length, so that being malformed is no way out of a penalty."""
+    group = Group(
+        "f", tuple(history), tuple(attempts), (3,) * len(attempts), (0.0,) * len(attempts)
+    )
+    parts = reward_parts(reward, group).values()
+    paid = [sum(amounts) for amounts in zip(*parts, strict=True)]
+    bad = [p for p, a in zip(paid, attempts, strict=True) if a.canonical is None]
+    wrong = [p for p, a in zip(paid, attempts, strict=True) if a.canonical and not a.correct]
+    assert not bad or not wrong or max(bad) <= min(wrong) + 1e-12
 
 
 @given(REWARDS, HISTORIES, GROUPS, st.randoms())
@@ -97,15 +145,101 @@ def test_equal_correct_answers_share_one_credit(attempts):
     assert sum(distinct(attempts)) == pytest.approx(len(different))
 
 
-@pytest.mark.parametrize("n", [2, 5, 8])
+def slope_over_groups(size, p, paid):
+    """E[sum of reward x d log prob / dp] by enumeration of all 2^size outcomes of a group."""
+    total = 0.0
+    for outcome in product([True, False], repeat=size):
+        chance = p ** sum(outcome) * (1 - p) ** (size - sum(outcome))
+        rewards = paid([RIGHT if right else A for right in outcome])
+        scores = [1 / p if right else -1 / (1 - p) for right in outcome]
+        total += chance * sum(r * s for r, s in zip(rewards, scores, strict=True))
+    return total
+
+
+SIZES = [(n, k) for n in (2, 5, 8) for k in range(1, n + 1)]
+
+
+@pytest.mark.parametrize(("n", "k"), SIZES)
 @pytest.mark.parametrize("p", [0.05, 0.4, 0.9])
-def test_coverage_has_the_gradient_of_pass_at_k(n, p):
-    """Exact mean, over c ~ Bin(n, p), of sum of reward x d log prob / dp, against d pass@k / dp."""
-    k = n // 2
-    mean = 0.0
-    for c in range(n + 1):
-        paid = coverage([RIGHT] * c + [A] * (n - c))
-        slope = sum(paid[:c]) / p - sum(paid[c:]) / (1 - p)
-        mean += comb(n, c) * p**c * (1 - p) ** (n - c) * slope
-    # Each attempt estimates d pass@k / dp divided by k.
-    assert mean == pytest.approx(n * (1 - p) ** (k - 1))
+def test_coverage_is_unbiased_for_the_gradient_of_pass_at_k_for_every_k(n, k, p):
+    """PKPO: k/n x the reward; pass@k = 1 - (1-p)^k has the slope k (1-p)^(k-1)."""
+    mean = slope_over_groups(n, p, lambda attempts: coverage(attempts, k))
+    assert mean * k / n == pytest.approx(k * (1 - p) ** (k - 1))
+
+
+@pytest.mark.parametrize(("n", "k"), SIZES)
+@pytest.mark.parametrize("p", [0.05, 0.4, 0.9])
+def test_coverage_has_pkpos_own_slope_without_its_baseline(n, k, p):
+    """PKPO's plain reward: k/n if correct, else k/n x pass@(k-1) of the others. Same mean."""
+
+    def plain(attempts):
+        wrong = n - sum(a.correct for a in attempts)
+        # Only read for a wrong attempt, so that one at least is.
+        others = 1 - comb(max(0, wrong - 1), k - 1) / comb(n - 1, k - 1)
+        return [k / n * (1.0 if a.correct else others) for a in attempts]
+
+    mean = slope_over_groups(n, p, lambda attempts: coverage(attempts, k))
+    assert mean * k / n == pytest.approx(slope_over_groups(n, p, plain))
+
+
+@pytest.mark.parametrize(("n", "k"), SIZES)
+@pytest.mark.parametrize("p", [0.05, 0.4, 0.9])
+def test_what_the_group_mean_does_to_the_slope_of_coverage(n, k, p):
+    def centred(attempts):
+        paid = coverage(attempts, k)
+        return [one - sum(paid) / n for one in paid]
+
+    expected = (n - 1) * (1 - p) ** (k - 1)
+    if k > 1:
+        expected += (k - 1) * p * (1 - p) ** (k - 2)
+    assert slope_over_groups(n, p, centred) == pytest.approx(expected)
+
+
+@given(GROUPS)
+def test_coverage_of_one_is_correctness_and_half_the_group_is_the_default(attempts):
+    assert coverage(attempts, 1) == correctness(attempts)
+    half = RewardConfig("coverage", k=max(1, len(attempts) // 2))
+    assert group_rewards(half, [], attempts) == group_rewards(
+        RewardConfig("coverage"), [], attempts
+    )
+
+
+@given(st.lists(st.floats(-50, 0), min_size=1, max_size=8), st.sampled_from([0.25, 1.0]))
+def test_unlikely_attempts_keep_more_of_their_quality(logps, weight):
+    factors = unlikely(logps, weight)
+    size = len(logps)
+    # The ranks of a group are 0..G-1, however ties fall.
+    assert sum(factors) == pytest.approx(size - weight * (size + 1) / 2)
+    for one, factor in zip(logps, factors, strict=True):
+        assert 1 - weight - 1e-12 <= factor <= 1 - weight / size + 1e-12
+        assert all(factor <= f for o, f in zip(logps, factors, strict=True) if o <= one)
+
+
+def test_the_unlikeliness_of_the_paper():
+    assert unlikely([-1.0, -3.0, -2.0, -9.0], 0.25) == [0.75, 0.875, 0.8125, 0.9375]
+
+
+@given(GROUPS)
+def test_crowding_sums_to_the_pairs_of_equal_answers(attempts):
+    formed = [a for a in attempts if a.canonical is not None]
+    pairs = sum(a.canonical == b.canonical for a in formed for b in formed) - len(formed)
+    bad = len(attempts) - len(formed)
+    expected = -(pairs + bad * (len(attempts) - 1)) / len(attempts)
+    assert sum(crowding(attempts)) == pytest.approx(expected)
+
+
+@given(st.lists(GRADES, min_size=1, max_size=7), GROUPS)
+def test_repetition_is_ungated_novelty_over_the_length_of_the_chain(history, attempts):
+    """Up to what all attempts of the group have in common, which the trainer subtracts."""
+    fined, new = repetition(history, attempts), novelty(history, attempts, "none")
+    common = {round(f - n / (len(history) + 1), 12) for f, n in zip(fined, new, strict=True)}
+    assert len(common) == 1 and repetition([], attempts) == [0] * len(attempts)
+
+
+def test_repetition_is_the_penalty_of_the_paper():
+    assert repetition([A, A, B], [A, C]) == [2 / 4 - 1, 3 / 4 - 1]
+
+
+def test_length_pays_short_correct_attempts_and_never_a_wrong_one():
+    assert length([RIGHT, RIGHT, A, A], [10, 30, 10, 30]) == [0.5, -0.5, 0, -0.5]
+    assert length([RIGHT, A], [10, 10]) == [0, 0]

@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -12,9 +13,11 @@ from sample.engines.loading import load_model
 from sample.engines.transformers import TransformersEngine
 from sample.errors import ForageError, UsageError
 from sample.families import load_problems
+from train.config import HistoryConfig
 from train.dataset import Plan, dataset
+from train.grader import Grader
 from train.histories import HistoryBank, Share, make_histories
-from train.rollouts import Grader, Rollouts, final_answer
+from train.rollouts import Rollouts, final_answer
 
 SIZE = 3
 DECODING = Decoding(max_new_tokens=5)
@@ -77,6 +80,23 @@ def test_attempts_are_those_of_the_sampling_engine_and_are_graded_alike(
         assert group.history == tuple(grader(history.problem, a) for a in history.answers)
 
 
+def test_scores_are_the_log_probabilities_of_the_attempts(plan, model, tokenizer, model_config):
+    bank = bank_at(0, plan, model, tokenizer, model_config)
+    rollouts = Rollouts(plan, bank, DECODING, model_config, SIZE, scored=True)
+    made = rollouts.roll(0, model, tokenizer, {tokenizer.eos_token_id})
+    for n, sequence in enumerate(made.sequences):
+        ids = torch.tensor([sequence.prompt + sequence.tokens])
+        with torch.no_grad():
+            scores = model.eval()(ids).logits[0].log_softmax(-1)
+        drawn = scores[len(sequence.prompt) - 1 : -1].gather(
+            1, ids[0, len(sequence.prompt) :, None]
+        )
+        assert sequence.logp == pytest.approx(float(drawn.sum()), abs=1e-4)
+        group = made.groups[n // SIZE]
+        assert group.logps[n % SIZE] == sequence.logp
+        assert group.lengths[n % SIZE] == len(sequence.tokens)
+
+
 def test_tokens_count_attempts_and_histories_once(plan, model, tokenizer, model_config):
     _, rollouts, rows, trainer = roll(0, plan, model, tokenizer, model_config)
     first, again = rollouts(rows, trainer), rollouts(rows, trainer)
@@ -111,6 +131,48 @@ def test_histories_follow_the_adapter_and_are_made_at_refresh_steps_only(
     assert changed != made[0]
     with pytest.raises(KeyError):
         bank_at(3, plan, model, tokenizer, model_config).at(3)
+
+
+def test_the_share_of_the_untouched_model_does_not_follow_the_adapter(
+    plan, model, tokenizer, model_config
+):
+    mixed = replace(plan, history=HistoryConfig(base=0.5))
+    before = bank_at(0, mixed, model, tokenizer, model_config).at(0)
+    assert before == bank_at(0, mixed, model, tokenizer, model_config).at(0)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(generator=torch.Generator().manual_seed(0))
+    steps = [(s, bank_at(0, mixed, model, tokenizer, model_config).at(s)) for s in (0, 1)]
+    plain = replace(mixed, history=HistoryConfig())
+    with model.disable_adapter():
+        base = {s: bank_at(0, plain, model, tokenizer, model_config).at(s) for s in (0, 1)}
+    adapted = {s: bank_at(0, plain, model, tokenizer, model_config).at(s) for s in (0, 1)}
+    kinds = set()
+    for step, made in steps:
+        for n, history in enumerate(made):
+            source = base if history.slot.base else adapted
+            assert history.answers == source[step][n].answers
+            kinds.add(history.slot.base)
+    assert kinds == {True, False}
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_histories_are_walked_anew_until_they_are_solved_or_not(plan, model, tokenizer, share):
+    """The model is right now and then, so more of them are as asked than come by themselves."""
+    engine = TransformersEngine(model, tokenizer, 8)
+    grader = Grader({problem.id: problem for problem in plan.families["sum"]})
+
+    def solved(history_config):
+        wanted = replace(plan, history=history_config, groups=40)
+        slots = [slot for slot in wanted.slots(0) if slot.depth]
+        made, tokens = asyncio.run(make_histories(engine, wanted, slots, DECODING))
+        right = [any(grader(h.problem, a).correct for a in h.answers) for h in made]
+        return sum(right) / len(right), tokens.generated
+
+    plain, asked = solved(HistoryConfig()), solved(HistoryConfig(solved=share))
+    assert 0 < plain[0] < 1
+    assert abs(asked[0] - share) < abs(plain[0] - share) and asked[1] > plain[1]
 
 
 def test_processes_share_a_step_without_gap_or_overlap(plan, model, tokenizer, model_config):

@@ -13,11 +13,11 @@ LONGEST, ANSWER = 30, 6
 
 @pytest.fixture
 def make_trainer(model_folder, tokenizer, tmp_path):
-    def make(kind):
+    def make(kind, bonus=0.0):
         return kind(
             model=load_model(str(model_folder)),
             args=GRPOConfig(str(tmp_path), use_cpu=True, bf16=False, report_to="none",
-                            gradient_checkpointing=False, temperature=0.7),
+                            gradient_checkpointing=False, temperature=0.7, entropy_coef=bonus),
             reward_funcs=lambda completions, **_: [0.0] * len(completions),
             train_dataset=Dataset.from_dict({"prompt": ["1"]}),
             processing_class=tokenizer,
@@ -53,14 +53,17 @@ def numbers(trainer, tokens, mask):
         trainer.model, tokens, mask, ANSWER, compute_entropy=True
     )
     kept = mask[:, -ANSWER:].bool()
-    (logps * torch.linspace(-1, 1, ANSWER))[kept].sum().backward()
+    loss = (logps * torch.linspace(-1, 1, ANSWER))[kept].sum()
+    (loss + trainer.args.entropy_coef * entropies[kept].sum()).backward()
     gradients = {n: p.grad for n, p in trainer.model.named_parameters() if p.grad is not None}
     return logps[kept].detach(), entropies[kept].detach(), gradients
 
 
-def test_numbers_and_gradients_are_the_stock_trainers(make_trainer, batch):
-    stock = numbers(make_trainer(GRPOTrainer), *batch)
-    shared = numbers(make_trainer(SharedPromptTrainer), *batch)
+@pytest.mark.parametrize("bonus", [0.0, 2.0])
+def test_numbers_and_gradients_are_the_stock_trainers(make_trainer, batch, bonus):
+    """With a bonus on the entropy, its gradient too."""
+    stock = numbers(make_trainer(GRPOTrainer, bonus), *batch)
+    shared = numbers(make_trainer(SharedPromptTrainer, bonus), *batch)
     torch.testing.assert_close(shared[0], stock[0], atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(shared[1], stock[1], atol=1e-5, rtol=1e-4)
     assert shared[2].keys() == stock[2].keys()

@@ -1,5 +1,6 @@
 import importlib.util
 from dataclasses import replace
+from shutil import copytree
 
 import pytest
 
@@ -33,6 +34,31 @@ def test_an_adapter_is_a_system_once_it_is_finished(folder):
     assert untrained(folder, TRAIN) == ["diverse-s0"]
     path = str(folder.adapter("diverse-s1"))
     assert trained_systems(folder, TRAIN, SAMPLE) == [System("diverse-s1", "small", MODEL, path)]
+
+
+def test_a_template_that_keeps_thinking_is_said_once_before_anything_is_made(
+    folder, tokenizer, model_folder, tmp_path, capsys
+):
+    """And one that drops earlier answers, or none at all, is refused there."""
+    template = tmp_path / "model" / "chat_template.jinja"
+
+    def check(text):
+        copytree(model_folder, tmp_path / "model", dirs_exist_ok=True)
+        template.unlink(missing_ok=True)
+        if text:
+            template.write_text(text)
+        model = {"small": TransformersModel(str(tmp_path / "model"))}
+        check_training(folder, TRAIN, replace(SAMPLE, models=model))
+        return capsys.readouterr().err
+
+    assert not check(tokenizer.chat_template)
+    assert (
+        check("{% for m in messages %}{{ m.content }}{% endfor %}").count("keeps the thinking") == 1
+    )
+    with pytest.raises(UsageError, match="drops earlier answers"):
+        check("{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}")
+    with pytest.raises(UsageError, match="no chat template"):
+        check(None)
 
 
 def test_what_cannot_be_trained_is_refused_only_while_something_is_missing(folder, monkeypatch):

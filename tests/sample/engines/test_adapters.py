@@ -2,8 +2,10 @@ import json
 
 import pytest
 
-from sample.engines.adapters import read_lora
+from sample.config import System
+from sample.engines.adapters import check_bases, read_lora
 from sample.errors import UsageError
+from sample.models import OpenAIModel, TransformersModel, VllmModel
 
 
 @pytest.fixture
@@ -43,3 +45,20 @@ def test_what_is_no_lora_is_refused(folder, tmp_path_factory):
     write_config(folder, peft_type="PROMPT_TUNING")
     with pytest.raises(UsageError, match="PROMPT_TUNING"):
         read_lora(str(folder))
+
+
+@pytest.mark.parametrize("kind", [TransformersModel, VllmModel])
+def test_an_adapter_of_another_base_is_refused_before_any_model_is_loaded(folder, kind):
+    def check(base):
+        check_bases([System(base, base, kind(base)), System("a", base, kind(base), str(folder))])
+
+    check("elsewhere/tiny")
+    with pytest.raises(UsageError, match="made for 'org/tiny', not for 'org/large'"):
+        check("org/large")
+    write_config(folder, base_model_name_or_path=None)
+    check("org/large")
+
+
+def test_names_of_adapters_on_a_server_are_not_looked_up():
+    served = OpenAIModel("tiny", ("http://127.0.0.1:8000/v1",))
+    check_bases([System("a", "served", served, "some-name")])

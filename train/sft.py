@@ -1,0 +1,145 @@
+"""Rejection-sampling fine-tuning: SFT on the untouched model's own correct attempts.
+
+RFT (arXiv 2308.01825), by the stock trainer of TRL. As many attempts are drawn as GRPO draws in as
+many steps, from the same histories, then learned in as many steps in one pass. The ids that are
+learned are the ids that were drawn.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, set_seed
+
+from sample.engines.transformers import stop_ids
+from sample.errors import UsageError
+from train.config import MethodConfig
+from train.histories import HistoryBank
+from train.metrics import keep_steps, step_metrics
+from train.rollouts import Rolled, Rollouts
+
+SAMPLED = "sampled.jsonl"
+"""Beside the checkpoints: a line for each step with its correct attempts and numbers."""
+SHARED = (
+    "output_dir", "seed", "max_steps", "learning_rate", "lr_scheduler_type", "use_cpu", "bf16",
+    "gradient_checkpointing", "save_strategy", "save_steps", "save_total_limit", "logging_steps",
+    "logging_nan_inf_filter", "report_to", "disable_tqdm",
+)  # fmt: skip
+"""The settings that both trainers take."""
+
+Example = tuple[list[int], list[int]]
+"""Ids of a prompt and of a correct attempt."""
+
+
+def sft_trainer(
+    base: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    arguments: Any,
+    lora: Any,
+    rollouts: Rollouts,
+    bank: HistoryBank,
+    method: MethodConfig,
+    batch: int,
+    callbacks: list[TrainerCallback],
+) -> Any:
+    """A trainer whose data are drawn already.
+
+    arguments: of GRPO at the same budget. batch: most attempts in one backward pass.
+
+    Raises:
+        UsageError: no attempt is correct.
+    """
+    from datasets import Dataset
+    from peft import get_peft_model
+    from trl.trainer.sft_config import SFTConfig
+    from trl.trainer.sft_trainer import SFTTrainer
+
+    set_seed(arguments.seed)
+    model = get_peft_model(base, lora)
+    lines = draw(model, tokenizer, rollouts, bank, method, arguments)
+    examples = [example for line in lines for example in line["examples"]]
+    if not examples:
+        raise UsageError(
+            f"train: none of the attempts of {len(lines)} steps is correct, so there is nothing to "
+            "fine-tune on; take easier problems, or raise sample.decoding.max_new_tokens"
+        )
+    each = -(-len(examples) // arguments.max_steps)
+    passes = -(-each // batch)
+    settings = SFTConfig(
+        **{key: getattr(arguments, key) for key in SHARED},
+        per_device_train_batch_size=-(-each // passes),
+        gradient_accumulation_steps=passes,
+        max_length=None,
+    )
+    return SFTTrainer(
+        model=model,  # type: ignore[arg-type]
+        args=settings,
+        train_dataset=Dataset.from_dict(_columns(examples)),
+        processing_class=tokenizer,
+        callbacks=[DrawnNumbers([line["numbers"] for line in lines]), *callbacks],
+    )
+
+
+def draw(
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    rollouts: Rollouts,
+    bank: HistoryBank,
+    method: MethodConfig,
+    arguments: Any,
+) -> list[dict[str, Any]]:
+    """The correct attempts and the numbers of every step; what a killed run drew is kept."""
+    path = Path(arguments.output_dir) / SAMPLED
+    path.parent.mkdir(parents=True, exist_ok=True)
+    done = len(path.read_bytes().split(b"\n")) - 1 if path.exists() else 0
+    first = min(done, arguments.max_steps) // arguments.save_steps * arguments.save_steps
+    keep_steps(path, first)
+    stops = stop_ids(model.get_base_model(), tokenizer)
+    with path.open("a") as file:
+        for step in range(first, arguments.max_steps):
+            bank.prepare(step, model, tokenizer)
+            made = rollouts.roll(step, model, tokenizer, stops)
+            line = {"step": step + 1, "examples": correct(made), "numbers": numbers(made, method)}
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def correct(made: Rolled) -> list[Example]:
+    """The correct attempts, equal ones of a group once."""
+    grades = [attempt for group in made.groups for attempt in group.attempts]
+    pairs = zip(made.sequences, grades, strict=True)
+    right = [(s.prompt, s.tokens) for s, grade in pairs if grade.correct]
+    return list({(tuple(p), tuple(t)): (p, t) for p, t in right}.values())
+
+
+def numbers(made: Rolled, method: MethodConfig) -> dict[str, float]:
+    """What GRPO logs of a step, under its names; the reward is correctness."""
+    found = step_metrics(made.groups, method)
+    alike = [len({one.correct for one in group.attempts}) == 1 for group in made.groups]
+    return found | {
+        "reward": found["accuracy"],
+        "paid_quality": found["accuracy"],
+        "frac_reward_zero_std": sum(alike) / len(alike),
+        "prompt_tokens": made.tokens.prompt,
+        "generated_tokens": made.tokens.generated,
+    }
+
+
+def _columns(examples: Sequence[Example]) -> dict[str, list[list[int]]]:
+    return {
+        "input_ids": [[*prompt, *attempt] for prompt, attempt in examples],
+        "labels": [[-100] * len(prompt) + list(attempt) for prompt, attempt in examples],
+    }
+
+
+class DrawnNumbers(TrainerCallback):
+    """Adds to the log of each step what was drawn for it. It must come before what reads logs."""
+
+    def __init__(self, numbers: Sequence[dict[str, float]]) -> None:
+        self._numbers = numbers
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        if "loss" in logs:
+            logs.update(self._numbers[state.global_step - 1])
