@@ -206,12 +206,10 @@ class _Group:
         for ever; no strategy whose attempts see earlier ones, or nothing, asks that way."""
         asked = self.asked.setdefault(walk.arm, set())
         asked.add(step)
-        missing = [
-            s for s in range(1, step) if s not in asked and (walk.arm, s) not in self.attempts
-        ]
-        if self.allowances and walk.strategy.sees == "any" and missing:
+        early = [s for s in self._missing(walk.arm) if s < step and s not in asked]
+        if early and self.allowances and walk.strategy.sees == "any":
             raise UsageError(
-                f"strategy of arm {walk.arm!r} asked for attempt {step} before attempt {missing[0]}; "
+                f"strategy of arm {walk.arm!r} asked for attempt {step} before attempt {early[0]}; "
                 "with sample.budget it must ask for its attempts in the order of their steps"
             )
 

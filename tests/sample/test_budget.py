@@ -197,7 +197,7 @@ def test_an_own_strategy_must_ask_in_order(tmp_path):
     path.write_text(OUT_OF_ORDER)
     arms = {"own": ArmConfig(f"{path}:backwards")}
     assert len(sample(plan(arms=arms, budget=None))) == 48
-    with pytest.raises(UsageError, match="attempt 12 before attempt 1; with sample.budget"):
+    with pytest.raises(UsageError, match=r"attempt 12 before attempt 1; with sample\.budget"):
         sample(plan(arms=arms))
 
 
