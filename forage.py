@@ -96,6 +96,8 @@ def _samples(function: Callable[..., None]) -> Callable[..., None]:
         given = {name: options.pop(name) for name in ("expect", "price", "throughput")}
         if dry and options["until_decided"]:
             raise UsageError("--dry-run counts every problem; leave --until-decided out of it")
+        if (budget := options.pop("budget")) is not None:
+            overrides += (f"sample.budget={budget}",)
         if dry:
             _dry_run(target, out, overrides, trains=function.__name__ == "run", **given)
         elif any(value is not None for value in given.values()):
@@ -110,6 +112,9 @@ def _samples(function: Callable[..., None]) -> Callable[..., None]:
                      help="Dry run: price of a million prompt and generated tokens; adds costs."),
         click.option("--expect", type=int, metavar="TOKENS",
                      help="Dry run: tokens an attempt generates; default half of max_new_tokens."),
+        click.option("--budget", type=click.IntRange(1), metavar="TOKENS",
+                     help="Tokens per problem: most that a chain, or parallel group, generates; "
+                          "sample.budget. sample.attempts stays the most attempts of it."),
         click.option("--dry-run", is_flag=True,
                      help="Print the calls and tokens of the whole config, and make nothing."),
         click.option("--until-decided", is_flag=True,
@@ -164,6 +169,7 @@ def run(target: Path, out: Path | None, overrides: tuple[str, ...], **how: bool)
     \b
     Examples:
       forage run configs/demo.yaml -o runs/demo
+      forage run configs/demo.yaml --budget 400 --set sample.attempts=32
       forage run configs/paper/gemini-aime2025.yaml --dry-run --price 0.3,2.5
     """
     from experiment import begun
@@ -464,7 +470,9 @@ def plan(pilot: Path | None, between: float | None, within: float | None, **opti
 
 @cli.command
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--budget", type=float, help="Tokens per problem; default: a range of them.")
+@click.option(
+    "--budget", type=float, metavar="TOKENS", help="Tokens per problem; default: a range of them."
+)
 @click.option(
     "--cost", default="generated", help="generated, total, cached or latency; default generated."
 )

@@ -83,7 +83,11 @@ class ArmConfig:
 
 @dataclass(frozen=True)
 class SampleConfig:
-    """attempts: N, the length of a chain. replicates: chains (and parallel groups) a problem."""
+    """attempts: N, the length of a chain. replicates: chains (and parallel groups) a problem.
+
+    budget: most tokens that the attempts of a chain (or parallel group) generate together: where it
+    ends, an attempt is cut, and the rest of the N are not made. None = N attempts.
+    """
 
     models: Mapping[str, ModelConfig]
     problems: Mapping[str, ProblemConfig]
@@ -92,6 +96,7 @@ class SampleConfig:
     decoding: Decoding = field(default_factory=Decoding)
     attempts: int = 8
     replicates: int = 1
+    budget: int | None = None
 
     def __post_init__(self) -> None:
         need(bool(self.models), "sample.models", "at least one model", "none")
@@ -99,6 +104,8 @@ class SampleConfig:
         need(bool(self.arms), "sample.arms", "at least one arm", "none")
         need(self.attempts >= 1, "sample.attempts", "1 or more", self.attempts)
         need(self.replicates >= 1, "sample.replicates", "1 or more", self.replicates)
+        budget = self.budget
+        need(budget is None or budget >= 1, "sample.budget", "1 token or more", budget)
         self._check_decoding()
         for name, problems in self.problems.items():
             enough = problems.count is None or problems.count >= 1

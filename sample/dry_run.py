@@ -7,10 +7,11 @@ prompts are as long as they would be. Each stand-in is wrong and says something 
 import asyncio
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
+from sample.allowance import Allowance
 from sample.config import GENERATED, ArmConfig, ProblemConfig, SampleConfig
 from sample.engines.base import Message
 from sample.errors import UsageError
@@ -52,7 +53,7 @@ class Expected:
     """What one arm on one family asks of one system.
 
     problems, calls: numbers. prompt, generated: expected tokens of all calls; most: tokens
-    generated if every call needs its limit and every repeat all its redraws.
+    generated if every call needs its limit and every repeat all its redraws, within the budget.
     """
 
     system: str
@@ -89,31 +90,47 @@ def expected(config: SampleConfig, systems: Iterable[str], lengths: Lengths) -> 
     """
     sets = {name: _representative(name, problems) for name, problems in config.problems.items()}
     return [
-        _times(count * config.replicates, count, system, family, asked, lengths)
+        _times(count * config.replicates, count, system, family, asked)
         for system in systems
         for family, (count, problem) in sets.items()
-        for asked in walk_arms(arms_on(config, system), config.attempts, problem, lengths)
+        for asked in walk_arms(
+            arms_on(config, system), config.attempts, problem, lengths, config.budget
+        )
     ]
 
 
 @dataclass
 class Asked:
-    """What one chain asks for. calls: at least; most: with every redraw. prompt: tokens."""
+    """What one chain asks for. calls: at least. prompt, generated: tokens; most: generated with
+    every redraw and at full length. allowance: None = it has no budget."""
 
     arm: str
+    allowance: Allowance | None
     calls: int = 0
     most: int = 0
     prompt: int = 0
     made: dict[int, Attempt] = field(default_factory=dict)
 
+    @property
+    def generated(self) -> int:
+        return sum(attempt.ledger.generated for attempt in self.made.values())
 
-def _times(
-    chains: int, problems: int, system: str, family: str, asked: Asked, lengths: Lengths
-) -> Expected:
-    calls = chains * asked.calls
-    generated, most = calls * lengths.generated, chains * asked.most * lengths.most
-    prompt = chains * asked.prompt
-    return Expected(system, family, asked.arm, problems, calls, prompt, generated, most)
+    async def room(self, step: int, longest: int, closing: int) -> int:
+        """See ``Allowance.grant``."""
+        if self.allowance is None:
+            return longest
+        return await self.allowance.grant(step, longest, closing * longest)
+
+    def keep(self, made: Attempt) -> Attempt:
+        if self.allowance is not None:
+            self.allowance.settle(made.step, made.ledger.generated)
+        return self.made.setdefault(made.step, made)
+
+
+def _times(chains: int, problems: int, system: str, family: str, asked: Asked) -> Expected:
+    most = asked.most if asked.allowance is None else min(asked.most, asked.allowance.total)
+    counts = (asked.calls, asked.prompt, asked.generated, most)
+    return Expected(system, family, asked.arm, problems, *(chains * count for count in counts))
 
 
 def _representative(family: str, config: ProblemConfig) -> tuple[int, Problem]:
@@ -149,25 +166,34 @@ def _of_the_hub(family: str, config: ProblemConfig) -> Problem:
 
 
 def walk_arms(
-    arms: Mapping[str, ArmConfig], attempts: int, problem: Problem, lengths: Lengths
+    arms: Mapping[str, ArmConfig],
+    attempts: int,
+    problem: Problem,
+    lengths: Lengths,
+    budget: int | None = None,
 ) -> list[Asked]:
     """What one chain of each arm asks for on a problem.
 
     Raises:
         UsageError: a strategy that this problem or this number of attempts does not suit.
     """
-    return asyncio.run(_walk_arms(arms, attempts, problem, lengths))
+    return asyncio.run(_walk_arms(arms, attempts, problem, lengths, budget))
 
 
 async def _walk_arms(
-    arms: Mapping[str, ArmConfig], attempts: int, problem: Problem, lengths: Lengths
+    arms: Mapping[str, ArmConfig],
+    attempts: int,
+    problem: Problem,
+    lengths: Lengths,
+    budget: int | None,
 ) -> list[Asked]:
-    asked = {name: Asked(name) for name in arms}
+    asked = {name: Asked(name, None if budget is None else Allowance(budget)) for name in arms}
     walks: dict[str, asyncio.Task[None]] = {}
 
     async def finished(arm: str) -> list[Attempt]:
         await asyncio.shield(walks[arm])
-        return [asked[arm].made[step] for step in sorted(asked[arm].made)]
+        made = (asked[arm].made[step] for step in sorted(asked[arm].made))
+        return [attempt for attempt in made if attempt.finish != "unmade"]
 
     for name, arm in arms.items():
         options = arm_options(name, arm)
@@ -185,15 +211,28 @@ def _chain(
     asked: Asked, attempts: int, options: Any, problem: Problem, lengths: Lengths, finished: Any
 ) -> Chain:
     async def attempt(
-        step: int, messages: list[Message], *, prefill: str = "", redraws: int = 0, **_: Any
+        step: int,
+        messages: list[Message],
+        *,
+        prefill: str = "",
+        redraws: int = 0,
+        closing: int = 0,
+        **_: Any,
     ) -> Attempt:
+        room = await asked.room(step, lengths.most, closing)
+        if room == 0:
+            return asked.keep(replace(empty(step), finish="unmade"))
         asked.calls += 1
-        asked.most += 1 + (redraws if step > 1 else 0)
+        asked.most += lengths.most * (1 + (redraws if step > 1 else 0))
         asked.prompt += count_tokens(messages) + count_tokens(user(prefill))
-        return asked.made.setdefault(step, _attempt(asked.arm, step, problem, lengths, messages))
+        given = replace(lengths, generated=min(room, lengths.generated))
+        return asked.keep(_attempt(asked.arm, step, problem, given, messages))
+
+    def empty(step: int) -> Attempt:
+        return _attempt(asked.arm, step, problem, Lengths(0, 0), [])
 
     def skip(step: int, reason: str) -> Attempt:
-        return asked.made.setdefault(step, _attempt(asked.arm, step, problem, Lengths(0, 0), []))
+        return asked.keep(empty(step))
 
     return Chain(
         problem=problem,

@@ -61,8 +61,10 @@ class Attempt:
     thinking, text: the generation before and after ``</think>``; text is what enters a history.
     answer: extracted from text, None if nothing could be extracted; canonical: equal for
     equivalent answers. correct: None = not graded, never read as wrong.
-    finish: "stop", "length" (truncated), "error" (then failure says why) or "skipped" (a control
-    that this problem does not allow; failure says why, no call was made, nothing was paid).
+    finish: "stop", "length" (truncated), "budget" (cut where the chain's budget of tokens ended),
+    "error" (then failure says why), "skipped" (a control that this problem does not allow; failure
+    says why) or "unmade" (the budget was spent before). For the last two no call was made and
+    nothing was paid.
     rejected: what was drawn for this step before; ``ledger`` is the sum over all draws.
     score, weight: what whoever chooses among attempts gave to this one, if anybody did: the best
     has the highest score; a vote counts weight times. No engine of ours sets them.

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from sample.allowance import Allowance
 from sample.bundles import Bundle, bundled, partner
 from sample.config import ArmConfig, SampleConfig
 from sample.engines.base import Decoding, Engine, Generation, Message, Request
@@ -32,7 +33,7 @@ class Plan:
     """What is asked of one system.
 
     arms: those that run on it. attempts: N. groups: (problem, replicate) pairs to work on.
-    config: the config hash written into each record.
+    config: the config hash written into each record. budget: most tokens that a chain generates.
     """
 
     system: str
@@ -42,6 +43,7 @@ class Plan:
     decoding: Decoding
     seed: int
     config: str
+    budget: int | None = None
 
     @property
     def total(self) -> int:
@@ -146,11 +148,17 @@ class _Group:
     emit: Emit
     attempts: dict[tuple[str, int], Attempt] = field(default_factory=dict)
     chains: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    allowances: dict[str, Allowance] = field(default_factory=dict)
+    asked: dict[str, set[int]] = field(default_factory=dict)
     partner: "_Group | None" = None
 
     def start(self, finished: Iterable[Attempt]) -> None:
         """Begin every chain; no chain runs before the caller next awaits."""
         self.attempts.update({(attempt.arm, attempt.step): attempt for attempt in finished})
+        if self.plan.budget is not None:
+            self.allowances = {arm: Allowance(self.plan.budget) for arm in self.walks}
+            for (arm, step), attempt in self.attempts.items():
+                self.allowances[arm].settle(step, attempt.ledger.generated)
         for arm, walk in self.walks.items():
             self.chains[arm] = asyncio.create_task(self._walk(arm, walk))
 
@@ -168,6 +176,7 @@ class _Group:
 
     def _open(self, arm: str, walk: _Walk) -> Chain:
         async def attempt(step: int, messages: list[Message], **how: Any) -> Attempt:
+            self._check_order(walk, step)
             return await self._attempt(arm, step, messages, **how)
 
         async def others(other: str) -> list[Attempt]:
@@ -192,10 +201,23 @@ class _Group:
             public_tests=public_tests(self.problem),
         )
 
+    def _check_order(self, walk: _Walk, step: int) -> None:
+        """A budget is shared out in the order of the steps, so one asked for too early would wait
+        for ever; no strategy whose attempts see earlier ones, or nothing, asks that way."""
+        asked = self.asked.setdefault(walk.arm, set())
+        asked.add(step)
+        early = [s for s in self._missing(walk.arm) if s < step and s not in asked]
+        if early and self.allowances and walk.strategy.sees == "any":
+            raise UsageError(
+                f"strategy of arm {walk.arm!r} asked for attempt {step} before attempt {early[0]}; "
+                "with sample.budget it must ask for its attempts in the order of their steps"
+            )
+
     async def finished(self, arm: str) -> list[Attempt]:
-        """The attempts of an arm, once they are all there."""
+        """The attempts of an arm that its budget allowed, once they are all there."""
         await asyncio.shield(self.chains[arm])
-        return [self.attempts[arm, step] for step in range(1, self.plan.attempts + 1)]
+        every = (self.attempts[arm, step] for step in range(1, self.plan.attempts + 1))
+        return [attempt for attempt in every if attempt.finish != "unmade"]
 
     def _seed(self, arm: str, *key: object) -> int:
         place = (self.problem.id, self.plan.system, arm, self.replicate)
@@ -210,21 +232,35 @@ class _Group:
         prefill: str = "",
         redraws: int = 0,
         unwanted: Callable[[Attempt], bool] = lambda drawn: False,
+        closing: int = 0,
     ) -> Attempt:
         if (arm, step) not in self.attempts:
-            drawn = await self._draw(arm, step, messages, prefill, 0)
-            draws = [drawn]
-            while len(draws) <= redraws and unwanted(draws[-1]):
-                draws.append(await self._draw(arm, step, messages, prefill, len(draws)))
-            self._keep(_as_one(draws))
+            room = await self._room(arm, step, 1 + redraws, closing)
+            draws: list[Attempt] = []
+            while room > 0 and len(draws) <= redraws and (not draws or unwanted(draws[-1])):
+                draws.append(await self._draw(arm, step, messages, prefill, len(draws), room))
+                room -= draws[-1].ledger.generated
+            self._keep(_as_one(draws) if draws else self._unmade(arm, step))
         return self.attempts[arm, step]
 
+    async def _room(self, arm: str, step: int, draws: int, closing: int) -> int:
+        """Tokens that so many draws of a step may generate together; 0 = it is not made."""
+        longest = self.plan.decoding.max_new_tokens
+        if arm not in self.allowances:
+            return draws * longest
+        return await self.allowances[arm].grant(step, draws * longest, closing * longest)
+
     async def _draw(
-        self, arm: str, step: int, messages: list[Message], prefill: str, number: int
+        self, arm: str, step: int, messages: list[Message], prefill: str, number: int, room: int
     ) -> Attempt:
         seed = self._seed(arm, step, "redraw", number) if number else self._seed(arm, step)
-        request = Request(messages, seed, self.plan.decoding, prefill, self.problem.id)
+        decoding = self.plan.decoding
+        cut = room < decoding.max_new_tokens
+        decoding = replace(decoding, max_new_tokens=room) if cut else decoding
+        request = Request(messages, seed, decoding, prefill, self.problem.id)
         generation = await _generate(self.engine, request, self.plan.system)
+        if cut and generation.finish == "length":
+            generation = replace(generation, finish="budget")
         result, failure = await self._grade(generation)
         return self._record(arm, step, seed, generation, result, failure)
 
@@ -241,6 +277,10 @@ class _Group:
             self._keep(self._record(arm, step, seed, skipped, None, failure))
         return self.attempts[arm, step]
 
+    def _unmade(self, arm: str, step: int) -> Attempt:
+        unmade = Generation("", "", "unmade", Ledger(0, 0, 0, 0, 0.0))
+        return self._record(arm, step, self._seed(arm, step), unmade, None, None)
+
     def _keep(self, record: Attempt) -> None:
         if record.step not in self._missing(record.arm):
             raise UsageError(
@@ -248,6 +288,8 @@ class _Group:
                 f"{self.plan.attempts} twice at once or beyond the last; once for each step"
             )
         self.attempts[record.arm, record.step] = record
+        if record.arm in self.allowances:
+            self.allowances[record.arm].settle(record.step, record.ledger.generated)
         self.emit(record)
 
     def _record(

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from sample.errors import ForageError, UsageError
 from sample.records import SCHEMA_VERSION, Attempt, Draw, Failure, Ledger
 
-_FINISHES = ("stop", "length", "error", "skipped")
+_FINISHES = ("stop", "length", "budget", "error", "skipped", "unmade")
 _INT, _TEXT, _BOOL, _NONE = frozenset((int,)), frozenset((str,)), frozenset((bool,)), type(None)
 _TYPES: dict[str, frozenset[type]] = {
     "family": _TEXT,

@@ -68,7 +68,7 @@ def owed_again(plan: Plan, attempts: Iterable[Attempt]) -> list[Attempt]:
         for key, chain in chains.items():
             if key[2] == arm:
                 whole = any(owed.get(read) for read in _reads(plan, key, partners))
-                owed[key] = chain if whole else _owed(plan.arms[arm].strategy, chain)
+                owed[key] = chain if whole else _owed(plan, arm, chain)
     return [attempt for chain in owed.values() for attempt in chain]
 
 
@@ -94,11 +94,13 @@ def _reads(
     ]
 
 
-def _owed(strategy: str, chain: list[Attempt]) -> list[Attempt]:
+def _owed(plan: Plan, arm: str, chain: list[Attempt]) -> list[Attempt]:
     failed = [attempt.step for attempt in chain if may_pass(attempt)]
     if not failed:
         return []
-    match find_strategy(strategy).sees:
+    sees = find_strategy(plan.arms[arm].strategy).sees
+    # What an attempt may generate follows from what those before it have.
+    match "earlier" if sees == "nothing" and plan.budget is not None else sees:
         case "nothing":
             return [attempt for attempt in chain if attempt.step in failed]
         case "earlier":

@@ -121,6 +121,7 @@ def _whole_plan(
         decoding=config.decoding,
         seed=seed,
         config=hashed,
+        budget=config.budget,
     )
 
 

@@ -1,6 +1,7 @@
 """Aggregation by the model itself instead of by a vote, as in arXiv 2509.00084."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from sample.config import need
@@ -23,10 +24,16 @@ class Options:
 
 
 async def aggregate(chain: Chain) -> None:
-    """Attempt N sees the answers of attempts 1..N-1, made before, and writes the final one."""
+    """Attempt N sees the answers of attempts 1..N-1, made before, and writes the final one.
+
+    Of a token budget max_new_tokens are kept for the final one.
+    """
     question, (*steps, final) = chain.problem.question, chain.steps
+    drafting = replace(
+        chain, attempt=partial(chain.attempt, closing=1), options=sequential.Options()
+    )
     if chain.options.drafts == "sequential":
-        drafts = await sequential.refine(replace(chain, options=sequential.Options()), steps)
+        drafts = await sequential.refine(drafting, steps)
     else:
-        drafts = await at_once(chain, steps, user(question))
+        drafts = await at_once(drafting, steps, user(question))
     await chain.attempt(final, candidates(question, drafts))

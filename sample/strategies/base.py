@@ -26,6 +26,7 @@ class MakeAttempt(Protocol):
         prefill: str = "",
         redraws: int = 0,
         unwanted: Callable[[Attempt], bool] = ...,
+        closing: int = 0,
     ) -> Attempt: ...
 
 
@@ -38,10 +39,12 @@ class Chain:
     attempt: (step, messages) -> the finished record of that step: the stored one if there is one,
         else a new one, generated, graded and stored. prefill: thinking to go on from (see
         ``sample.engines.base.Request``). redraws: how often an ``unwanted`` generation is drawn
-        again; the record holds all draws and what they cost.
+        again; the record holds all draws and what they cost. Where sample.budget is spent no call
+        is made, and the record is empty, its finish "unmade"; closing: for how many later attempts
+        of full length the budget must last, beside this one.
     skip: (step, reason) -> the same for a step that this problem does not allow; no call is made.
-    others: arm -> attempts 1..N of that arm on the same problem and replicate, once it is finished.
-        Only arms that an option of type ``Arm`` names.
+    others: arm -> attempts 1..N of that arm on the same problem and replicate, once it is finished;
+        without those that its budget did not allow. Only arms that an option of type ``Arm`` names.
     partners: the same on the partner: another problem of the family. Only ``PartnerArm`` options.
     count_tokens: messages -> tokens of their prompt.
     seed: any key -> a seed of this chain, the same after a resume.

@@ -16,8 +16,9 @@ def candidates(
     question: str, drafts: Sequence[Attempt], instruction: str = COMBINE
 ) -> list[Message]:
     """The question, the final answers of the drafts, numbered, and what to do with them."""
+    made = [draft for draft in drafts if draft.finish != "unmade"]
     listed = [
         f"Candidate {number}:\n{draft.text or '(unfinished)'}"
-        for number, draft in enumerate(drafts, 1)
+        for number, draft in enumerate(made, 1)
     ]
     return user("\n\n".join([question, *listed, instruction]))

@@ -1,6 +1,7 @@
 """Parallel drafts, distilled into a short workspace, then refined: arXiv 2510.01123."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from sample.config import need
 from sample.prompts import user
@@ -47,17 +48,21 @@ async def draft_distil_refine(chain: Chain) -> None:
 
     The drafts of a later round see the notes of the one before. Every call is an attempt and paid
     for, the distillation too, which is asked to end with the best answer. Where it did not finish
-    the next attempts see the bare question.
+    the next attempts see the bare question. Of a token budget max_new_tokens are kept for each
+    distillation to come and for the last attempt.
     """
     question = chain.problem.question
     messages = user(question)
     *steps, final = chain.steps
-    size = len(steps) // chain.options.rounds
-    for start in range(0, len(steps), size):
-        *drafting, distilling = steps[start : start + size]
-        drafts = await at_once(chain, drafting, messages)
+    rounds = chain.options.rounds
+    size = len(steps) // rounds
+    for done in range(rounds):
+        *drafting, distilling = steps[done * size : (done + 1) * size]
+        keeping = replace(chain, attempt=partial(chain.attempt, closing=rounds - done + 1))
+        drafts = await at_once(keeping, drafting, messages)
         instruction = DISTIL.format(words=chain.options.words)
-        notes = await chain.attempt(distilling, candidates(question, drafts, instruction))
+        asked = candidates(question, drafts, instruction)
+        notes = await chain.attempt(distilling, asked, closing=rounds - done)
         messages = user(refinement(question, notes.text))
     await chain.attempt(final, messages)
 

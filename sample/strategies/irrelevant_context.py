@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from sample.engines.base import Message
 from sample.prompts import conversation
@@ -20,9 +21,14 @@ class Options:
 
 
 async def irrelevant_context(chain: Chain) -> None:
-    """Parallel, behind filler as long as the history of the same attempt of the arm ``match``."""
+    """Parallel, behind filler as long as the history of the same attempt of the arm ``match``.
+
+    Attempts beyond those that a token budget allowed that arm are as long as its last one.
+    """
     matched = await chain.others(chain.options.match)
-    await asyncio.gather(*(_attempt(chain, other.step, prompt_tokens(other)) for other in matched))
+    lengths = [prompt_tokens(other) for other in matched]
+    lengths += lengths[-1:] * (chain.attempts - len(lengths))
+    await asyncio.gather(*map(partial(_attempt, chain), chain.steps, lengths))
 
 
 async def _attempt(chain: Chain, step: int, tokens: int) -> None:

@@ -67,7 +67,7 @@ async def refine(chain: Chain, steps: Iterable[int]) -> list[Attempt]:
     made: list[Attempt] = []
     turns: list[Turn] = []
     for step in steps:
-        turns += [await _turn(chain, last) for last in made[-1:]]
+        turns += [await _turn(chain, last) for last in made[-1:] if last.finish != "unmade"]
         messages = chain.options.render(chain.problem.question, turns)
         made.append(await chain.attempt(step, messages))
     return made

@@ -77,6 +77,7 @@ class Walked:
     prefills: dict[int, str] = field(default_factory=dict)
     skipped: dict[int, str] = field(default_factory=dict)
     draws: dict[int, int] = field(default_factory=dict)
+    closing: dict[int, int] = field(default_factory=dict)
 
     def said(self, step: int) -> list[str]:
         """The contents of the messages of a step."""
@@ -94,9 +95,12 @@ def walk(
     """
     seen = Walked()
 
-    async def make(step, messages, *, prefill="", redraws=0, unwanted=lambda drawn: False):
+    async def make(
+        step, messages, *, prefill="", redraws=0, unwanted=lambda drawn: False, closing=0
+    ):
         assert step not in seen.asked, "made twice"
         seen.asked[step], seen.prefills[step] = messages, prefill
+        seen.closing[step] = closing
         await asyncio.sleep(0)
         given = (script or {}).get(step, {"text": f"t{step}"})
         draws = given if isinstance(given, list) else [given]

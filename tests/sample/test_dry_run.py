@@ -47,7 +47,7 @@ def test_every_strategy_is_walked_and_pays_for_every_attempt():
     found = walked(*STRATEGIES)
     assert {asked.calls for asked in found.values()} == {4}
     assert found["parallel"].prompt == 4 * 50
-    assert found["reject_repeats"].most == 1 + 3 * (1 + 3)
+    assert found["reject_repeats"].most == (1 + 3 * (1 + 3)) * LENGTHS.most
     assert found["budget_forcing"].prompt > 4 * 50 + (1 + 2 + 3) * 0.5 * LENGTHS.generated / 2
 
 
