@@ -46,14 +46,22 @@ class Study:
 
 
 def build_study(
-    table: Table, family: str, systems: Mapping[str, SystemInfo], base: str, primary: str
+    table: Table,
+    family: str,
+    systems: Mapping[str, SystemInfo],
+    base: str,
+    primary: str,
+    explored: bool = True,
 ) -> Study:
-    """Statistics of every cell of a family, and every contrast between them."""
+    """Statistics of every cell of a family, and every contrast between them.
+
+    explored: see ``analysis.cells.parallel_statistics``.
+    """
     keys = [(system, arm) for name, system, arm in table.cells if name == family]
     keys.sort(key=lambda key: (key[0] != base, systems[key[0]].base is not None, key))
     raw = {key: table.cells[(family, *key)] for key in keys}
     cells = {
-        key: parallel_statistics(cell) if key[1] == PARALLEL else chain_statistics(cell)
+        key: (parallel_statistics if key[1] == PARALLEL else chain_statistics)(cell, explored)
         for key, cell in raw.items()
     }
     study = Study(

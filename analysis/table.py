@@ -6,7 +6,7 @@ one, which its problem does not allow.
 """
 
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,9 +22,9 @@ CellKey = tuple[str, str, str]
 FINISHES = ("stop", "length", "error")
 SKIPPED = len(FINISHES)
 NO_ANSWER = -1
-_COLUMNS = ("problem", "replicate", "step", "answer", "correct", "finish")
 TOKENS = ("prompt", "cached", "thinking", "answer")
-_WIDTH = len(_COLUMNS) + len(TOKENS)
+_COLUMNS = ("problem", "replicate", "step", "answer", "correct", "finish")
+WIDTH = len(_COLUMNS) + len(TOKENS)
 
 
 @dataclass(frozen=True)
@@ -124,15 +124,29 @@ def build_table(attempts: Iterable[Attempt], steps: int | None = None) -> Table:
         reader.add(attempt)
     if not reader.rows:
         raise UsageError("records: no attempts to analyse; run `forage sample` first")
-    flat = {key: np.frombuffer(rows).reshape(-1, _WIDTH) for key, rows in reader.rows.items()}
-    length = steps or int(max(rows[:, 2].max() for rows in flat.values()))
-    order = {family: sorted(known) for family, known in reader.problems.items()}
-    places = {
-        family: _places(list(known), order[family]) for family, known in reader.problems.items()
-    }
-    cells = {key: _cell(rows, places[key[0]], length) for key, rows in flat.items()}
-    beyond = sum(int((rows[:, 2] > length).sum()) for rows in flat.values())
-    records = sum(len(rows) for rows in flat.values())
+    flat = {key: np.frombuffer(rows).reshape(-1, WIDTH) for key, rows in reader.rows.items()}
+    known = {family: list(problems) for family, problems in reader.problems.items()}
+    return arrange(flat, known, steps, reader.configs)
+
+
+def arrange(
+    rows: Mapping[CellKey, Floats],
+    problems: Mapping[str, Sequence[str]],
+    steps: int | None = None,
+    configs: Iterable[str] = (),
+) -> Table:
+    """Arrays of flat columns, one row an attempt.
+
+    rows: [attempt, WIDTH]: place of the problem in ``problems``, replicate, step, code of the
+        answer, correct, finish (as in ``Cell``), then the TOKENS.
+    steps: see ``build_table``.
+    """
+    length = steps or int(max(some[:, 2].max() for some in rows.values()))
+    order = {family: sorted(known) for family, known in problems.items()}
+    places = {family: _places(known, order[family]) for family, known in problems.items()}
+    cells = {key: _cell(some, places[key[0]], length) for key, some in rows.items()}
+    beyond = sum(int((some[:, 2] > length).sum()) for some in rows.values())
+    records = sum(len(some) for some in rows.values())
     kept = sum(int((cell.finish >= 0).sum()) for cell in cells.values())
     return Table(
         cells,
@@ -141,11 +155,11 @@ def build_table(attempts: Iterable[Attempt], steps: int | None = None) -> Table:
         records,
         records - beyond - kept,
         beyond,
-        tuple(sorted(reader.configs)),
+        tuple(sorted(configs)),
     )
 
 
-def _places(seen: list[str], ordered: list[str]) -> Integers:
+def _places(seen: Sequence[str], ordered: Sequence[str]) -> Integers:
     position = {problem: i for i, problem in enumerate(ordered)}
     return np.array([position[problem] for problem in seen])
 
