@@ -2,9 +2,11 @@
 
 Two factors of the prompt span four arms: *context* (is the prompt as long as a chain's?) and
 *exposure* (does it hold the chain's earlier answers?). Parallel has neither, sequential both. Under
-the aggregator ``last`` a third factor comes in: *aggregator*, the same operator for every arm
-(majority), or each mode's own: the last answer of a chain that sees its answers, the majority of
-attempts that do not. The other aggregators are one operator for all, so two factors are left.
+the aggregator ``last`` a third factor comes in: *aggregator*, majority or the last answer, for any
+arm; of independent attempts the last is as good as any. (Were it each mode's own operator, which is
+the last answer only where a chain sees its answers, the loss of the vote could not be told from
+exposure: half of it would be called so.) The other aggregators are one operator, so two factors
+are left.
 
 Every number is a loss in accuracy, so that the shares add up to the gap.
 """
@@ -89,9 +91,9 @@ def _columns(
     """The cells in binary order, the first factor fastest; each [problem]."""
     if aggregator != "last":
         return [_values(cells, name, aggregator) for name in names]
-    own = ("majority", "majority", "last", "last")
-    pairs = zip(names, own, strict=True)
-    return [_values(cells, name, one) for name, last in pairs for one in ("majority", last)]
+    last = ("accuracy", "last", "last", "last")
+    pairs = zip(names, last, strict=True)
+    return [_values(cells, name, one) for name, own in pairs for one in ("majority", own)]
 
 
 def _values(cells: Mapping[str, CellStatistics], arm: str, aggregator: str) -> Floats:

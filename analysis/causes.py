@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from analysis import checks
-from analysis.attribution import AGGREGATOR, Attribution, attribute, contrast
+from analysis.attribution import Attribution, attribute, contrast
 from analysis.checks import Check
 from analysis.config import AGGREGATORS, AnalysisConfig
 from analysis.equivalence import equivalence
@@ -27,7 +27,7 @@ def causes_json(study: Study, system: str, config: AnalysisConfig) -> Json | Non
     primary = found[config.aggregator(study.family)]
     if primary is None:
         return None
-    shares = {name: _attribution(parts, config) for name, parts in found.items() if parts}
+    shares = {name: attribution_json(parts, config) for name, parts in found.items() if parts}
     told = shares[config.aggregator(study.family)]
     return {
         "arms": dict(primary.arms),
@@ -41,14 +41,15 @@ def causes_json(study: Study, system: str, config: AnalysisConfig) -> Json | Non
     }
 
 
-def _attribution(parts: Attribution, config: AnalysisConfig) -> Json:
+def attribution_json(parts: Attribution, config: AnalysisConfig) -> Json:
+    """The shares of one gap, with simultaneous intervals."""
     whole = [e.shapley for e in parts.effects.values() if e.shapley is not None]
     t = math.nan
     if len(whole) and len(whole[0]) > 1:
         t = max_t_quantile(np.column_stack(whole), config.resamples, config.seed, config.alpha)
     return {
         "total": interval_json(interval(parts.total, config.alpha)),
-        "shares": {n: _share(n, e, parts, t, config) for n, e in parts.effects.items()},
+        "shares": {n: _share(e, parts, t, config) for n, e in parts.effects.items()},
         "interactions": {k: _claim(v, config) for k, v in parts.interactions.items()},
         "exposure_split": {k: _claim(v, config) for k, v in parts.split.items()} or None,
     }
@@ -64,15 +65,8 @@ def _claim(statistic: Statistic, config: AnalysisConfig) -> Json:
     }
 
 
-def _share(
-    factor: str, found: Effect, parts: Attribution, t: float, config: AnalysisConfig
-) -> Json:
-    # before exposure there is no last answer, so that the operator changes nothing
-    by_definition = factor == AGGREGATOR
-    orders = {
-        "first": None if by_definition else found.first,
-        "last": found.last,
-    }
+def _share(found: Effect, parts: Attribution, t: float, config: AnalysisConfig) -> Json:
+    orders = {"first": found.first, "last": found.last}
     entry: Json = {
         "shapley": None,
         **{k: None if v is None else _claim(contrast(v), config) for k, v in orders.items()},

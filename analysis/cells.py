@@ -45,8 +45,11 @@ class CellStatistics:
     pool: Pool | None
 
 
-def parallel_statistics(cell: Cell) -> CellStatistics:
-    """Pool estimators: every subset of a problem's attempts counts, not only the groups drawn."""
+def parallel_statistics(cell: Cell, explored: bool = True) -> CellStatistics:
+    """Pool estimators: every subset of a problem's attempts counts, not only the groups drawn.
+
+    explored: false leaves out what only describes exploration, which takes most of the time.
+    """
     problems, replicates, steps = cell.correct.shape
     correct = cell.correct.reshape(problems, -1)
     graded = ~np.isnan(correct)
@@ -55,16 +58,12 @@ def parallel_statistics(cell: Cell) -> CellStatistics:
     coverage = estimators.pass_at_k(n[:, None], right[:, None], k)
     wrong = _wrong_counts(cell)
     majority = votes.majority_curve(right, wrong, n, steps)
-    ideal = exploration.ideal_coverage(right, wrong, n, steps)
     pool = _pool(cell, steps)
     distinct = estimators.distinct_curve(pool.counts, pool.n, steps)
-    common = _common_levels(cell)
     groups = _chain_votes(cell)[:, :, -1]
     levels = {
-        **common,
+        **_common_levels(cell),
         **pool_choices(cell),
-        **pool_levels(cell, pool.counts, pool.n, coverage),
-        "ideal_coverage": without_noise(ideal[:, -1], replicates=replicates),
         "coverage": Statistic(
             coverage[:, -1], estimators.pass_at_k_variance(n, right, steps), replicates
         ),
@@ -75,15 +74,22 @@ def parallel_statistics(cell: Cell) -> CellStatistics:
     curves = {
         **_common_curves(cell),
         "coverage": coverage,
-        "ideal_coverage": ideal,
         "majority": majority,
         "distinct": distinct,
     }
+    if explored:
+        ideal = exploration.ideal_coverage(right, wrong, n, steps)
+        levels |= pool_levels(cell, pool.counts, pool.n, coverage)
+        levels["ideal_coverage"] = without_noise(ideal[:, -1], replicates=replicates)
+        curves["ideal_coverage"] = ideal
     return CellStatistics(levels, curves, _transitions(cell), pool)
 
 
-def chain_statistics(cell: Cell) -> CellStatistics:
-    """Chain estimators: means over chains, never over subsets of steps."""
+def chain_statistics(cell: Cell, explored: bool = True) -> CellStatistics:
+    """Chain estimators: means over chains, never over subsets of steps.
+
+    explored: see ``parallel_statistics``.
+    """
     coverage = chains.coverage_curve(cell.correct)
     majority = _chain_votes(cell)
     distinct = chains.distinct_curve(cell.answer, cell.present)
@@ -91,12 +97,13 @@ def chain_statistics(cell: Cell) -> CellStatistics:
     levels = {
         **_common_levels(cell),
         **chain_choices(cell),
-        **chain_levels(cell, coverage),
         "coverage": over_replicates(coverage[:, :, -1]),
         "majority": over_replicates(majority[:, :, -1]),
         "last": over_replicates(cell.correct[:, :, -1]),
         "distinct": over_replicates(distinct[:, :, -1], float(steps)),
     }
+    if explored:
+        levels |= chain_levels(cell, coverage)
     curves = {
         **_common_curves(cell),
         "coverage": over_each_step(coverage),

@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from analysis.intervals import interval
+from analysis.quantiles import t_sf
 from analysis.statistic import Statistic
 
 
@@ -37,4 +37,4 @@ def tost_p(d: np.ndarray, margin: float) -> float:
     if len(d) < 2 or np.ptp(d) < 1e-12:
         return math.nan
     error = d.std(ddof=1) / math.sqrt(len(d))
-    return float(stats.t.sf((margin - abs(d.mean())) / error, len(d) - 1))
+    return t_sf((margin - abs(d.mean())) / error, len(d) - 1)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from scipy import stats
 
 from analysis.config import AnalysisConfig
 from analysis.intervals import Interval, fieller, fixed_interval, interval
+from analysis.quantiles import beta_sf, coin_cdf, t_sf
 from analysis.resampling import sign_flip_p, two_level_bootstrap
 from analysis.statistic import Statistic
 
@@ -98,7 +98,7 @@ def t_p(statistic: Statistic) -> float:
     if len(d) < 2 or np.ptp(d) < 1e-12:
         return math.nan
     t = d.mean() / (d.std(ddof=1) / math.sqrt(len(d)))
-    return float(2 * stats.t.sf(abs(t), len(d) - 1))
+    return 2 * t_sf(abs(t), len(d) - 1)
 
 
 def t_ratio(statistic: Statistic) -> float:
@@ -141,11 +141,10 @@ def dirichlet_posterior(plus: int, minus: int) -> float:
     p+ / (p+ + p-) is Beta(plus + 1, minus + 1) whatever the concordant pairs (compare Bowyer et
     al. 2025, arXiv 2503.01747).
     """
-    return float(stats.beta.sf(0.5, plus + 1, minus + 1))
+    return beta_sf(0.5, plus + 1, minus + 1)
 
 
 def mid_p(plus: int, minus: int) -> float:
     """Two-sided mid-p of Binomial(plus + minus, 1/2)."""
     total, smaller = plus + minus, min(plus, minus)
-    below = stats.binom.cdf(smaller, total, 0.5) - 0.5 * stats.binom.pmf(smaller, total, 0.5)
-    return float(min(1.0, 2 * below))
+    return min(1.0, coin_cdf(smaller, total) + coin_cdf(smaller - 1, total))

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
+from analysis.quantiles import beta_isf, normal_isf, t_isf
 from analysis.statistic import Statistic
 
 Floats = NDArray[np.float64]
@@ -69,7 +69,7 @@ def fixed_interval(statistic: Statistic, alpha: float) -> Interval:
         estimate = float(d.mean()) if len(d) else math.nan
         return Interval(estimate, math.nan, math.nan, len(d), "z")
     # an unbiased variance may be negative for one problem, hardly ever for the mean of many
-    half = _z(alpha) * math.sqrt(max(float(within.mean()), 0.0) / len(d))
+    half = normal_isf(alpha / 2) * math.sqrt(max(float(within.mean()), 0.0) / len(d))
     return Interval(float(d.mean()), float(d.mean()) - half, float(d.mean()) + half, len(d), "z")
 
 
@@ -84,15 +84,11 @@ def _is_ternary(d: Floats) -> bool:
     return bool((np.abs(d - np.round(d)) < _TINY).all())
 
 
-def _z(alpha: float) -> float:
-    return float(stats.norm.isf(alpha / 2))
-
-
 def t_interval(d: Floats, alpha: float) -> tuple[float, float]:
     """mean(d) -/+ t_{n-1} sd(d) / sqrt(n). Raises ValueError if n < 2."""
     if len(d) < 2:
         raise ValueError("a t interval needs at least 2 problems")
-    half = float(stats.t.isf(alpha / 2, len(d) - 1)) * float(d.std(ddof=1)) / math.sqrt(len(d))
+    half = t_isf(alpha / 2, len(d) - 1) * float(d.std(ddof=1)) / math.sqrt(len(d))
     mean = float(d.mean())
     return mean - half, mean + half
 
@@ -103,13 +99,13 @@ def bonett_price(plus: int, minus: int, n: int, alpha: float) -> tuple[float, fl
     Paired proportions with one run per problem (Bonett & Price 2012, adjusted Wald).
     """
     p, q = (plus + 1) / (n + 2), (minus + 1) / (n + 2)
-    half = _z(alpha) * math.sqrt((p + q - (p - q) ** 2) / (n + 2))
+    half = normal_isf(alpha / 2) * math.sqrt((p + q - (p - q) ** 2) / (n + 2))
     return max(-1.0, p - q - half), min(1.0, p - q + half)
 
 
 def wilson(share: float, n: int, alpha: float) -> tuple[float, float]:
     """Wilson score interval; conservative where ``share`` is a mean of values inside [0, 1]."""
-    z = _z(alpha)
+    z = normal_isf(alpha / 2)
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     return max(0.0, centre - half), min(1.0, centre + half)
@@ -126,7 +122,7 @@ def sign_bound(d: Floats, low: float, high: float, alpha: float) -> tuple[float,
     above, below = int((d > _TINY).sum()), int((d < -_TINY).sum())
 
     def most(count: int) -> float:
-        return 1.0 if count == n else float(stats.beta.isf(alpha / 2, count + 1, n - count))
+        return 1.0 if count == n else beta_isf(alpha / 2, count + 1, n - count)
 
     return low * most(below), high * most(above)
 
@@ -157,7 +153,7 @@ def fieller(numerator: Floats, denominator: Floats, alpha: float) -> tuple[float
     n = len(numerator)
     a, b = float(numerator.mean()), float(denominator.mean())
     (va, cab), (_, vb) = np.cov(numerator, denominator) / n
-    t2 = float(stats.t.isf(alpha / 2, n - 1)) ** 2
+    t2 = t_isf(alpha / 2, n - 1) ** 2
     square, linear, constant = b * b - t2 * vb, a * b - t2 * cab, a * a - t2 * va
     if square <= 0:
         return None

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.integrate import trapezoid
 
 from analysis.budgets import COSTS, chain_costs, pool_costs, select_replicates
 from analysis.cells import chain_curve, pool_curve
@@ -82,7 +81,7 @@ def mean_over_budgets(value: Floats, cost: Floats, low: Floats, high: Floats) ->
     ends = np.log2(np.column_stack([low, high]))
     share = np.linspace(0, 1, _GRID)
     grid = ends[:, :1] + share * (ends[:, 1:] - ends[:, :1])
-    return trapezoid(at_budgets(value, cost, 2.0**grid), share, axis=1)
+    return np.trapezoid(at_budgets(value, cost, 2.0**grid), share, axis=1)
 
 
 @dataclass(frozen=True)

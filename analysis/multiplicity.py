@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 Floats = NDArray[np.float64]
 
@@ -19,10 +18,12 @@ def holm(p: ArrayLike) -> Floats:
 
 
 def benjamini_hochberg(p: ArrayLike) -> Floats:
-    """Adjusted p values that hold the false discovery rate; NaN is no test."""
+    """Adjusted p values that hold the false discovery rate (Benjamini & Hochberg 1995); NaN
+    is no test."""
     p = np.asarray(p, float)
-    tested = ~np.isnan(p)
+    order = np.argsort(-p)
+    order = order[~np.isnan(p[order])]
+    steps = p[order] * len(order) / np.arange(len(order), 0, -1)
     adjusted = np.full(len(p), np.nan)
-    if tested.any():
-        adjusted[tested] = stats.false_discovery_control(p[tested])
+    adjusted[order] = np.minimum(np.minimum.accumulate(steps), 1.0)
     return adjusted

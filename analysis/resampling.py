@@ -69,7 +69,8 @@ def _all_signs(n: int):
 def _random_signs(n: int, resamples: int, seed: int):
     rng = np.random.default_rng([seed, 1])
     for rows in _chunks(n, resamples):
-        yield 1.0 - 2.0 * rng.integers(0, 2, (rows, n), dtype=np.int8)
+        bits = np.frombuffer(rng.bytes(rows * n // 8 + 1), np.uint8)
+        yield 1.0 - 2.0 * np.unpackbits(bits, count=rows * n).reshape(rows, n)
 
 
 def _chunks(n: int, resamples: int) -> list[int]:
@@ -112,5 +113,5 @@ def resampled_means(values: Floats, resamples: int, seed: int) -> Floats:
 
 def _problem_weights(rng: np.random.Generator, rows: int, n: int) -> Floats:
     """[row, problem] how often each of n problems is drawn in each of ``rows`` resamples."""
-    drawn = rng.integers(0, n, (rows, n)) + n * np.arange(rows)[:, None]
+    drawn = rng.integers(0, n, (rows, n), dtype=np.int32) + n * np.arange(rows)[:, None]
     return np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n).astype(float)

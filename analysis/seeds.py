@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+
+from analysis.quantiles import t_isf
 
 Floats = NDArray[np.float64]
 
@@ -13,7 +14,7 @@ def seed_interval(means: Floats, alpha: float) -> tuple[float, float]:
     """t over the seeds' means, for these problems; NaN with one seed or without variation."""
     if len(means) < 2 or np.ptp(means) < 1e-9:
         return math.nan, math.nan
-    half = float(stats.t.isf(alpha / 2, len(means) - 1) * means.std(ddof=1) / len(means) ** 0.5)
+    half = t_isf(alpha / 2, len(means) - 1) * float(means.std(ddof=1)) / len(means) ** 0.5
     return float(means.mean()) - half, float(means.mean()) + half
 
 
@@ -35,7 +36,7 @@ def crossed_interval(values: Floats, alpha: float) -> tuple[float, float]:
     residual = (rest**2).sum() / ((seeds - 1) * (problems - 1)) / (seeds * problems)
     between = max(0.0, by_problem.var(ddof=1) / problems - residual)
     halves = (
-        stats.t.isf(alpha / 2, seeds - 1) * math.sqrt(by_seed.var(ddof=1) / seeds),
-        stats.t.isf(alpha / 2, problems - 1) * math.sqrt(between),
+        t_isf(alpha / 2, seeds - 1) * math.sqrt(by_seed.var(ddof=1) / seeds),
+        t_isf(alpha / 2, problems - 1) * math.sqrt(between),
     )
     return mean - math.hypot(*halves), mean + math.hypot(*halves)

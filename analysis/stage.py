@@ -7,7 +7,6 @@ from typing import Any
 
 from analysis.config import AnalysisConfig, SystemInfo
 from analysis.embeddings import read_vectors
-from analysis.report import page
 from analysis.summary import summarize
 from analysis.terminal import print_summary
 from analysis.until_decided import Watch
@@ -95,6 +94,8 @@ def write_report(folder: RunFolder) -> Path:
     Raises:
         UsageError: no summary, or one of another schema version.
     """
+    from analysis.report import page
+
     if not folder.summary.exists():
         raise UsageError(f"{folder.path} has no summary.json; first: forage analyze {folder.path}")
     return page.write_report(read_json(folder.summary), folder.path, _metrics(folder))

@@ -49,16 +49,20 @@ def build_study(
     systems: Mapping[str, SystemInfo],
     base: str,
     primary: str,
+    explored: bool = True,
     vectors: NDArray[np.float64] | None = None,
 ) -> Study:
     """Statistics of every cell of a family, and every contrast between them.
 
-    vectors: of the trace of each record, see ``analysis.embeddings``.
+    explored: see ``analysis.cells.parallel_statistics``. vectors: of the trace of each record, see
+    ``analysis.embeddings``.
     """
     keys = [(system, arm) for name, system, arm in table.cells if name == family]
     keys.sort(key=lambda key: (key[0] != base, systems[key[0]].base is not None, key))
     raw = {key: table.cells[(family, *key)] for key in keys}
-    cells = {key: _statistics(cell, key[1] == PARALLEL, vectors) for key, cell in raw.items()}
+    cells = {
+        key: _statistics(cell, key[1] == PARALLEL, explored, vectors) for key, cell in raw.items()
+    }
     study = Study(
         family,
         len(table.problems[family]),
@@ -79,8 +83,10 @@ def build_study(
     return replace(study, contrasts=contrasts, warnings=said)
 
 
-def _statistics(cell: Cell, pooled: bool, vectors: NDArray[np.float64] | None) -> CellStatistics:
-    found = parallel_statistics(cell) if pooled else chain_statistics(cell)
+def _statistics(
+    cell: Cell, pooled: bool, explored: bool, vectors: NDArray[np.float64] | None
+) -> CellStatistics:
+    found = (parallel_statistics if pooled else chain_statistics)(cell, explored)
     if vectors is None:
         return found
     return replace(found, levels={**found.levels, **trace_levels(cell, vectors, pooled)})

@@ -64,7 +64,9 @@ def summarize(
         )
     families: Json = {}
     for family in sorted(table.problems):
-        study = build_study(table, family, infos, config.base, config.aggregator(family), vectors)
+        study = build_study(
+            table, family, infos, config.base, config.aggregator(family), vectors=vectors
+        )
         watch = (watched or {}).get(family)
         families[family], more = _family(study, infos, config, registered, watch, table)
         said += [*study.warnings, *more]

@@ -6,7 +6,7 @@ one, which its problem does not allow.
 """
 
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,11 +22,12 @@ CellKey = tuple[str, str, str]
 FINISHES = ("stop", "length", "error")
 SKIPPED = len(FINISHES)
 NO_ANSWER = -1
-_COLUMNS = ("problem", "replicate", "step", "answer", "correct", "finish", "record")
 TOKENS = ("prompt", "cached", "thinking", "answer")
 _MARKS = {"score": -np.inf, "weight": 0.0}
 """What an attempt may carry, with what a failed one is given."""
-_WIDTH = len(_COLUMNS) + len(TOKENS) + len(_MARKS)
+_COLUMNS = ("problem", "replicate", "step", "answer", "correct", "finish", *TOKENS, "record")
+_FIRST_TOKEN = _COLUMNS.index(TOKENS[0])
+WIDTH = len(_COLUMNS) + len(_MARKS)
 
 
 @dataclass(frozen=True)
@@ -98,11 +99,11 @@ class _Reader:
             answer,
             graded if usable or skipped else 0,
             _finish_code(attempt.finish),
-            self.read,
             ledger.prompt,
             np.nan if ledger.cached is None else ledger.cached,
             ledger.thinking,
             ledger.answer,
+            self.read,
             *(_mark(getattr(attempt, name), usable, worst) for name, worst in _MARKS.items()),
         )
         key = (attempt.family, attempt.system, attempt.arm)
@@ -141,15 +142,30 @@ def build_table(attempts: Iterable[Attempt], steps: int | None = None) -> Table:
         reader.add(attempt)
     if not reader.rows:
         raise UsageError("records: no attempts to analyse; run `forage sample` first")
-    flat = {key: np.frombuffer(rows).reshape(-1, _WIDTH) for key, rows in reader.rows.items()}
-    length = steps or int(max(rows[:, 2].max() for rows in flat.values()))
-    order = {family: sorted(known) for family, known in reader.problems.items()}
-    places = {
-        family: _places(list(known), order[family]) for family, known in reader.problems.items()
-    }
-    cells = {key: _cell(rows, places[key[0]], length) for key, rows in flat.items()}
-    beyond = sum(int((rows[:, 2] > length).sum()) for rows in flat.values())
-    records = sum(len(rows) for rows in flat.values())
+    flat = {key: np.frombuffer(rows).reshape(-1, WIDTH) for key, rows in reader.rows.items()}
+    known = {family: list(problems) for family, problems in reader.problems.items()}
+    return arrange(flat, known, steps, reader.configs)
+
+
+def arrange(
+    rows: Mapping[CellKey, Floats],
+    problems: Mapping[str, Sequence[str]],
+    steps: int | None = None,
+    configs: Iterable[str] = (),
+) -> Table:
+    """Arrays of flat columns, one row an attempt.
+
+    rows: [attempt, WIDTH]: place of the problem in ``problems``, replicate, step, code of the
+        answer, correct, finish (as in ``Cell``), the TOKENS, place among the records, then the
+        marks, NaN where there are none.
+    steps: see ``build_table``.
+    """
+    length = steps or int(max(some[:, 2].max() for some in rows.values()))
+    order = {family: sorted(known) for family, known in problems.items()}
+    places = {family: _places(known, order[family]) for family, known in problems.items()}
+    cells = {key: _cell(some, places[key[0]], length) for key, some in rows.items()}
+    beyond = sum(int((some[:, 2] > length).sum()) for some in rows.values())
+    records = sum(len(some) for some in rows.values())
     kept = sum(int((cell.finish >= 0).sum()) for cell in cells.values())
     return Table(
         cells,
@@ -158,11 +174,11 @@ def build_table(attempts: Iterable[Attempt], steps: int | None = None) -> Table:
         records,
         records - beyond - kept,
         beyond,
-        tuple(sorted(reader.configs)),
+        tuple(sorted(configs)),
     )
 
 
-def _places(seen: list[str], ordered: list[str]) -> Integers:
+def _places(seen: Sequence[str], ordered: Sequence[str]) -> Integers:
     position = {problem: i for i, problem in enumerate(ordered)}
     return np.array([position[problem] for problem in seen])
 
@@ -183,12 +199,11 @@ def _cell(rows: Floats, places: Integers, steps: int) -> Cell:
         return values
 
     finish = spread(5, -1).astype(np.int64)
-    tokens = {kind: spread(len(_COLUMNS) + i, np.nan) for i, kind in enumerate(TOKENS)}
+    tokens = {kind: spread(_FIRST_TOKEN + i, np.nan) for i, kind in enumerate(TOKENS)}
     answer = spread(3, NO_ANSWER).astype(np.int64)
     present = (finish >= 0) & (finish != SKIPPED)
-    first = len(_COLUMNS) + len(TOKENS)
-    marks = {name: spread(first + i, np.nan) for i, name in enumerate(_MARKS)}
+    marks = {name: spread(len(_COLUMNS) + i, np.nan) for i, name in enumerate(_MARKS)}
     given = finish == FINISHES.index("stop")
     marks = {name: values for name, values in marks.items() if not np.isnan(values[given]).all()}
-    record = spread(6, -1).astype(np.int64)
+    record = spread(_COLUMNS.index("record"), -1).astype(np.int64)
     return Cell(spread(4, np.nan), answer, present, finish, tokens, marks, record)

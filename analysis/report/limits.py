@@ -4,10 +4,9 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from scipy import stats
-
 from analysis.figures.reading import families, number
 from analysis.power import drift
+from analysis.quantiles import normal_isf, t_isf
 from analysis.report.reading import GAPS, base_gap, base_of, entries_of, settings_of
 from analysis.report.sentences import points
 from analysis.report.table import ENDS, Json, Missing, Table, family_columns, known
@@ -26,8 +25,8 @@ def standard_error(found: Json, settings: Json) -> float:
     low, high = (number(found.get(f"fixed_{k}" if fixed else k)) for k in ENDS)
     if not fixed and n < 2:
         return math.nan
-    quantile = stats.norm.isf(alpha / 2) if fixed else stats.t.isf(alpha / 2, n - 1)
-    return (high - low) / 2 / float(quantile)
+    quantile = normal_isf(alpha / 2) if fixed else t_isf(alpha / 2, n - 1)
+    return (high - low) / 2 / quantile
 
 
 def needed(now: float, wanted: float, size: int) -> int | None:
@@ -101,8 +100,8 @@ def half_width(found: Json, settings: Json) -> float:
     """Distance from the estimate to the one-sided bound that is held against the margin."""
     alpha, n = number(settings.get("alpha")), int(found.get("n") or 0)
     if settings.get("estimand") == "fixed":
-        return float(stats.norm.isf(alpha)) * standard_error(found, settings)
-    return float(stats.t.isf(alpha, max(n - 1, 1))) * standard_error(found, settings)
+        return normal_isf(alpha) * standard_error(found, settings)
+    return t_isf(alpha, max(n - 1, 1)) * standard_error(found, settings)
 
 
 def _finite(value: float) -> float | None:

@@ -333,7 +333,7 @@ def _checks(summary: Json) -> Table:
 
 
 _CHECKED = {True: "yes", False: "no", None: "cannot say"}
-_NO_CELL = "an arm of the design was not sampled, or 0 by definition"
+_NO_CELL = "an arm of the design was not sampled"
 
 
 def _shares(causes: Json, primary: str) -> list[tuple[str, Json]]:

@@ -120,7 +120,18 @@ def test_without_any_control_nothing_is_told_apart_but_the_aggregator():
     assert found["reading"][0].startswith("Context and exposure are not told apart")
     assert "the last answer in place of a vote is" in found["reading"][1]
     share = found["gaps"]["last"]["shares"]["aggregator"]
-    assert share["first"] is None and share["shapley"] is None and share["last"]["n"] == 60
+    assert share["shapley"] is None and share["first"]["n"] == share["last"]["n"] == 60
+
+
+def test_the_loss_of_the_vote_is_the_aggregators_alone():
+    config = AnalysisConfig(primary={"toy": "last"}, resamples=500)
+    found = explain(dict.fromkeys(ARMS, 0.4), config, steps=8, replicates=2)
+    shares = found["gaps"]["last"]["shares"]
+    assert shares["aggregator"]["shapley"]["of_gap"]["estimate"] == pytest.approx(1, abs=0.1)
+    for other in ("context", "exposure"):
+        assert shares[other]["shapley"]["estimate"] == pytest.approx(0, abs=0.03)
+    named = [sentence for sentence in found["reading"] if "accounts for" in sentence]
+    assert len(named) == 1 and named[0].startswith("The aggregator")
 
 
 def test_without_the_pair_there_is_no_attribution():

@@ -1,0 +1,267 @@
+"""Does the analysis keep its promises? Studies with planted causes, measured against the truth.
+
+    python -m benchmarks.calibration [--studies 1000] [--sizes 30,200,1000] [--causes none,mixture]
+        [--made 40] [--jobs 1] [--resamples 1000] [--markdown docs/calibration-tables.md]
+
+Prints coverage of the 95 % intervals, error rates of the tests, and how often the planted causes
+are named, beside the same for unpaired binomial error bars. Most studies are drawn from the law of
+the scripted engine into the columns that records are read into; --made of each cause are made by
+the engine itself, attempt by attempt, through scheduler, graders and a record file.
+"""
+
+import argparse
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table as Shown
+
+from analysis.config import AnalysisConfig
+from analysis.table import build_table
+from benchmarks.measures import Outcome, closed, estimates, mean, measure, settings, study_of
+from benchmarks.scripted_studies import (
+    CAUSES,
+    STEPS,
+    Planted,
+    adapters,
+    coverage_gap,
+    draw_study,
+    make_study,
+)
+
+REPLICATES = 2
+CHUNK = 20
+_TRUTH_STUDIES, _TRUTH_PROBLEMS = 100, 2000
+_MADE_SIZE = 30
+
+
+@dataclass(frozen=True)
+class Job:
+    """Some studies of one cell. kind: "drawn" or "made" (measured for their causes), "closed"
+    (for the verdict) or "truth". name: of the cause or the adapter."""
+
+    kind: str
+    name: str
+    size: int
+    first: int
+    count: int
+    resamples: int
+    truth: Outcome | None = None
+
+    @property
+    def cell(self) -> "Cell":
+        return self.kind, self.name, self.size
+
+
+def run(job: Job) -> list[Outcome]:
+    """What each study of the job says."""
+    margin = AnalysisConfig().margin
+    planted = adapters(margin)[job.name] if job.kind == "closed" else CAUSES[job.name]
+    return [_study(job, planted, job.first + i) for i in range(job.count)]
+
+
+def _study(job: Job, planted: Planted, number: int) -> Outcome:
+    config = settings(planted.primary, job.resamples)
+    if job.kind == "made":
+        table = build_table(make_study(planted, job.size, REPLICATES, number), STEPS)
+    else:
+        kinds = ("truth", "drawn", "closed")
+        names = [*CAUSES, *adapters(config.margin)]
+        seed = (kinds.index(job.kind), names.index(job.name), job.size, number)
+        table = draw_study(np.random.default_rng(seed), planted, job.size, REPLICATES)
+    if job.kind == "truth":
+        return estimates(study_of(table, planted.primary), planted.primary)
+    if job.kind == "closed":
+        return closed(table, planted, config)
+    assert job.truth is not None
+    return measure(table, planted, job.truth, config)
+
+
+def _jobs(kind: str, name: str, size: int, studies: int, resamples: int, truth: Outcome | None):
+    for first in range(0, studies, CHUNK):
+        count = min(CHUNK, studies - first)
+        yield Job(kind, name, size, first, count, resamples, truth)
+
+
+Cell = tuple[str, str, int]
+Outcomes = dict[Cell, list[Outcome]]
+
+
+def collect(jobs: list[Job], processes: int, what: str) -> Outcomes:
+    """The outcomes of every cell, with a bar."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    found: Outcomes = {}
+    with Progress(*columns) as progress, ProcessPoolExecutor(processes) as pool:
+        bar = progress.add_task(what, total=sum(job.count for job in jobs))
+        each: Callable = map if processes == 1 else pool.map
+        for job, outcomes in zip(jobs, each(run, jobs), strict=True):
+            found.setdefault(job.cell, []).extend(outcomes)
+            progress.advance(bar, job.count)
+    return found
+
+
+def truths(causes: list[str], processes: int) -> dict[str, Outcome]:
+    """The planted values: means over a million problems apart from the studies."""
+    jobs = [
+        job
+        for name in causes
+        for job in _jobs("truth", name, _TRUTH_PROBLEMS, _TRUTH_STUDIES, 100, None)
+    ]
+    found = {cell[1]: dict(mean(o)) for cell, o in collect(jobs, processes, "truth").items()}
+    for name, true in found.items():
+        # What is exactly 0 by the law must not carry the noise of a simulation.
+        if not CAUSES[name].causes:
+            found[name] = dict.fromkeys(true, 0.0)
+        elif name == "aggregator":
+            found[name] = true | {"context": 0.0, "exposure": 0.0, "did": 0.0}
+            found[name]["aggregator"] = true["gap"]
+    return found
+
+
+# --- tables
+
+
+Rows = list[list[str]]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def _points(share: float) -> str:
+    return f"{100 * share + 0.0:.1f}"
+
+
+def _row(cell: Cell, outcomes: list[Outcome], truth: Outcome, part: str) -> list[str]:
+    said = mean(outcomes)
+    ours = [said[f"{part} covered"], said[f"{part} covered, bootstrap"]]
+    theirs = [said[f"{part} covered, {name}"] for name in ("pooled", "one run")]
+    found = [said[f"{part} found{how}"] for how in ("", ", flip", ", pooled", ", one run")]
+    return [cell[1], str(cell[2]), _points(truth[part]), *map(_percent, [*ours, *theirs, *found])]
+
+
+INTERVALS = (
+    "causes", "problems", "true", "t", "bootstrap", "pooled", "one run",
+    "t ", "sign flip", "pooled ", "one run ",
+)  # fmt: skip
+SHARES = (
+    "causes", "problems", "aggregator", "context", "exposure", "shares covered", "all named",
+    "pooled", "one run", "wrong named", "pooled ", "one run ", "ruled out", "pooled  ", "one run  ",
+)  # fmt: skip
+CLOSED = ("adapter", "problems", "gap left", "CLOSED", "pooled", "one run")
+
+
+def _shares_row(cell: Cell, outcomes: list[Outcome], truth: Outcome) -> list[str]:
+    said = mean(outcomes)
+    shares = [
+        f"{_points(said[name])} ({_points(truth[name])})" if name in said else "-"
+        for name in ("aggregator", "context", "exposure")
+    ]
+    rates = [
+        _percent(said[what + how]) if CAUSES[cell[1]].causes or "wrong" in what else "-"
+        for what in ("all causes named", "wrong cause named", "cause ruled out")
+        for how in ("", ", pooled", ", one run")
+    ]
+    return [cell[1], str(cell[2]), *shares, _percent(said["shares covered"]), *rates]
+
+
+def tables(found: Outcomes, truth: dict[str, Outcome]) -> Iterator[tuple[str, tuple, Rows]]:
+    """Title, columns and rows of each table."""
+    for kind, how in (("drawn", "drawn from the law"), ("made", "made by the engine")):
+        cells = {cell: o for cell, o in found.items() if cell[0] == kind}
+        if not cells:
+            continue
+        number = f"{len(next(iter(cells.values()))):,} studies a row, {how}"
+        for part, name in (("gap", "gap"), ("did", "change of the gap")):
+            rows = [_row(cell, o, truth[cell[1]], part) for cell, o in cells.items()]
+            title = (
+                f"The {name}: coverage of 95 % intervals, then share found not to be 0; {number}"
+            )
+            yield title, INTERVALS, rows
+        rows = [_shares_row(cell, o, truth[cell[1]]) for cell, o in cells.items()]
+        yield (
+            f"Causes: mean share (true) in points, then percent of studies; {number}",
+            SHARES,
+            rows,
+        )
+    cells = {cell: o for cell, o in found.items() if cell[0] == "closed"}
+    if cells:
+        number = f"{len(next(iter(cells.values()))):,} studies a row"
+        rows = [_closed_row(cell, outcomes) for cell, outcomes in cells.items()]
+        yield f"Percent of studies that call the gap closed; {number}", CLOSED, rows
+
+
+def _closed_row(cell: Cell, outcomes: list[Outcome]) -> list[str]:
+    left = coverage_gap(adapters(AnalysisConfig().margin)[cell[1]].adapted)
+    rates = [mean(outcomes)[f"CLOSED{how}"] for how in ("", ", pooled", ", one run")]
+    return [cell[1], str(cell[2]), _points(left), *map(_percent, rates)]
+
+
+def markdown(title: str, columns: tuple[str, ...], rows: Rows) -> str:
+    lines = [[c.strip() for c in columns], ["---"] * len(columns), *rows]
+    return "\n".join([f"*{title}*", "", *(f"| {' | '.join(line)} |" for line in lines), ""])
+
+
+def show(title: str, columns: tuple[str, ...], rows: Rows, console: Console) -> None:
+    table = Shown(*columns, title=title)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+# --- the command
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--studies", type=int, default=1000, help="of each row")
+    parser.add_argument("--sizes", default="30,200,1000", help="numbers of problems")
+    parser.add_argument("--causes", default=",".join(CAUSES), help="some of the default")
+    parser.add_argument("--made", type=int, default=40, help="studies that the engine makes")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--resamples", type=int, default=1000, help="sign flips and bootstraps")
+    parser.add_argument("--markdown", type=Path, help="write the tables to this file too")
+    options = parser.parse_args()
+    options.causes = options.causes.split(",")
+    options.sizes = [int(size) for size in options.sizes.split(",")]
+    if unknown := set(options.causes) - set(CAUSES):
+        parser.error(f"--causes: expected some of {', '.join(CAUSES)} (given: {min(unknown)})")
+    return options
+
+
+def main() -> None:
+    options = _options()
+    truth = truths(options.causes, options.jobs)
+    cells = [
+        *(("drawn", name, size) for name in options.causes for size in options.sizes),
+        *(("made", name, _MADE_SIZE) for name in options.causes if options.made),
+        *(("closed", name, n) for name in adapters(AnalysisConfig().margin) for n in options.sizes),
+    ]
+    jobs = [
+        job
+        for kind, name, size in cells
+        for job in _jobs(
+            kind, name, size, options.made if kind == "made" else options.studies,
+            options.resamples, truth.get(name),
+        )
+    ]  # fmt: skip
+    found = collect(jobs, options.jobs, "studies")
+    shown = list(tables(found, truth))
+    for title, columns, rows in shown:
+        show(title, columns, rows, Console(width=200))
+    error = 200 * math.sqrt(0.05 * 0.95 / options.studies)
+    note = f"Two standard errors of a rate near 5 or 95 %: {error:.1f} points."
+    Console().print(note)
+    if options.markdown:
+        texts = itertools.starmap(markdown, shown)
+        options.markdown.write_text("\n".join([*texts, note, ""]), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

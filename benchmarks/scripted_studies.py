@@ -1,0 +1,230 @@
+"""Whole studies from the law of the scripted engine: drawn as arrays, or made attempt by attempt.
+
+A study has a base with four arms and an adapter with the two of the gap. Every question has the
+same number of words, so that the length of a prompt depends on its arm and step alone.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import expit, logit, roots_jacobi
+
+from analysis.config import Design, SystemInfo
+from analysis.table import WIDTH, Table, arrange
+from sample.config import ArmConfig, ProblemConfig
+from sample.engines.base import Decoding
+from sample.engines.scripted import load_scripted
+from sample.families import load_problems
+from sample.models import ScriptedModel
+from sample.problems import Problem
+from sample.records import Attempt
+from sample.scheduler import Plan, run_system
+from sample.store import AttemptStore, read_attempts
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+FAMILY = "sums"
+STEPS = 8
+ARMS = {
+    "parallel": ArmConfig("parallel"),
+    "sequential": ArmConfig("sequential", options={"reanswer": 1}),
+    "irrelevant_context": ArmConfig("irrelevant_context"),
+    "last_answer": ArmConfig("sequential", options={"history": "last", "reanswer": 0}),
+}
+PAIR = ("parallel", "sequential")
+DESIGN = Design(exposure="last_answer")
+SYSTEMS = {
+    "base": SystemInfo("base"),
+    "adapted": SystemInfo("adapted", "base", "adapted"),
+}
+_SHOWN = {"parallel": 0, "sequential": STEPS, "irrelevant_context": 0, "last_answer": 1}
+_DECODING = Decoding(max_new_tokens=100_000)
+_LAW = ScriptedModel(accuracy=0.4, spread=0.3)
+
+
+@dataclass(frozen=True)
+class Planted:
+    """base, adapted: the laws of the two systems. primary: aggregator of the gap. causes: of the
+    base's gap, as the attribution calls them. controls: whether the base has the arms for them."""
+
+    base: ScriptedModel
+    adapted: ScriptedModel
+    primary: str
+    causes: frozenset[str] = frozenset()
+    controls: bool = True
+
+    def arms(self) -> dict[str, tuple[ScriptedModel, tuple[str, ...]]]:
+        """system -> its law and its arms."""
+        arms = tuple(ARMS) if self.controls else PAIR
+        return {"base": (self.base, arms), "adapted": (self.adapted, PAIR)}
+
+
+def _planted(primary: str, *causes: str, **effects: float) -> Planted:
+    """The adapter halves every effect."""
+    halved = {name: value / 2 for name, value in effects.items()}
+    laws = replace(_LAW, **effects), replace(_LAW, **halved)
+    return Planted(*laws, primary, frozenset(causes))
+
+
+CAUSES = {
+    "none": _planted("majority"),
+    "aggregator": _planted("last", "aggregator"),
+    "context": _planted("majority", "context", context_effect=-8.0),
+    "exposure": _planted("majority", "exposure", exposure_effect=-1.0, reuse=0.2),
+    "mixture": _planted(
+        "last",
+        *("aggregator", "context", "exposure"),
+        **{"context_effect": -5.0, "exposure_effect": -0.6, "reuse": 0.1},
+    ),
+}
+_ANCHORED = replace(_LAW, accuracy=0.25, exposure_effect=-1.0)
+
+
+@cache
+def adapters(margin: float) -> dict[str, Planted]:
+    """What is left of a gap of coverage: all of it, exactly the margin, or nothing."""
+
+    def left(effect: float) -> float:
+        return coverage_gap(replace(_ANCHORED, exposure_effect=effect))
+
+    at_margin = float(brentq(lambda effect: left(effect) - margin, -1.0, 0.0, xtol=1e-12))
+    kinds = {"unchanged": -1.0, "at the margin": at_margin, "closed": 0.0}
+    return {
+        name: Planted(_ANCHORED, replace(_ANCHORED, exposure_effect=e), "coverage", controls=False)
+        for name, e in kinds.items()
+    }
+
+
+def coverage_gap(model: ScriptedModel) -> float:
+    """Parallel minus sequential in coverage of all steps, by quadrature over the problems.
+
+    A chain covers nothing as long as every fresh attempt is wrong, whatever it repeats.
+    """
+    size = 1 / model.spread - 1
+    x, weights = roots_jacobi(64, (1 - model.accuracy) * size - 1, model.accuracy * size - 1)
+    ability = (1 + x) / 2
+    sides = []
+    for arm in PAIR:
+        wrong = [1 - _chances(model, ability, arm, step) for step in range(STEPS)]
+        fresh = [1.0 if step == 0 or not _SHOWN[arm] else 1 - model.reuse for step in range(STEPS)]
+        missed = np.prod([1 - f * (1 - w) for f, w in zip(fresh, wrong, strict=True)], axis=0)
+        sides.append(1 - missed @ weights / weights.sum())
+    return float(sides[0] - sides[1])
+
+
+def _chances(model: ScriptedModel, ability: Floats, arm: str, step: int) -> Floats:
+    """``sample.engines.scripted.chance`` of many problems; step counts from 0."""
+    exposed = step > 0 and _SHOWN[arm] > 0
+    shift = model.context_effect * prompt_tokens()[arm][step] / 1000
+    return expit(logit(ability) + shift + model.exposure_effect * exposed)
+
+
+@cache
+def prompt_tokens() -> dict[str, Integers]:
+    """arm -> tokens of the prompt at each step, read off a study that the engine made."""
+    made = _sample(load_scripted(_LAW, None, _problems(1, 0)), "base", tuple(ARMS), 1, 0, 1)
+    tokens = {arm: np.zeros(STEPS, dtype=np.int64) for arm in ARMS}
+    for attempt in made:
+        tokens[attempt.arm][attempt.step - 1] = attempt.ledger.prompt
+    return tokens
+
+
+# --- as arrays
+
+
+def draw_study(rng: np.random.Generator, planted: Planted, problems: int, replicates: int) -> Table:
+    """One study, drawn from the law into the columns that records are read into."""
+    law = planted.base
+    size = 1 / law.spread - 1
+    ability = rng.beta(law.accuracy * size, (1 - law.accuracy) * size, problems)
+    ability = ability.clip(1e-9, 1 - 1e-9)
+    rows = {
+        (FAMILY, system, arm): draw_rows(rng, model, ability, arm, replicates)
+        for system, (model, arms) in planted.arms().items()
+        for arm in arms
+    }
+    return arrange(rows, {FAMILY: [f"{i:06}" for i in range(problems)]})
+
+
+def draw_rows(
+    rng: np.random.Generator, model: ScriptedModel, ability: Floats, arm: str, replicates: int
+) -> Floats:
+    """[attempt, WIDTH] as ``analysis.table.arrange`` takes them; answer 0 is the right one."""
+    codes = draw_answers(rng, model, ability, arm, replicates)
+    rows = np.full((*codes.shape, WIDTH), np.nan)  # marks have none
+    rows[..., :11] = 0
+    rows[..., 0], rows[..., 1], rows[..., 2] = np.indices(codes.shape, sparse=True)
+    rows[..., 2] += 1
+    rows[..., 3], rows[..., 4] = codes, codes == 0
+    rows[..., 6] = prompt_tokens()[arm]
+    rows[..., 8] = rng.geometric(1 / model.thinking_tokens, codes.shape)
+    rows[..., 9] = 1
+    return rows.reshape(-1, WIDTH)
+
+
+def draw_answers(
+    rng: np.random.Generator, model: ScriptedModel, ability: Floats, arm: str, replicates: int
+) -> Integers:
+    """[problem, replicate, step] answers: 0 the right one, 1.. the wrong ones."""
+    codes = np.empty((len(ability), replicates, STEPS), dtype=np.int64)
+    for step in range(STEPS):
+        chance = _chances(model, ability, arm, step)[:, None]
+        codes[:, :, step] = _fresh(rng, model, chance, replicates)
+        if step > 0 and _SHOWN[arm] and model.reuse:
+            again = rng.random(codes.shape[:2]) < model.reuse
+            source = rng.integers(max(0, step - _SHOWN[arm]), step, codes.shape[:2])
+            earlier = np.take_along_axis(codes, source[:, :, None], axis=2)[:, :, 0]
+            codes[:, :, step] = np.where(again, earlier, codes[:, :, step])
+    return codes
+
+
+def _fresh(
+    rng: np.random.Generator, model: ScriptedModel, chance: Floats, replicates: int
+) -> Integers:
+    shape = (len(chance), replicates)
+    shares = np.arange(1, model.wrong_answers + 1) ** -model.wrong_skew
+    wrong = 1 + np.searchsorted(np.cumsum(shares) / shares.sum(), rng.random(shape), "right")
+    return np.where(rng.random(shape) < chance, 0, wrong)
+
+
+# --- attempt by attempt
+
+
+def make_study(planted: Planted, problems: int, replicates: int, seed: int) -> list[Attempt]:
+    """One study through the engine, the scheduler, the graders and a record file on disk."""
+    known = _problems(problems, seed)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "attempts.jsonl"
+        with AttemptStore(path) as store:
+            for system, (model, arms) in planted.arms().items():
+                engine = load_scripted(model, None, known)
+                for attempt in _sample(engine, system, arms, problems, seed, replicates):
+                    store.append(attempt)
+        return read_attempts(path)
+
+
+@cache
+def _problems(count: int, seed: int) -> Mapping[str, Problem]:
+    options = {"min_terms": 3, "max_terms": 3, "max_digits": 4}
+    config = ProblemConfig("chain_sum", count=count, seed=seed, options=options)
+    return {problem.id: problem for problem in load_problems(FAMILY, config)}
+
+
+def _sample(
+    engine, system: str, arms: tuple[str, ...], problems: int, seed: int, replicates: int
+) -> list[Attempt]:
+    known = _problems(problems, seed).values()
+    groups = tuple((problem, r) for problem in known for r in range(replicates))
+    chosen = {name: ARMS[name] for name in arms}
+    made: list[Attempt] = []
+    plan = Plan(system, chosen, groups, STEPS, _DECODING, seed, "calibration")
+    asyncio.run(run_system(engine, plan, (), made.append, 256))
+    return made

@@ -1,0 +1,93 @@
+"""The law drawn as arrays is the law of the engine, and its truth is known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from analysis.study import build_study
+from analysis.table import arrange, build_table
+from benchmarks import scripted_studies as scripted
+from benchmarks.scripted_studies import ARMS, CAUSES, FAMILY, STEPS, SYSTEMS
+from sample.engines.scripted import abilities, chance
+
+PROBLEMS, REPLICATES = 40, 8
+PLANTED = CAUSES["mixture"]
+
+
+@pytest.fixture(scope="module")
+def made():
+    return scripted.make_study(PLANTED, PROBLEMS, REPLICATES, seed=5)
+
+
+@pytest.fixture(scope="module")
+def both(made):
+    """One study by the engine, and one drawn on problems of the same abilities."""
+    known = sorted({attempt.problem for attempt in made})
+    ability = np.array([abilities(PLANTED.base, dict.fromkeys(known))[p] for p in known])
+    rng = np.random.default_rng(0)
+    rows = {
+        (FAMILY, system, arm): scripted.draw_rows(rng, model, ability, arm, REPLICATES)
+        for system, (model, arms) in PLANTED.arms().items()
+        for arm in arms
+    }
+    tables = build_table(made, STEPS), arrange(rows, {FAMILY: known})
+    return [build_study(t, FAMILY, SYSTEMS, "base", "last", explored=False) for t in tables]
+
+
+def agree(one, other):
+    """Paired over problems; 4.5 standard errors are passed once in 150,000 times."""
+    difference = one - other
+    difference = difference[~np.isnan(difference)]
+    error = difference.std(ddof=1) / np.sqrt(len(difference))
+    return abs(difference.mean()) <= 4.5 * error + 1e-12
+
+
+def test_drawn_and_made_studies_agree_in_every_level_and_curve(both):
+    engine, drawn = both
+    assert list(engine.cells) == list(drawn.cells) and len(engine.cells) == 6
+    for key, cell in engine.cells.items():
+        for name, level in cell.levels.items():
+            assert agree(level.values, drawn.cells[key].levels[name].values), (key, name)
+        for name, curve in cell.curves.items():
+            for step in range(STEPS):
+                other = drawn.cells[key].curves[name][:, step]
+                assert agree(curve[:, step], other), (key, name, step)
+
+
+def test_drawn_and_made_studies_have_the_same_tokens(both):
+    engine, drawn = both
+    for key, cell in engine.raw.items():
+        for kind in ("prompt", "cached", "answer"):
+            assert (cell.tokens[kind] == drawn.raw[key].tokens[kind]).all(), (key, kind)
+        thinking = (study.raw[key].tokens["thinking"].mean(axis=(1, 2)) for study in both)
+        assert agree(*thinking)
+
+
+def test_the_chance_of_a_fresh_attempt_is_the_engines():
+    ability = np.array([0.05, 0.4, 0.97])
+    for arm in ARMS:
+        for step in (0, 3):
+            tokens = scripted.prompt_tokens()[arm][step]
+            shown = step > 0 and arm in ("sequential", "last_answer")
+            expected = [chance(PLANTED.base, p, tokens, shown) for p in ability]
+            assert scripted._chances(PLANTED.base, ability, arm, step) == pytest.approx(expected)
+
+
+def test_the_gap_of_coverage_is_known_exactly():
+    model = replace(PLANTED.base, reuse=0.3)
+    planted = replace(PLANTED, base=model)
+    rng = np.random.default_rng(1)
+    table = scripted.draw_study(rng, planted, 20_000, 1)
+    study = build_study(table, FAMILY, SYSTEMS, "base", "coverage", explored=False)
+    gap = study.contrasts["gap", "base", "coverage"].values
+    assert agree(gap, np.full(len(gap), scripted.coverage_gap(model)))
+
+
+def test_an_adapter_at_the_margin_leaves_the_margin():
+    left = {
+        name: scripted.coverage_gap(planted.adapted)
+        for name, planted in scripted.adapters(0.03).items()
+    }
+    assert left["at the margin"] == pytest.approx(0.03, abs=1e-9)
+    assert left["closed"] == pytest.approx(0, abs=1e-12) and left["unchanged"] > 0.1
