@@ -113,7 +113,13 @@ def test_plan_and_recommend_from_a_scripted_pilot(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "config", [*sorted((ROOT / "configs" / "paper").glob("*.yaml")), "configs/demo.yaml"], ids=str
+    "config",
+    [
+        *sorted((ROOT / "configs" / "paper").glob("*.yaml")),
+        "configs/demo.yaml",
+        "configs/methods.yaml",
+    ],
+    ids=str,
 )
 def test_a_dry_run_needs_no_network_no_model_and_no_folder(config, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
