@@ -176,7 +176,13 @@ def test_until_decided_is_refused_where_it_could_not_hold(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "config", [*sorted((ROOT / "configs" / "paper").glob("*.yaml")), "configs/demo.yaml"], ids=str
+    "config",
+    [
+        *sorted((ROOT / "configs" / "paper").glob("*.yaml")),
+        "configs/demo.yaml",
+        "configs/methods.yaml",
+    ],
+    ids=str,
 )
 def test_a_dry_run_needs_no_network_no_model_and_no_folder(config, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

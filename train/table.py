@@ -36,7 +36,7 @@ def training_table(folder: RunFolder, config: TrainConfig) -> list[Row]:
         if steps:
             row: Row = {"adapter": name, "method": method, "seed": seed, "steps": len(steps)}
             row |= {key: _mean(step.get(key) for step in steps[-LAST:]) for key in MEANS}
-            row["tokens"] = sum(s["prompt_tokens"] + s["generated_tokens"] for s in steps)
+            row["tokens"] = int(sum(s["prompt_tokens"] + s["generated_tokens"] for s in steps))
             rows.append(row | _evaluation(summary["families"], name))
     return rows
 
