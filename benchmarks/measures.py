@@ -17,7 +17,7 @@ from analysis.config import AnalysisConfig
 from analysis.inference import infer
 from analysis.study import Study, build_study
 from analysis.table import Cell, Table
-from analysis.verdict import judge, judge_model
+from analysis.verdict import judge, judge_model, terms_of
 from analysis.votes import chain_votes
 from benchmarks.scripted_studies import DESIGN, FAMILY, PAIR, SYSTEMS, Planted
 
@@ -74,7 +74,7 @@ def measure(table: Table, planted: Planted, truth: Outcome, config: AnalysisConf
         outcome[f"{name} covered, bootstrap"] = said.boot_low <= truth[name] <= said.boot_high
         outcome[f"{name} found"] = not said.interval.low <= 0 <= said.interval.high
         outcome[f"{name} found, flip"] = said.p_flip < config.alpha
-    outcome["GAP"] = judge_model(study.contrasts[keys["gap"]], config).verdict == "GAP"
+    outcome["GAP"] = judge_model(study.contrasts[keys["gap"]], terms_of(config)).verdict == "GAP"
     outcome |= _causes(_attribution(study, primary), planted, truth, config)
     return outcome | naive(study, truth, planted)
 
@@ -116,7 +116,7 @@ def closed(table: Table, planted: Planted, config: AnalysisConfig) -> Outcome:
     study = study_of(table, primary)
     names = ("gap_base", "gap_adapted", "parallel_change")
     contrasts = (study.contrasts[name, "adapted", primary] for name in names)
-    outcome: Outcome = {"CLOSED": judge(*contrasts, config).verdict == "CLOSED"}
+    outcome: Outcome = {"CLOSED": judge(*contrasts, terms_of(config)).verdict == "CLOSED"}
     for name, runs in _runs(study, primary):
         gaps = [_difference(runs, system, primary) for system in SYSTEMS]
         outcome[f"CLOSED, {name}"] = _significant(*gaps[0]) and not _significant(*gaps[1])
