@@ -47,7 +47,7 @@ def decide_attempts(
 
 
 def _finished(cell: Cell, attempts: int) -> NDArray[np.bool_]:
-    return cell.present.sum(axis=(1, 2)) >= attempts
+    return (cell.present | cell.short).sum(axis=(1, 2)) >= attempts
 
 
 def _in_order(
