@@ -24,7 +24,8 @@ from sample.config import (
 from sample.errors import UsageError
 from sample.run import Run, at_work, find_run, folder_name
 from sample.runfolder import RunFolder
-from sample.strategies import check_arms, check_sizes
+from sample.scheduler import arms_on
+from sample.strategies import check_arms, check_sizes, find_strategy
 from train.config import TrainConfig
 from train.grid import expand
 from train.pretrain.config import PretrainConfig
@@ -145,10 +146,22 @@ def _check_strategies(sample: SampleConfig) -> None:
     check_arms(sample.arms)
     counts = {name: given.count for name, given in sample.problems.items() if given.count}
     check_sizes(sample.arms, sample.attempts, counts)
+    _check_prefills(sample)
+
+
+def _check_prefills(sample: SampleConfig) -> None:
+    """Strategies that begin the model's thinking, against the models that they run on."""
+    for system in config_systems(sample):
+        for arm in arms_on(sample, system.name).values():
+            if find_strategy(arm.strategy).prefills:
+                system.model.check_prefill(f"sample.models.{system.base}")
 
 
 def _check_train(train: TrainConfig, sample: SampleConfig) -> None:
     find_model(sample, train.model, "train.model")
+    thinking = sample.decoding.thinking_budget
+    expected = "none beside a section 'train', whose attempts have no forced end of thinking"
+    need(thinking is None, "sample.decoding.thinking_budget", expected, thinking)
     for name, method in train.methods.items():
         _need_name(name, "train.methods")
         depths, most = method.history.depths if method.history else (), sample.attempts

@@ -42,7 +42,11 @@ def pool_costs(cell: Cell, cost: str, steps: int) -> Floats:
 
     Latency is the longest of them, an order statistic: sum over the sorted costs of
     y_(i) C(i-1, k-1) / C(n, k). NaN where a problem has fewer than k attempts of known cost.
+    Under a budget of tokens: of the first k of each group, or as many as it allows.
     """
+    if cell.short.any():
+        grown = np.maximum.accumulate if cost == "latency" else np.cumsum
+        return over_each_step(grown(attempt_costs(cell, cost), axis=2))
     flat = attempt_costs(cell, cost).reshape(len(cell.correct), -1)
     k = np.arange(1, steps + 1)
     known = (~np.isnan(flat)).sum(axis=1)

@@ -1,7 +1,7 @@
 """Every statistic of one arm of one system on one family, one number per problem each."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from analysis import chains, estimators, exploration, votes
 from analysis.diversity import chain_levels, pool_levels
 from analysis.selection import chain_choices, pool_choices
 from analysis.statistic import Statistic, over_replicates, without_noise
-from analysis.table import FINISHES, SKIPPED, TOKENS, Cell
+from analysis.table import FINISHES, SKIPPED, TOKENS, UNMADE, Cell
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -48,8 +48,14 @@ class CellStatistics:
 def parallel_statistics(cell: Cell, explored: bool = True) -> CellStatistics:
     """Pool estimators: every subset of a problem's attempts counts, not only the groups drawn.
 
+    Where a budget of tokens left groups of different sizes, their attempts are no pool: how many
+    there are hangs on how long, and so how good, they are. Each group then counts as it is.
     explored: false leaves out what only describes exploration, which takes most of the time.
     """
+    if cell.short.any():
+        groups = chain_statistics(cell, explored)
+        levels = {name: level for name, level in groups.levels.items() if name != "last"}
+        return replace(groups, levels=levels)
     problems, replicates, steps = cell.correct.shape
     correct = cell.correct.reshape(problems, -1)
     graded = ~np.isnan(correct)
@@ -88,18 +94,21 @@ def parallel_statistics(cell: Cell, explored: bool = True) -> CellStatistics:
 def chain_statistics(cell: Cell, explored: bool = True) -> CellStatistics:
     """Chain estimators: means over chains, never over subsets of steps.
 
+    levels: of the attempts that the budget of tokens, if there is one, allowed. curves: NaN beyond
+    the attempts that every chain has: further ones are there where attempts were short.
     explored: see ``parallel_statistics``.
     """
-    coverage = chains.coverage_curve(cell.correct)
+    coverage = chains.coverage_curve(_settled(cell))
     majority = _chain_votes(cell)
-    distinct = chains.distinct_curve(cell.answer, cell.present)
+    distinct = chains.distinct_curve(cell.answer, cell.present | cell.short)
+    last = chains.last_curve(cell.correct, cell.short)
     steps = cell.correct.shape[2]
     levels = {
         **_common_levels(cell),
         **chain_choices(cell),
         "coverage": over_replicates(coverage[:, :, -1]),
         "majority": over_replicates(majority[:, :, -1]),
-        "last": over_replicates(cell.correct[:, :, -1]),
+        "last": over_replicates(last[:, :, -1]),
         "distinct": over_replicates(distinct[:, :, -1], float(steps)),
     }
     if explored:
@@ -110,7 +119,15 @@ def chain_statistics(cell: Cell, explored: bool = True) -> CellStatistics:
         "majority": over_each_step(majority),
         "distinct": over_each_step(distinct),
     }
+    for values in curves.values():
+        values[:, steps_of_all(cell) :] = np.nan
     return CellStatistics(levels, curves, _transitions(cell), None)
+
+
+def steps_of_all(cell: Cell) -> int:
+    """How many attempts the budget of tokens let end in every chain; without a budget, all."""
+    ended = chains.known_prefix(~cell.short[cell.made.any(axis=2)]).sum(axis=-1)
+    return int(ended.min(initial=cell.short.shape[2]))
 
 
 def pool_curve(cell: Cell, name: str) -> Floats:
@@ -126,11 +143,14 @@ def pool_curve(cell: Cell, name: str) -> Floats:
 
 
 def chain_curve(cell: Cell, name: str) -> Floats:
-    """[problem, k] accuracy at attempt k, coverage or majority of the first k, and nothing else."""
+    """[problem, k] accuracy, last, coverage or majority of the first k attempts, and nothing else;
+    of at most k where a budget of tokens allows fewer."""
     if name == "accuracy":
-        return over_each_step(cell.correct)
+        return over_each_step(chains.share_curve(cell.correct, cell.short))
+    if name == "last":
+        return over_each_step(chains.last_curve(cell.correct, cell.short))
     if name == "coverage":
-        return over_each_step(chains.coverage_curve(cell.correct))
+        return over_each_step(chains.coverage_curve(_settled(cell)))
     return over_each_step(_chain_votes(cell))
 
 
@@ -152,13 +172,16 @@ def _mean_over_attempts(values: Floats) -> Floats:
 
 
 def _common_levels(cell: Cell) -> dict[str, Statistic]:
-    repeated = chains.repeats(cell.answer, cell.present)[:, :, 1:]
+    repeated = _repeats(cell)[:, :, 1:]
     valid = np.where(cell.present, cell.answer >= 0, np.nan)
+    none_ended = cell.short.any(axis=2) & ~cell.present.any(axis=2)
     levels = {
-        "accuracy": over_replicates(_mean_over_steps(cell.correct)),
+        "accuracy": over_replicates(np.where(none_ended, 0.0, _mean_over_steps(cell.correct))),
         "repeat_rate": over_replicates(_mean_over_steps(repeated)),
         "valid": over_replicates(_mean_over_steps(valid)),
     }
+    if cell.short.any():
+        return levels
     # a replicate with ungraded attempts must not weigh as much as a full one
     pooled = _mean_over_attempts(cell.correct)
     accuracy = levels["accuracy"]
@@ -168,13 +191,23 @@ def _common_levels(cell: Cell) -> dict[str, Statistic]:
 def _common_curves(cell: Cell) -> dict[str, Floats]:
     return {
         "accuracy": over_each_step(cell.correct),
-        "repeat_rate": over_each_step(chains.repeats(cell.answer, cell.present)),
+        "repeat_rate": over_each_step(_repeats(cell)),
     }
+
+
+def _settled(cell: Cell) -> Floats:
+    """The grades, short attempts as ones without an answer."""
+    return np.where(cell.short, 0.0, cell.correct)
+
+
+def _repeats(cell: Cell) -> Floats:
+    repeated = chains.repeats(cell.answer, cell.present | cell.short)
+    return np.where(cell.short, np.nan, repeated)
 
 
 def _chain_votes(cell: Cell) -> Floats:
     shape = cell.correct.shape
-    flat = (cell.answer.reshape(-1, shape[2]), cell.correct.reshape(-1, shape[2]))
+    flat = (cell.answer.reshape(-1, shape[2]), _settled(cell).reshape(-1, shape[2]))
     return votes.chain_votes(*flat).reshape(shape)
 
 
@@ -194,7 +227,7 @@ def _pool(cell: Cell, steps: int) -> Pool:
 def _transitions(cell: Cell) -> dict[str, tuple[Floats, Floats]]:
     """Step to step: repair (wrong to right), damage (right to wrong), repeats by earlier state."""
     before, after = cell.correct[:, :, :-1], cell.correct[:, :, 1:]
-    repeated = chains.repeats(cell.answer, cell.present)[:, :, 1:]
+    repeated = _repeats(cell)[:, :, 1:]
     was_wrong, was_right = before == 0, before == 1
     known, seen = ~np.isnan(after), ~np.isnan(repeated)
     return {
@@ -215,8 +248,10 @@ class Costs:
     """tokens: kind -> mean per attempt (NaN = not known); finish: share of each; all over records.
 
     ungraded: share of records without a grade; attempts: records; missing: attempts without a
-    record on problems that have one; skipped: attempts that their problem does not allow, which
-    count as no record here.
+    record on problems that have one; skipped: attempts that their problem does not allow, unmade:
+    those that the budget of tokens did not; both count as no record here.
+    chains: those (or parallel groups) with a record. empty: share of them in which the budget let
+    no attempt end.
     """
 
     tokens: Mapping[str, float]
@@ -225,21 +260,41 @@ class Costs:
     attempts: int
     missing: int
     skipped: int
+    unmade: int
+    chains: int
+    empty: float
+
+    @property
+    def per_chain(self) -> dict[str, float]:
+        """Means per chain: attempts made, tokens generated."""
+        made = self.attempts / max(self.chains, 1)
+        return {"attempts": made, "generated": made * self.tokens["generated"]}
 
 
 def costs(cell: Cell) -> Costs:
     """What the attempts of a cell cost and how they ended."""
-    attempts = int(cell.present.sum())
-    means = {kind: known_mean(cell.tokens[kind][cell.present]) for kind in TOKENS}
+    attempts = int(cell.made.sum())
+    means = {kind: known_mean(cell.tokens[kind][cell.made]) for kind in TOKENS}
     generated = means["thinking"] + means["answer"]
     tokens = {**means, "generated": generated, "total": means["prompt"] + generated}
-    counts = np.bincount(cell.finish[cell.present], minlength=len(FINISHES))
+    counts = np.bincount(cell.finish[cell.made], minlength=len(FINISHES))
     finish = {name: float(counts[i] / max(attempts, 1)) for i, name in enumerate(FINISHES)}
     ungraded = int((np.isnan(cell.correct) & cell.present).sum())
-    started = cell.present.any(axis=(1, 2))
-    missing = int((cell.finish[started] < 0).sum())
-    skipped = int((cell.finish == SKIPPED).sum())
-    return Costs(tokens, finish, ungraded / max(attempts, 1), attempts, missing, skipped)
+    begun = cell.made.any(axis=2)
+    missing = int((cell.finish[begun.any(axis=1)] < 0).sum())
+    skipped, unmade = (int((cell.finish == code).sum()) for code in (SKIPPED, UNMADE))
+    chains, empty = int(begun.sum()), int((begun & ~cell.present.any(axis=2)).sum())
+    return Costs(
+        tokens,
+        finish,
+        ungraded / max(attempts, 1),
+        attempts,
+        missing,
+        skipped,
+        unmade,
+        chains,
+        empty / max(chains, 1),
+    )
 
 
 def known_mean(values: Floats) -> float:

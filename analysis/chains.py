@@ -1,6 +1,8 @@
 """Statistics of ordered chains. Steps are not exchangeable: no subsets, means over chains only.
 
 Arrays are [..., step]; a statistic of the first k attempts is NaN once one of them is not known.
+``short`` marks attempts that a budget of tokens cut or did not allow: their grade is that of no
+answer, and what the chain has reached before stays.
 """
 
 import numpy as np
@@ -20,6 +22,19 @@ def coverage_curve(correct: Floats) -> Floats:
     """1 if any of the first k attempts is correct."""
     hit = np.maximum.accumulate(correct == 1, axis=-1)
     return np.where(known_prefix(~np.isnan(correct)), hit, np.nan)
+
+
+def share_curve(correct: Floats, short: Booleans) -> Floats:
+    """Share of correct ones among the first k attempts without the short ones; 0 of none is 0."""
+    right, ended = ((x & ~short).cumsum(axis=-1) for x in (correct == 1, np.ones_like(short)))
+    known = known_prefix(~np.isnan(correct) | short)
+    return np.where(known, right / np.maximum(ended, 1), np.nan)
+
+
+def last_curve(correct: Floats, short: Booleans) -> Floats:
+    """Grade of the last of the first k attempts that is not short; 0 where all are."""
+    step = np.maximum.accumulate(np.where(short, -1, np.arange(correct.shape[-1])), axis=-1)
+    return np.where(step < 0, 0.0, np.take_along_axis(correct, np.maximum(step, 0), axis=-1))
 
 
 def first_seen(codes: Integers) -> Booleans:

@@ -25,7 +25,9 @@ class Check:
 def prompt_ratios(cell: Cell, reference: Cell) -> Floats:
     """Mean prompt tokens over those of the reference, at each step, on attempts that both have."""
     chains = min(cell.present.shape[1], reference.present.shape[1])
-    own, other = (c.tokens["prompt"][:, :chains] for c in (cell, reference))
+    own, other = (
+        np.where(c.made, c.tokens["prompt"], np.nan)[:, :chains] for c in (cell, reference)
+    )
     both = ~np.isnan(own) & ~np.isnan(other)
     sums = [np.where(both, tokens, 0.0).sum(axis=(0, 1)) for tokens in (own, other)]
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -31,7 +31,11 @@ def pool_levels(
 
 
 def chain_levels(cell: Cell, coverage: Floats) -> dict[str, Statistic]:
-    """Of independent chains. coverage: [problem, chain, k]."""
+    """Of independent chains. coverage: [problem, chain, k].
+
+    Growth with k is not known where a budget of tokens ends some chains before N.
+    """
+    coverage = np.where(cell.short.any(), np.nan, coverage)
     return {
         "collision": _level(_chain_collision(cell)),
         "coverage_area": over_replicates(exploration.log_area(coverage)),

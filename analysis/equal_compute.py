@@ -17,11 +17,12 @@ def equal_compute_json(study: Study, system: str, config: AnalysisConfig) -> Jso
     parallel, sequential = (study.raw.get((system, arm)) for arm in (PARALLEL, SEQUENTIAL))
     if parallel is None or sequential is None:
         return None
+    short = bool(parallel.short.any() or sequential.short.any())
     found, sides = match(parallel, sequential, config.aggregator(study.family), config)
     return {
         "problems": found.problems,
         "gaps": {cost: gap_json(found.gaps.get(cost)) for cost in COSTS},
-        "ratios": [_ratio_json(ratio) for ratio in _ratios(sides, config)],
+        "ratios": [] if short else [_ratio_json(ratio) for ratio in _ratios(sides, config)],
         "curve": _curve_json(found),
         "tokens": {PARALLEL: _spent(sides.parallel), SEQUENTIAL: _spent(sides.sequential)},
         "notes": list(found.notes),
@@ -29,7 +30,7 @@ def equal_compute_json(study: Study, system: str, config: AnalysisConfig) -> Jso
 
 
 def _ratios(sides: Sides, config: AnalysisConfig) -> list[CostRatio]:
-    """For k = 2, half of N and N."""
+    """For k = 2, half of N and N; none under a budget, which allows some chains fewer."""
     n = sides.parallel.value.shape[1]
     ks = sorted({2, n // 2, n} & set(range(2, n + 1)))
     return cost_ratios(sides.parallel, sides.sequential, PRIMARY_COST, ks, config)

@@ -66,6 +66,7 @@ def _arm(study: Study, system: str, arm: str, config: AnalysisConfig) -> Json:
         "finish": dict(cost.finish),
         "ungraded": cost.ungraded,
         "attempts": cost.attempts,
+        "per_chain": cost.per_chain,
         "missing": cost.missing,
         "by_step": {name: _curve(name, cell.curves[name], alpha) for name in cell.curves},
     }
@@ -106,7 +107,7 @@ def _effective_answers(collision: Interval) -> Json | None:
 
 def _efficiency(cell: CellStatistics, parallel: CellStatistics | None, alpha: float) -> Json | None:
     """Where the coverage lies between independent draws (0) and draws without repeats (1)."""
-    if parallel is None or cell is parallel:
+    if parallel is None or cell is parallel or "ideal_coverage" not in parallel.levels:
         return None
     independent = parallel.levels["coverage"]
     room = parallel.levels["ideal_coverage"] - independent

@@ -44,15 +44,11 @@ class Curves:
 
 def curves(cell: Cell, arm: str, aggregator: str) -> Curves:
     """The curves of one arm; "last" of parallel is its majority, as in every gap."""
-    steps = cell.correct.shape[2]
     if arm == PARALLEL:
-        cost = {name: pool_costs(cell, name, steps) for name in COSTS}
-        return Curves(pool_curve(cell, "majority" if aggregator == "last" else aggregator), cost)
-    cost = {name: chain_costs(cell, name) for name in COSTS}
-    values = chain_curve(cell, "accuracy" if aggregator == "last" else aggregator)
-    if aggregator == "accuracy":
-        values = values.cumsum(axis=1) / np.arange(1, steps + 1)
-    return Curves(values, cost)
+        name = "majority" if aggregator == "last" else aggregator
+        value = chain_curve(cell, name) if cell.short.any() else pool_curve(cell, name)
+        return Curves(value, {c: pool_costs(cell, c, cell.correct.shape[2]) for c in COSTS})
+    return Curves(chain_curve(cell, aggregator), {c: chain_costs(cell, c) for c in COSTS})
 
 
 def common_support(parallel: Floats, sequential: Floats) -> tuple[Floats, Floats]:
@@ -233,5 +229,5 @@ def _notes(
 
 
 def _share_cut(cell: Cell) -> float:
-    present = cell.finish[cell.present]
+    present = cell.finish[cell.made]
     return float((present == FINISHES.index("length")).mean()) if len(present) else 0.0

@@ -96,6 +96,11 @@ def run_recommend(attempts: Iterable[Attempt], config: RecommendConfig) -> list[
         UsageError: no family with enough problems on which all candidates are known.
     """
     table = build_table(attempts)
+    if any(cell.short.any() for cell in table.cells.values()):
+        raise UsageError(
+            "recommend: attempts under a budget of tokens tell nothing about other widths and "
+            "depths; give runs without sample.budget"
+        )
     aggregators = ("majority", "last", "coverage") if config.verifier else ("majority", "last")
     found, refused = [], []
     for family in sorted(table.problems):

@@ -45,6 +45,7 @@ def write_summary(
         steps=sample.attempts if sample else None,
         name=name,
         decoding=plain(sample.decoding) if sample else None,
+        budget=sample.budget if sample else None,
         registered=registered,
         embedded=_is_embedded(sample),
         warnings=[*_missing_attempts(asked, len(attempts), bool(watched)), *_simulated(sample)],

@@ -198,6 +198,11 @@ def _data_warnings(study: Study) -> list[str]:
                 f"{place}: {cut} of attempts cut off, read as wrong; "
                 "raise sample.decoding.max_new_tokens"
             )
+        if cost.empty:
+            said.append(
+                f"{place}: {_share(cost.empty)} of chains ended no attempt within their budget of "
+                "tokens, read as wrong"
+            )
         if cost.skipped:
             share = _share(cost.skipped / (cost.skipped + cost.attempts))
             said.append(f"{place}: {share} of attempts skipped, not possible there, left out")

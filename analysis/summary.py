@@ -34,6 +34,7 @@ def summarize(
     steps: int | None = None,
     name: str = "",
     decoding: Mapping[str, Any] | None = None,
+    budget: int | None = None,
     registered: bool = True,
     embedded: bool = False,
     warnings: Sequence[str] = (),
@@ -45,10 +46,11 @@ def summarize(
 
     systems: what each system of the records is; one that is not named is judged by its name.
     steps: the chain length N of the run; None = the largest step in the records.
-    decoding: shown in the report. registered: the settings were fixed before sampling; if not,
-    CLOSED is never said. embedded: the model is the toolkit's own small one. warnings: further
-    ones to carry. watched: the families that a stopping rule ends. vectors: [attempt, dimension]
-    of their traces (``analysis.embeddings``). created: ISO time; None = now.
+    decoding: shown in the report. budget: of tokens for each chain, None = without one.
+    registered: the settings were fixed before sampling; if not, CLOSED is never said. embedded:
+    the model is the toolkit's own small one. warnings: further ones to carry. watched: the
+    families that a stopping rule ends. vectors: [attempt, dimension] of their traces
+    (``analysis.embeddings``). created: ISO time; None = now.
 
     Raises:
         UsageError: no records, or a fixed-benchmark verdict asked of a single replicate.
@@ -76,7 +78,10 @@ def summarize(
         {
             "schema_version": SCHEMA_VERSION,
             "run": {**_run(table, name, created), "embedded_model": embedded},
-            "settings": _settings(table, config, replicates, decoding, registered),
+            "settings": {
+                **_settings(table, config, replicates, decoding, registered),
+                "budget": budget,
+            },
             "families": families,
             "tests": tests,
             "warnings": [*said, *warnings],

@@ -2,7 +2,8 @@
 
 A failed or truncated attempt is wrong and has no answer, in every arm; an attempt that was not
 graded is NaN, never wrong; a missing attempt is NaN too and not ``present``, and so is a skipped
-one, which its problem does not allow.
+one, which its problem does not allow. So is one that the chain's budget of tokens cut or did not
+allow: that is ``short``, and no question of data.
 """
 
 from array import array
@@ -19,8 +20,10 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 CellKey = tuple[str, str, str]
 
-FINISHES = ("stop", "length", "error")
-SKIPPED = len(FINISHES)
+FINISHES = ("stop", "length", "error", "budget")
+SKIPPED, UNMADE = len(FINISHES), len(FINISHES) + 1
+_CODES = {name: code for code, name in enumerate((*FINISHES, "skipped", "unmade"))}
+_CUT = _CODES["budget"]
 NO_ANSWER = -1
 TOKENS = ("prompt", "cached", "thinking", "answer")
 _MARKS = {"score": -np.inf, "weight": 0.0}
@@ -34,12 +37,12 @@ WIDTH = len(_COLUMNS) + len(_MARKS)
 class Cell:
     """All attempts of one arm of one system on one family; arrays are [problem, replicate, step].
 
-    correct: 1, 0, or NaN (not graded, or missing).
+    correct: 1, 0, or NaN (not graded, missing, or short).
     answer: code of the canonical answer, comparable between the cells of a family within one
         problem; -1 = no answer.
-    present: there is a record of an attempt that was made.
-    finish: index into FINISHES, SKIPPED or -1 = missing.
-    tokens: kind -> counts, NaN where the engine could not say.
+    present: there is a record of an attempt that was made and came to its end.
+    finish: index into FINISHES, SKIPPED, UNMADE or -1 = missing.
+    tokens: kind -> counts, NaN where the engine could not say; 0 where a budget allowed no attempt.
     marks: "score" and "weight", those that any attempt has; NaN = it has none. One that failed or
         was truncated has the worst of each, so that it is never chosen before another.
     record: the place of the attempt among the records, from 0; -1 = missing.
@@ -52,6 +55,16 @@ class Cell:
     tokens: Mapping[str, Floats]
     marks: Mapping[str, Floats] = field(default_factory=dict)
     record: Integers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+    @property
+    def short(self) -> NDArray[np.bool_]:
+        """The budget of the chain cut the attempt, or was spent before it."""
+        return (self.finish == _CUT) | (self.finish == UNMADE)
+
+    @property
+    def made(self) -> NDArray[np.bool_]:
+        """There is a record of an attempt that was made, to its end or not."""
+        return self.present | (self.finish == _CUT)
 
 
 @dataclass(frozen=True)
@@ -85,7 +98,7 @@ class _Reader:
         known = self.problems.setdefault(attempt.family, {})
         problem = known.setdefault(attempt.problem, len(known))
         usable = attempt.finish == "stop"
-        skipped = attempt.finish == "skipped"
+        left_out = attempt.finish in ("skipped", "budget", "unmade")
         answer = NO_ANSWER
         if usable and attempt.canonical is not None:
             codes = self.answers.setdefault((attempt.family, attempt.problem), {})
@@ -97,7 +110,7 @@ class _Reader:
             attempt.replicate,
             attempt.step,
             answer,
-            graded if usable or skipped else 0,
+            np.nan if left_out else graded if usable else 0,
             _finish_code(attempt.finish),
             ledger.prompt,
             np.nan if ledger.cached is None else ledger.cached,
@@ -119,14 +132,12 @@ def _mark(given: float | None, usable: bool, worst: float) -> float:
 
 
 def _finish_code(finish: str) -> int:
-    if finish == "skipped":
-        return SKIPPED
-    if finish not in FINISHES:
+    if finish not in _CODES:
         raise UsageError(
-            f"records: unknown finish {finish!r}; expected {', '.join(FINISHES)}; "
+            f"records: unknown finish {finish!r}; expected {', '.join(_CODES)}; "
             "sample again with this version"
         )
-    return FINISHES.index(finish)
+    return _CODES[finish]
 
 
 def build_table(attempts: Iterable[Attempt], steps: int | None = None) -> Table:
@@ -201,7 +212,7 @@ def _cell(rows: Floats, places: Integers, steps: int) -> Cell:
     finish = spread(5, -1).astype(np.int64)
     tokens = {kind: spread(_FIRST_TOKEN + i, np.nan) for i, kind in enumerate(TOKENS)}
     answer = spread(3, NO_ANSWER).astype(np.int64)
-    present = (finish >= 0) & (finish != SKIPPED)
+    present = (finish >= 0) & (finish < _CUT)
     marks = {name: spread(len(_COLUMNS) + i, np.nan) for i, name in enumerate(_MARKS)}
     given = finish == FINISHES.index("stop")
     marks = {name: values for name, values in marks.items() if not np.isnan(values[given]).all()}

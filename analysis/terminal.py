@@ -39,6 +39,9 @@ def render(summary: Json) -> Iterator[RenderableType]:
         yield ""
         yield _levels(family, settings)
         yield ""
+        if settings.get("budget"):
+            yield _spending(family, settings)
+            yield ""
         if any(found and any(found["gaps"].values()) for found in family["equal_compute"].values()):
             yield _equal_compute(family, settings)
             yield ""
@@ -92,8 +95,10 @@ def _number(value: float, scale: float, digits: int) -> str:
 def _heading(name: str, family: Json, settings: Json) -> RenderableType:
     from rich.markup import escape
 
+    within = f"{settings['budget']} tokens, at most " if settings.get("budget") else ""
     return (
-        f"[bold]{escape(name)}[/]: {family['n_problems']} problems, N = {settings['N']} attempts, "
+        f"[bold]{escape(name)}[/]: {family['n_problems']} problems, "
+        f"{within}N = {settings['N']} attempts, "
         f"{settings['replicates']} replicates, judged by {family['primary']}; "
         f"margin {_number(settings['margin'], 100, 1)} points, "
         f"{_number(1 - settings['alpha'], 100, 0)} % intervals"
@@ -133,7 +138,8 @@ def _count(found: Json | None) -> str:
 
 def _levels(family: Json, settings: Json) -> Table:
     primary = family["primary"]
-    title = f"Solved by {primary} of {settings['N']} (percent), and the gap (points)"
+    size = f"{settings['budget']} tokens" if settings.get("budget") else settings["N"]
+    title = f"Solved by {primary} of {size} (percent), and the gap (points)"
     table = start_table(title, "system", "parallel", "sequential", "gap", "n")
     for name, system in family["systems"].items():
         parallel = system["arms"].get("parallel")
@@ -160,6 +166,19 @@ def _choices(family: Json, settings: Json) -> Table:
         shares = [levels[key] for key in ("best_of_n", "weighted_vote", "majority")]
         found = next(share for share in shares if share)
         add_row(table, f"{name}/{arm}", *map(with_interval, shares), _count(found))
+    return table
+
+
+def _spending(family: Json, settings: Json) -> Table:
+    title = f"Within the budget of {settings['budget']} tokens, per chain"
+    table = start_table(title, "arm", "attempts", "cut at its end", "tokens generated")
+    for name, system in family["systems"].items():
+        add_row(table, name, "", "", "", style="bold")
+        for arm, levels in system["arms"].items():
+            made, generated = (levels["per_chain"][key] for key in ("attempts", "generated"))
+            spent = UNKNOWN if generated is None else f"{generated:.1f}"
+            cut = made * levels["finish"]["budget"]
+            add_row(table, arm, f"{made:.2f}", f"{cut:.2f}", spent)
     return table
 
 

@@ -120,6 +120,14 @@ class SampleConfig:
         need(decoding.top_k >= 0, f"{where}.top_k", "0 (off) or more", decoding.top_k)
         tokens = decoding.max_new_tokens
         need(tokens >= 1, f"{where}.max_new_tokens", "1 or more", tokens)
+        thinking = decoding.thinking_budget
+        expected = f"0 or more, below max_new_tokens ({tokens})"
+        need(
+            thinking is None or 0 <= thinking < tokens,
+            f"{where}.thinking_budget",
+            expected,
+            thinking,
+        )
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,10 @@ class TransformersModel:
 
     def check(self, where: str, decoding: "Decoding") -> None:
         need(self.batch >= 1, f"{where}.batch", "1 or more", self.batch)
+        _refuse_thinking_budget(where, decoding, self.engine)
+
+    def check_prefill(self, where: str) -> None:
+        """Begun thinking is gone on from."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,7 @@ class VllmModel:
         "max_num_seqs": "give batch",
         "enable_lora": "give sample.adapters",
         "seed": "every request has its own",
+        "reasoning_config": "give sample.decoding.thinking_budget",
         "trust_remote_code": "code that comes with a model is never run",
     }
 
@@ -105,6 +110,9 @@ class VllmModel:
         for name in self.arguments:
             hint = self.RESERVED.get(name)
             need(hint is None, f"{where}.arguments.{name}", f"not to be set ({hint})", name)
+
+    def check_prefill(self, where: str) -> None:
+        """Begun thinking is gone on from."""
 
 
 TAKEN: Mapping[str, frozenset[str]] = {
@@ -124,6 +132,7 @@ class OpenAIModel:
     server: "vllm", "openai" (takes no top_k) or "plain" (takes neither top_k nor seed, as Gemini).
     key: name of the environment variable that holds the API key; the key itself is never stored.
     tokenizer: folder or Hub id; counts thinking, answers and prompts where the server does not.
+    With it, a vLLM server also goes on from begun thinking (budget_forcing).
     chat_template: options of the server's template (vLLM only). extra_body: sent with each request.
     concurrency: most requests at once. timeout: seconds for one try. retries: tries after the first
     for what may pass: rate limits, server errors, time-outs, lost connections.
@@ -149,7 +158,8 @@ class OpenAIModel:
     )
     RESERVED: ClassVar = frozenset({
         "model", "messages", "n", "stream", "seed", "temperature", "top_p", "top_k", "max_tokens",
-        "max_completion_tokens", "chat_template_kwargs", "return_token_ids", "logprobs",
+        "max_completion_tokens", "chat_template_kwargs", "return_token_ids", "logprobs", "prompt",
+        "thinking_token_budget", "continue_final_message", "add_generation_prompt",
     })  # fmt: skip
 
     @property
@@ -180,6 +190,20 @@ class OpenAIModel:
         need(self.concurrency >= 1, f"{where}.concurrency", "1 or more", self.concurrency)
         need(self.timeout > 0, f"{where}.timeout", "seconds above 0", self.timeout)
         need(self.retries >= 0, f"{where}.retries", "0 or more", self.retries)
+        if self.server != "vllm":
+            _refuse_thinking_budget(where, decoding, f"{self.engine}, server: {self.server}")
+
+    def check_prefill(self, where: str) -> None:
+        """
+        Raises:
+            UsageError: a server that takes no prompt as ids, or no tokenizer to make them.
+        """
+        why = "which alone goes on from begun thinking (budget_forcing)"
+        need(self.server == "vllm", f"{where}.server", f"vllm, {why}", self.server)
+        expected = (
+            "the model's folder or Hub id: it writes the prompt that begun thinking stands in"
+        )
+        need(self.tokenizer is not None, f"{where}.tokenizer", expected, self.tokenizer)
 
 
 def _check_url(url: str, where: str) -> None:
@@ -206,8 +230,9 @@ class ScriptedModel:
     accuracy: mean of p_i over problems. spread: correlation of two attempts on one problem; p_i is
     Beta-distributed with that mean and correlation; 0 = p_i is ``accuracy`` everywhere. A
     problem's quantile is a hash of it, so two scripted models find the same problems hard.
-    thinking_tokens: mean of a geometric distribution; an attempt whose thinking exceeds
-    max_new_tokens is cut off and has no answer. failures: share of calls that fail.
+    thinking_tokens: mean of a geometric distribution, ``wrong_length`` times as much where the
+    answer is wrong; an attempt that exceeds max_new_tokens is cut off and has no answer.
+    failures: share of calls that fail.
     A token is a word. An adapter is a YAML file with the options that differ.
     """
 
@@ -220,6 +245,7 @@ class ScriptedModel:
     wrong_answers: int = 8
     wrong_skew: float = 1.0
     thinking_tokens: float = 20.0
+    wrong_length: float = 1.0
     failures: float = 0.0
 
     IDLE: ClassVar = frozenset()
@@ -242,8 +268,24 @@ class ScriptedModel:
             need(0 <= value <= 1, f"{where}.{name}", "a probability", value)
         need(self.wrong_answers >= 1, f"{where}.wrong_answers", "1 or more", self.wrong_answers)
         need(self.wrong_skew >= 0, f"{where}.wrong_skew", "0 or more", self.wrong_skew)
-        tokens = self.thinking_tokens
+        tokens, factor = self.thinking_tokens, self.wrong_length
         need(tokens >= 1, f"{where}.thinking_tokens", "1 or more", tokens)
+        expected = "a factor that leaves thinking_tokens 1 or more"
+        need(tokens * factor >= 1, f"{where}.wrong_length", expected, factor)
+        _refuse_thinking_budget(where, decoding, self.engine)
+
+    def check_prefill(self, where: str) -> None:
+        """
+        Raises:
+            UsageError: always.
+        """
+        need(False, f"{where}.engine", "one with thinking to go on from (vllm)", self.engine)
+
+
+def _refuse_thinking_budget(where: str, decoding: "Decoding", engine: str) -> None:
+    given = decoding.thinking_budget
+    expected = f"none, because {where} (engine: {engine}) cannot force an end of thinking; vllm can"
+    need(given is None, "sample.decoding.thinking_budget", expected, given)
 
 
 MODELS: Mapping[str, type] = {

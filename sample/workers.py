@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from sample.bundles import Bundle
 from sample.config import SampleConfig, System
 from sample.engines import load_engines
-from sample.engines.base import Engine
+from sample.engines.base import Decoding, Engine
 from sample.errors import UsageError
 from sample.problems import Problem
 from sample.processes import Job, Send, run_jobs
@@ -22,7 +22,7 @@ from sample.scheduler import Plan, arms_on, run_system
 from sample.store import AttemptStore
 from sample.withdrawal import may_pass, withdraw_failed
 
-Load = Callable[[Sequence[System], Mapping[str, Problem]], AsyncGenerator[Engine, None]]
+Load = Callable[[Sequence[System], Mapping[str, Problem], Decoding], AsyncGenerator[Engine, None]]
 """See ``load_engines``."""
 CHAINS_PER_SLOT = 4
 """Chains under way for each place in an engine's batch: enough that no place stays empty."""
@@ -170,7 +170,7 @@ async def _sample(send: Send, load: Load, shares: Sequence[Share]) -> None:
     """Run the systems of one model, one after the other."""
     systems = [share.system for share in shares]
     problems = {problem.id: problem for share in shares for problem, _ in share.plan.groups}
-    async with aclosing(load(systems, problems)) as engines:
+    async with aclosing(load(systems, problems, shares[0].plan.decoding)) as engines:
         for share in shares:
             engine = await anext(engines)
             in_flight = CHAINS_PER_SLOT * share.system.model.at_once

@@ -138,3 +138,23 @@ def test_strategies_are_checked_before_a_run_begins_but_not_to_read_its_records(
     with pytest.raises(UsageError) as error, begun(config, tmp_path / "run", (), "sample"):
         pass
     assert says in str(error.value) and not (tmp_path / "run").exists()
+
+
+def test_begun_thinking_and_a_budget_of_it_are_refused_before_anything_is_made(tmp_path):
+    forced = {**SAMPLE, "arms": {"forced": {"strategy": "budget_forcing"}}}
+    for model, says in (
+        ({"engine": "scripted"}, r"sample\.models\.base\.engine: expected one with thinking"),
+        ({"engine": "openai", "model": "m", "urls": ["http://a"], "server": "plain"},
+         r"sample\.models\.base\.server: expected vllm"),
+        ({"engine": "openai", "model": "m", "urls": ["http://a"]},
+         r"sample\.models\.base\.tokenizer: expected the model's folder"),
+    ):  # fmt: skip
+        path = tmp_path / "config.yaml"
+        sample = {**forced, "models": {"base": model}, "adapters": {}}
+        path.write_text(json.dumps({"name": "x", "sample": sample}))
+        with pytest.raises(UsageError, match=says), begun(path, tmp_path / "run", ()):
+            pass
+    with pytest.raises(UsageError, match="none beside a section 'train'"):
+        able = {name: {"engine": "vllm", "path": "a"} for name in MODELS}
+        decoding = {"thinking_budget": 5}
+        experiment_from({**WHOLE, "sample": {**SAMPLE, "models": able, "decoding": decoding}})

@@ -18,6 +18,8 @@ _FINISHES = {
     "stop": ("stop", "end_turn", "eos", "tool_calls", "completed", "finished"),
     "length": ("length", "max_tokens", "model_length", "truncated", "context_length"),
     "error": ("error", "failed", "timeout", "exception"),
+    "budget": ("budget",),
+    "unmade": ("unmade",),
 }
 _FINISH = {alias: finish for finish, aliases in _FINISHES.items() for alias in aliases}
 
@@ -108,7 +110,8 @@ def answer_text(value: Any) -> str | None:
 
 
 def finish_name(value: Any, where: str) -> str:
-    """ "stop", "length" or "error"; nothing said = "stop".
+    """ "stop", "length", "error", or what a budget of tokens left: "budget" (cut) or "unmade";
+    nothing said = "stop".
 
     Raises:
         UsageError: a word that means none of them.

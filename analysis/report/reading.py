@@ -16,7 +16,11 @@ def settings_of(summary: Json) -> Json:
 
 
 def steps_count(summary: Json) -> str:
-    return str(settings_of(summary).get("N") or "N")
+    """What an aggregator is of: so many attempts, or tokens of a budget."""
+    settings = settings_of(summary)
+    if settings.get("budget"):
+        return f"{settings['budget']} tokens"
+    return str(settings.get("N") or "N")
 
 
 def entries_of(summary: Json, part: str) -> Iterator[tuple[str, Json, str, Json]]:

@@ -17,6 +17,7 @@ from analysis.report.reading import (
     entries_of,
     hypotheses,
     primary_of,
+    settings_of,
     share_of_gap,
     steps_count,
 )
@@ -138,6 +139,8 @@ def _exploration(summary: Json) -> Table:
 
 _INDEPENDENCE = ("repeat_baseline", "repeat_excess")
 _OPTIONAL = ("repair", "damage")
+_FINISHES = ("stop", "length", "budget", "error")
+_BUDGET_COLUMN = ("budget|cut by the budget, %|share",)
 
 
 def _costs(summary: Json) -> Table:
@@ -146,9 +149,12 @@ def _costs(summary: Json) -> Table:
         "system|system",
         "arm|arm",
         "attempts|attempts|count",
+        "per_chain|per chain|number",
         *(f"{key}|{key}|number" for key in tokens),
+        "spent|generated per chain|number",
         "stop|finished, %|share",
         "length|truncated, %|share",
+        *_BUDGET_COLUMN * bool(settings_of(summary).get("budget")),
         "error|failed, %|share",
         "ungraded|ungraded, %|share",
     )
@@ -161,11 +167,13 @@ def _costs(summary: Json) -> Table:
 
 def _cost_values(tokens: Sequence[str], entry: Json) -> dict[str, Any]:
     counted, finish = entry.get("tokens") or {}, entry.get("finish") or {}
-    not_recorded = "not in the summary"
+    per_chain, not_recorded = entry.get("per_chain") or {}, "not in the summary"
     return {
         "attempts": known(entry.get("attempts"), not_recorded),
+        "per_chain": known(per_chain.get("attempts"), not_recorded),
         **{key: known(counted.get(key), _NOT_COUNTED) for key in tokens},
-        **{key: known(finish.get(key), not_recorded) for key in ("stop", "length", "error")},
+        "spent": known(per_chain.get("generated"), _NOT_COUNTED),
+        **{key: known(finish.get(key), not_recorded) for key in _FINISHES},
         "ungraded": known(entry.get("ungraded"), not_recorded),
     }
 

@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sample.config import System
-    from sample.engines.base import Engine
+    from sample.engines.base import Decoding, Engine
     from sample.problems import Problem
 
 
 async def load_engines(
-    systems: "Sequence[System]", problems: "Mapping[str, Problem]"
+    systems: "Sequence[System]", problems: "Mapping[str, Problem]", decoding: "Decoding"
 ) -> "AsyncGenerator[Engine, None]":
     """One engine for each system, in order, each made when it is asked for.
 
     systems: of one model. Engines that share its weights live until the iterator is closed.
     problems: by id; what an engine that answers without a model reads its answers from.
+    decoding: of the requests to come.
 
     Raises:
         UsageError: a model, adapter or option that cannot be used.
@@ -32,7 +33,8 @@ async def load_engines(
         case VllmModel() as model:
             from sample.engines.vllm import VllmCore
 
-            with VllmCore(model, [s.adapter for s in systems if s.adapter]) as core:
+            adapters, ends = [s.adapter for s in systems if s.adapter], decoding.thinking_budget
+            with VllmCore(model, adapters, ends_thinking=ends is not None) as core:
                 for system in systems:
                     yield await core.engine(system.adapter)
         case OpenAIModel() as model:

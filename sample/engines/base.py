@@ -11,18 +11,24 @@ Message = dict[str, str]
 
 @dataclass(frozen=True)
 class Decoding:
-    """Decoding settings, the same for every arm of a run. top_k 0 = off."""
+    """Decoding settings, the same for every arm of a run. top_k 0 = off.
+
+    thinking_budget: most tokens of thinking, after which its end is forced, so that an answer
+    follows; a prefill counts in. None = no limit but max_new_tokens.
+    """
 
     temperature: float = 1.0
     top_p: float = 1.0
     top_k: int = 0
     max_new_tokens: int = 64
+    thinking_budget: int | None = None
 
 
 @dataclass(frozen=True)
 class Request:
     """prefill: thinking that the assistant's turn begins with and the model goes on from, without
-    tags. An engine that cannot do this raises a UsageError if it is not empty.
+    tags. An engine that cannot do this raises a UsageError if it is not empty, and so does one that
+    cannot force the end of thinking, if decoding.thinking_budget is given.
 
     problem: id of the problem: what a server keeps together, and what an engine without a model
         answers by. No model sees it.

@@ -68,9 +68,11 @@ class Endpoints:
             await server.client.close()
 
     async def ask(
-        self, name: str, problem: str, messages: list[Message], body: dict[str, Any]
+        self, name: str, problem: str, prompt: list[Message] | list[int], body: dict[str, Any]
     ) -> str:
         """The body of the reply, from the problem's own server or else one that can be reached.
+
+        prompt: a conversation, or the ids of one with a turn begun.
 
         Raises:
             Unanswered: this call failed for good.
@@ -80,7 +82,7 @@ class Endpoints:
         for server in servers:
             try:
                 with server.busy():
-                    reply = await self._ask(server, name, messages, body)
+                    reply = await self._ask(server, name, prompt, body)
                 self._answered = True
                 return reply
             except openai.OpenAIError as error:
@@ -90,16 +92,16 @@ class Endpoints:
         raise AssertionError("a model has at least one server")
 
     async def _ask(
-        self, server: _Server, name: str, messages: list[Message], body: dict[str, Any]
+        self, server: _Server, name: str, prompt: list[Any], body: dict[str, Any]
     ) -> str:
+        ids = isinstance(prompt[0], int)
+        client: Any = server.client.completions if ids else server.client.chat.completions
         # A reply that trickles never times out by itself.
         patience = (self._model.timeout + LONGEST_WAIT) * (self._model.retries + 1)
         try:
             async with asyncio.timeout(patience):
-                raw = await server.client.chat.completions.with_raw_response.create(
-                    model=name,
-                    messages=messages,  # type: ignore[arg-type]
-                    extra_body=body,
+                raw = await client.with_raw_response.create(
+                    model=name, **{"prompt" if ids else "messages": prompt}, extra_body=body
                 )
         except TimeoutError:
             raise Unanswered("timeout", f"no whole reply in {patience:.0f} s") from None

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 STREAK = 32
 """Failures in a row, with no answer between them, after which a run stops: each is a record, made
 again only if the user asks for it."""
+LONGEST_END = 64
+"""Tokens of the text by which a server ends thinking, at most."""
 
 
 class OpenAIEngine:
@@ -70,12 +72,12 @@ class OpenAIEngine:
         "no_usage", "content_filter" or "context_overflow".
 
         Raises:
-            UsageError: wrong key, model, address or parameters; a prefill; thinking whose tokens
-                nobody counts.
+            UsageError: wrong key, model, address or parameters; a prefill without vLLM or
+                tokenizer; thinking whose tokens nobody counts, or that its budget does not end.
             ForageError: no server can be reached, or too many calls failed in a row.
         """
         if request.prefill:
-            raise UsageError("engine openai cannot go on from begun thinking; use engine: vllm")
+            self._model.check_prefill(f"model {self._model.model!r}")
         body = _body(self._model, request)
         async with self._room:
             begin = time.perf_counter()
@@ -84,10 +86,17 @@ class OpenAIEngine:
             except Unanswered as error:
                 return self._failed(error.failure, begin)
         self._streak = 0
-        return self._generation(request, reply, begin)
+        made = self._generation(request, reply, begin)
+        self._check_thinking(made.ledger.thinking, request.decoding.thinking_budget)
+        return made
 
     async def _ask(self, request: Request, body: dict[str, Any]) -> str:
-        return await self._endpoints.ask(self._name, request.problem, request.messages, body)
+        prompt: list[Any] = request.messages
+        if request.prefill and self._chat:
+            # As ids: many templates do not let an open <think> stand at the end of a last turn.
+            prompt = self._chat.prompt(request.messages, request.prefill).ids
+            body = {key: value for key, value in body.items() if key != "chat_template_kwargs"}
+        return await self._endpoints.ask(self._name, request.problem, prompt, body)
 
     def count_prompt_tokens(self, messages: list[Message]) -> int:
         """Tokens of the rendered conversation: by ``tokenizer``, else as a vLLM server counts them,
@@ -124,7 +133,13 @@ class OpenAIEngine:
         return Generation("", "", "error", ledger, failure)
 
     def _generation(self, request: Request, reply: Reply, begin: float) -> Generation:
-        usage, prompt = reply.usage, self._chat and self._chat.prompt(request.messages)
+        usage = reply.usage
+        prompt = self._chat and self._chat.prompt(request.messages, request.prefill)
+        if request.prefill and reply.tokens is None:
+            raise UsageError(
+                f"model {self._model.model!r}: the server gives no token ids, so what it went on "
+                "with cannot be told from the begun thinking; update vLLM"
+            )
         if self._chat and prompt and reply.tokens is not None:
             made = self._chat.generation(prompt, reply.tokens, reply.stopped, usage.cached, begin)
             return replace(made, ledger=replace(made.ledger, prompt=usage.prompt))
@@ -135,6 +150,17 @@ class OpenAIEngine:
         seconds = time.perf_counter() - begin
         ledger = Ledger(usage.prompt, usage.cached, count, usage.generated - count, seconds)
         return Generation(thinking, text, reply.finish, ledger)
+
+    def _check_thinking(self, tokens: int, budget: int | None) -> None:
+        """
+        Raises:
+            UsageError: the server took no notice of the budget.
+        """
+        if budget is not None and tokens > budget + LONGEST_END:
+            raise UsageError(
+                f"model {self._model.model!r}: {tokens} tokens of thinking in spite of "
+                f"thinking_budget {budget}; start vLLM (0.20 or newer) with --reasoning-parser"
+            )
 
     def _thinking_tokens(self, reply: Reply, thinking: str, text: str) -> int:
         usage = reply.usage
@@ -174,5 +200,7 @@ def _body(model: OpenAIModel, request: Request) -> dict[str, Any]:
     if model.server == "vllm":
         # Said in full: what is left out a vLLM server takes from the model's generation config.
         body |= {"top_k": decoding.top_k or -1, "min_p": 0.0, "repetition_penalty": 1.0}
+        if decoding.thinking_budget is not None:
+            body["thinking_token_budget"] = decoding.thinking_budget
         body |= {"return_token_ids": True, "chat_template_kwargs": dict(model.chat_template)}
     return body | dict(model.extra_body)

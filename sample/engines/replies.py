@@ -52,7 +52,7 @@ def read_reply(body: str) -> Reply:
     data = _parsed(body)
     choice = _first_choice(data)
     finish = _finish(choice)
-    message = choice.get("message")
+    message = {"content": choice["text"]} if "text" in choice else choice.get("message")
     if not isinstance(message, dict):
         raise Unanswered("bad_reply", f"no message in {_short(choice)}")
     tokens = choice.get("token_ids")

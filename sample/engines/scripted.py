@@ -70,8 +70,11 @@ class ScriptedEngine:
         if rng.random() < model.failures:
             failure = Failure("scripted", "a planted failure")
             return Generation("", "", "error", Ledger(prompt, 0, 0, 0, 0.0), failure)
-        thinking = _geometric(model.thinking_tokens, rng.random())
+        length = rng.random()
         answer = self._answer(request, prompt, rng)
+        right = answer == self._problems[request.problem].answer
+        mean = model.thinking_tokens * (1 if right else model.wrong_length)
+        thinking = _geometric(mean, length)
         written, room = len(answer.split()), request.decoding.max_new_tokens
         if thinking + written > room:
             return Generation("...", "", "length", Ledger(prompt, 0, room, 0, 0.0))
@@ -84,10 +87,10 @@ class ScriptedEngine:
     def _answer(self, request: Request, prompt: int, rng: Random) -> str:
         shown = [m["content"] for m in request.messages if m["role"] == "assistant"]
         shown = [answer for answer in shown if answer.strip()]
-        if shown and rng.random() < self._model.reuse:
-            return rng.choice(shown)
         if request.problem not in self._problems:
             raise ForageError(f"scripted engine: no problem {request.problem!r}")
+        if shown and rng.random() < self._model.reuse:
+            return rng.choice(shown)
         answers = self._answers(request.problem)
         if rng.random() < chance(self._model, answers.ability, prompt, bool(shown)):
             return answers.right

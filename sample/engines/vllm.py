@@ -17,6 +17,7 @@ from sample.engines.adapters import LoraFolder, read_lora, require_same_base
 from sample.engines.base import Generation, Message, Request
 from sample.engines.chat import Chat, overflow
 from sample.engines.loading import load_tokenizer
+from sample.engines.thinking import CLOSE, OPEN
 from sample.errors import ForageError, UsageError, one_line
 from sample.models import LORA_RANKS, VllmModel
 from sample.records import Failure, Ledger
@@ -36,17 +37,21 @@ class VllmCore:
     Use one engine after the other: on a CPU, vLLM 0.31 lets an adapter act on all requests of a
     batch, those of the bare model too (measured; a GPU's kernels leave them out).
 
+    ends_thinking: whether requests have a thinking_budget.
+
     Raises:
         UsageError: vLLM is not installed, has no such argument, or cannot take model or adapter.
         ForageError: vLLM did not start.
     """
 
-    def __init__(self, model: VllmModel, adapters: Sequence[str] = ()) -> None:
+    def __init__(
+        self, model: VllmModel, adapters: Sequence[str] = (), *, ends_thinking: bool = False
+    ) -> None:
         self._loras = {path: read_lora(path) for path in adapters}
         for lora in self._loras.values():
             require_same_base(lora.path, lora.base, model.path)
         self._chat = Chat(load_tokenizer(model.path), model.chat_template)
-        self._llm = _start(model, list(self._loras.values()))
+        self._llm = _start(model, list(self._loras.values()), ends_thinking)
         self._ids = itertools.count()
 
     def __enter__(self) -> "VllmCore":
@@ -94,6 +99,7 @@ class VllmCore:
             top_k=decoding.top_k,
             max_tokens=decoding.max_new_tokens,
             seed=request.seed,
+            thinking_token_budget=decoding.thinking_budget,
             detokenize=False,
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
@@ -136,7 +142,7 @@ class VllmEngine:
         return len(self._chat.prompt(messages).ids)
 
 
-def _start(model: VllmModel, loras: list[LoraFolder]) -> Any:
+def _start(model: VllmModel, loras: list[LoraFolder], ends_thinking: bool) -> Any:
     # vLLM sends usage statistics to its makers unless told not to.
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     try:
@@ -147,7 +153,8 @@ def _start(model: VllmModel, loras: list[LoraFolder]) -> Any:
     known = {field.name for field in fields(AsyncEngineArgs)}
     refuse_unknown_keys(model.arguments, known, "arguments")
     try:
-        config = AsyncEngineArgs(**_arguments(model, loras)).create_engine_config()
+        arguments = _arguments(model, loras) | (_thinking_ends() if ends_thinking else {})
+        config = AsyncEngineArgs(**arguments).create_engine_config()
     except (ValueError, TypeError, AssertionError, OSError) as error:
         raise UsageError(f"model {model.path!r}: vLLM refuses it: {one_line(error)}") from error
     try:
@@ -170,6 +177,13 @@ def _arguments(model: VllmModel, loras: list[LoraFolder]) -> dict[str, Any]:
     if current_platform.is_cpu():
         own |= CPU_ARGUMENTS
     return own | dict(model.arguments)
+
+
+def _thinking_ends() -> dict[str, Any]:
+    """What vLLM must know to force the end of thinking: the tags as this package reads them."""
+    from vllm.config import ReasoningConfig
+
+    return {"reasoning_config": ReasoningConfig(reasoning_start_str=OPEN, reasoning_end_str=CLOSE)}
 
 
 def _dtype(model: VllmModel) -> str:

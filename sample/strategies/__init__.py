@@ -32,7 +32,9 @@ STRATEGIES: Mapping[str, Strategy] = {
     "parallel": Strategy(parallel.parallel, sees="nothing"),
     "sequential": Strategy(sequential.sequential, sequential.Options, "earlier"),
     "reject_repeats": Strategy(reject_repeats.reject_repeats, reject_repeats.Options, "earlier"),
-    "budget_forcing": Strategy(budget_forcing.budget_forcing, budget_forcing.Options, "earlier"),
+    "budget_forcing": Strategy(
+        budget_forcing.budget_forcing, budget_forcing.Options, "earlier", prefills=True
+    ),
     "chains": Strategy(chains.chains, chains.Options, "earlier"),
     "rsa": Strategy(rsa.rsa, rsa.Options, "earlier"),
     "draft_distil_refine": Strategy(

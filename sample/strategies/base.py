@@ -78,12 +78,15 @@ class Strategy:
 
     An ``options`` with a method ``fit(attempts)`` raises there if N does not suit it.
     sees: which attempts of its own chain an attempt may be made from: "nothing", "earlier" (those
-        of lower steps) or "any".
+        of lower steps) or "any". With "any", attempts under a budget of tokens must be asked for in
+        the order of their steps.
+    prefills: whether it gives attempts thinking to go on from.
     """
 
     walk: Callable[[Chain], Awaitable[None]]
     options: type = NoOptions
     sees: Literal["nothing", "earlier", "any"] = "any"
+    prefills: bool = False
 
     @property
     def rule(self) -> str:

@@ -46,6 +46,8 @@ def test_a_model_is_the_dataclass_of_its_engine_and_survives_the_resolved_config
         ({"engine": "vllm"}, r"config: sample\.models\.base\.path: .*required"),
         ("m", r"sample\.models\.base"),
         ({"path": "m", "batch": 0}, r"models\.base\.batch: expected 1 or more"),
+        ({**OPENAI, "extra_body": {"thinking_token_budget": 3}}, "does not set itself"),
+        ({**EXAMPLES["vllm"], "arguments": {"reasoning_config": {}}}, "decoding.thinking_budget"),
         ({**EXAMPLES["vllm"], "batch": 0}, r"models\.base\.batch: expected 1 or more"),
         ({"engine": "vllm", "path": "m", "arguments": {"max_num_seqs": 4}}, "give batch"),
         ({"engine": "vllm", "path": "m", "arguments": {"trust_remote_code": True}}, "never run"),
@@ -116,3 +118,17 @@ def test_weights_of_vllm_can_be_trained_and_a_served_model_cannot():
     assert trainable(wanted, "x") is wanted
     with pytest.raises(UsageError, match=r"train\.model: .*weights"):
         trainable(ScriptedModel(), "train.model")
+
+
+@pytest.mark.parametrize("engine", ["transformers", "scripted", "plain"])
+def test_an_engine_that_cannot_end_thinking_refuses_its_budget(engine):
+    model = {**OPENAI, "server": "plain"} if engine == "plain" else EXAMPLES[engine]
+    with pytest.raises(UsageError, match=r"thinking_budget: expected none, because .*vllm"):
+        config_of(model, thinking_budget=10)
+    for able in ("vllm", "openai"):
+        assert config_of(EXAMPLES[able], thinking_budget=10).decoding.thinking_budget == 10
+
+
+def test_thinking_may_take_less_than_all_tokens():
+    with pytest.raises(UsageError, match=r"thinking_budget: expected 0 or more, below .*\(64\)"):
+        config_of(EXAMPLES["vllm"], thinking_budget=64)

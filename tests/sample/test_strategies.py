@@ -144,6 +144,12 @@ def test_budget_forcing_goes_on_from_the_trace():
     assert all(seen.said(k) == [Q] for k in (1, 2, 3, 4))
 
 
+def test_budget_forcing_goes_on_where_thinking_was_cut_without_a_word():
+    cut = {"thinking": "one", "text": "", "finish": "length"}
+    seen = walk("budget_forcing", {1: cut, 2: {"thinking": "one two", "text": "5"}}, wait="Hm")
+    assert list(seen.prefills.values())[:3] == ["", "one", "one two\nHm"]
+
+
 # --- hybrids
 
 

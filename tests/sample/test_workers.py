@@ -31,7 +31,7 @@ CONFIG = SampleConfig(
 TOTAL = 5 * 3 * (3 + 2)
 
 
-async def load_echo(systems, problems):
+async def load_echo(systems, problems, decoding):
     for _ in systems:
         yield EchoEngine()
 
@@ -45,7 +45,7 @@ class Dying(EchoEngine):
         return await super().generate(request)
 
 
-async def load_dying(systems, problems):
+async def load_dying(systems, problems, decoding):
     for _ in systems:
         yield Dying()
 
@@ -55,17 +55,17 @@ class Refusing(EchoEngine):
         raise ConnectionError("line is dead")
 
 
-async def load_refusing(systems, problems):
+async def load_refusing(systems, problems, decoding):
     for _ in systems:
         yield Refusing()
 
 
-async def load_nothing(systems, problems):
+async def load_nothing(systems, problems, decoding):
     raise UsageError(f"model {systems[0].model.path!r}: no such folder")
     yield
 
 
-async def load_broken(systems, problems):
+async def load_broken(systems, problems, decoding):
     raise ZeroDivisionError("oops")
     yield
 

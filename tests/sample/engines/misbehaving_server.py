@@ -20,6 +20,13 @@ def completion(content: str | None = "42", finish: str = "stop", **more: Any) ->
     return {"id": "1", "choices": [choice], "usage": more.get("usage", USAGE)}
 
 
+def completed(prompt: list[int]) -> dict[str, Any]:
+    """The last prompt token again, as a vLLM server goes on from a prompt given as ids."""
+    choice = {"index": 0, "text": "?", "finish_reason": "length", "token_ids": prompt[-1:]}
+    usage = {"prompt_tokens": len(prompt), "completion_tokens": 1, "total_tokens": len(prompt) + 1}
+    return {"id": "1", "choices": [choice], "usage": usage}
+
+
 class Server(ThreadingHTTPServer):
     """seen: every body of a chat completion. live, most: requests at a time."""
 
@@ -52,6 +59,9 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(200, {"count": words + 3, "asked": body})
         if self.path == "/v1/load_lora_adapter":
             return self.wrongkey(body)
+        if self.path == "/v1/completions":
+            self.server.seen.append(body)
+            return self.answer(200, completed(body["prompt"]))
         if self.path != "/v1/chat/completions":
             return self.answer(404, {"detail": "Not Found"})
         server, question = self.server, body["messages"][0]["content"]

@@ -5,13 +5,17 @@ import importlib
 import json
 import socket
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from misbehaving_server import completion, serving
 
 from sample.config import ArmConfig, ProblemConfig
 from sample.engines.base import Decoding, Request
+from sample.engines.chat import Chat
 from sample.engines.endpoints import Endpoints
+from sample.engines.loading import load_tokenizer
 from sample.engines.openai import STREAK, OpenAIEngine
 from sample.errors import ForageError, UsageError
 from sample.families import load_problems
@@ -19,6 +23,7 @@ from sample.models import OpenAIModel
 from sample.problems import Problem
 from sample.scheduler import Plan, run_system
 
+MODEL = str(Path(__file__).parents[3] / "models" / "anchored")
 DECODING = Decoding(temperature=0.7, top_p=0.9, max_new_tokens=20)
 
 
@@ -272,14 +277,52 @@ def test_requests_at_once_are_limited_and_spread(server):
 
 
 def test_what_it_cannot_do_is_refused(server, tmp_path):
-    with pytest.raises(UsageError, match="begun thinking"):
-        asyncio.run(OpenAIEngine(model_of(server)).generate(request_of("ok", prefill="so")))
+    for served, said in (("plain", r"server: expected vllm"), ("vllm", r"tokenizer: expected")):
+        engine = OpenAIEngine(model_of(server, server=served))
+        with pytest.raises(UsageError, match=f"{said}.*begun thinking"):
+            asyncio.run(engine.generate(request_of("ok", prefill="so")))
+    assert not server.seen
     plain = OpenAIEngine(model_of(server, server="plain"))
     with pytest.raises(UsageError, match="only server: vllm loads"):
         asyncio.run(plain.use(str(tmp_path)))
     (tmp_path / "adapter_config.json").write_text('{"peft_type": "LORA", "r": 4}')
     with pytest.raises(UsageError, match="VLLM_ALLOW_RUNTIME_LORA_UPDATING"):
         asyncio.run(OpenAIEngine(model_of(server)).use(str(tmp_path)))
+
+
+def test_begun_thinking_goes_to_a_vllm_server_as_the_ids_that_the_template_writes(server):
+    model = model_of(server, tokenizer=MODEL, chat_template={"enable_thinking": True})
+    chat = Chat(load_tokenizer(MODEL), {"enable_thinking": True})
+
+    async def asked():
+        async with OpenAIEngine(model) as engine:
+            return await engine.generate(request_of("ok", prefill="1 + 2"))
+
+    made = asyncio.run(asked())
+    body = server.seen[0]
+    assert body["prompt"] == chat.prompt(request_of("ok").messages, "1 + 2").ids
+    assert "messages" not in body and "chat_template_kwargs" not in body
+    assert body["seed"] == 5 and body["return_token_ids"] is True
+    assert made.thinking.startswith("1 + 2") and made.text == ""
+    assert (made.finish, made.ledger.thinking, made.ledger.prompt) == (
+        "length", 1, len(body["prompt"])
+    )  # fmt: skip
+
+
+def test_a_budget_of_thinking_is_sent_and_a_server_that_ignores_it_is_told_of(server):
+    decoding = replace(DECODING, max_new_tokens=4000, thinking_budget=3)
+    usage = {"prompt_tokens": 7, "completion_tokens": 900, "total_tokens": 907,
+             "completion_tokens_details": {"reasoning_tokens": 800}}  # fmt: skip
+    reply = completion(usage=usage, message={"reasoning_content": "long"})
+
+    async def asked(question):
+        async with OpenAIEngine(model_of(server)) as engine:
+            return await engine.generate(replace(request_of(question), decoding=decoding))
+
+    asyncio.run(asked("ok"))
+    assert server.seen[0]["thinking_token_budget"] == 3
+    with pytest.raises(UsageError, match=r"800 tokens of thinking in spite of thinking_budget 3"):
+        asyncio.run(asked(f"echo {json.dumps(reply)}"))
 
 
 def test_a_server_that_repeats_the_key_when_it_loads_no_adapter_is_not_quoted(server, monkeypatch):
