@@ -64,6 +64,7 @@ class Attempt:
     finish: "stop", "length" (truncated), "error" (then failure says why) or "skipped" (a control
     that this problem does not allow; failure says why, no call was made, nothing was paid).
     rejected: what was drawn for this step before; ``ledger`` is the sum over all draws.
+    engine: which made it, empty if not known; one run may use several for the same weights.
     """
 
     family: str
@@ -83,6 +84,7 @@ class Attempt:
     failure: Failure | None = None
     config: str = ""
     rejected: tuple[Draw, ...] = ()
+    engine: str = ""
     schema_version: int = SCHEMA_VERSION
 
     @property

@@ -32,7 +32,7 @@ class Plan:
     """What is asked of one system.
 
     arms: those that run on it. attempts: N. groups: (problem, replicate) pairs to work on.
-    config: the config hash written into each record.
+    config, engine: the config hash and the engine's name, written into each record.
     """
 
     system: str
@@ -42,6 +42,7 @@ class Plan:
     decoding: Decoding
     seed: int
     config: str
+    engine: str = ""
 
     @property
     def total(self) -> int:
@@ -276,6 +277,7 @@ class _Group:
             ledger=generation.ledger,
             failure=failure,
             config=self.plan.config,
+            engine=self.plan.engine,
         )
 
 

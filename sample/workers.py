@@ -121,6 +121,7 @@ def _whole_plan(
         decoding=config.decoding,
         seed=seed,
         config=hashed,
+        engine=system.model.engine,
     )
 
 
