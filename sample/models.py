@@ -1,6 +1,7 @@
 """What a config says of a model: one dataclass for each engine, told apart by ``engine``.
 
-IDLE: the keys on which no result depends, so that they may change on resume. SHARED: whether
+IDLE: the keys that say how a model is run, not what it is: no result depends on them beyond
+rounding, so they may change on resume, also from transformers to vllm and back. SHARED: whether
 several processes share the work, each with its own engine. DETERMINISM: what the manifest says of
 it. weights: where the weights are, None if not on this machine. at_once: most requests at once.
 """
@@ -36,7 +37,7 @@ class TransformersModel:
     batch: int = 256
     chat_template: Mapping[str, Any] = field(default_factory=dict)
 
-    IDLE: ClassVar = frozenset({"batch"})
+    IDLE: ClassVar = frozenset({"engine", "batch", "device"})
     SHARED: ClassVar = True
     DETERMINISM: ClassVar = "a seed for every request; no order or batch enters it"
 
@@ -71,7 +72,7 @@ class VllmModel:
     chat_template: Mapping[str, Any] = field(default_factory=dict)
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
-    IDLE: ClassVar = frozenset({"batch"}) | {
+    IDLE: ClassVar = frozenset({"engine", "batch"}) | {
         f"arguments.{name}"
         for name in (
             "tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size",
@@ -331,11 +332,12 @@ ModelConfig = Annotated[
 
 
 def without_idle_keys(model: Mapping[str, Any]) -> dict[str, Any]:
-    """A model's YAML data without the keys on which no result depends."""
+    """A model's YAML data without those that only say how it is run."""
     idle = getattr(MODELS.get(engine_of(model)), "IDLE", frozenset())
     kept = {key: value for key, value in model.items() if key not in idle}
-    if isinstance(arguments := kept.get("arguments"), Mapping):
-        kept["arguments"] = {k: v for k, v in arguments.items() if f"arguments.{k}" not in idle}
+    if isinstance(arguments := kept.pop("arguments", None), Mapping):
+        mattering = {k: v for k, v in arguments.items() if f"arguments.{k}" not in idle}
+        kept |= {"arguments": mattering} if mattering else {}
     return kept
 
 

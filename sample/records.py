@@ -68,6 +68,7 @@ class Attempt:
     rejected: what was drawn for this step before; ``ledger`` is the sum over all draws.
     score, weight: what whoever chooses among attempts gave to this one, if anybody did: the best
     has the highest score; a vote counts weight times. No engine of ours sets them.
+    engine: which made it, empty if not known; one run may use several for the same weights.
     """
 
     family: str
@@ -89,6 +90,7 @@ class Attempt:
     rejected: tuple[Draw, ...] = ()
     score: float | None = None
     weight: float | None = None
+    engine: str = ""
     schema_version: int = SCHEMA_VERSION
 
     @property

@@ -24,7 +24,9 @@ from typing import Any
 
 from sample.config import config_hash, read_yaml
 from sample.errors import ForageError, UsageError
-from sample.models import without_idle_keys
+from sample.extension import asked_beyond, cut_back, grown_sets
+from sample.models import engine_of, without_idle_keys
+from sample.progress import say
 
 
 @dataclass(frozen=True)
@@ -84,13 +86,29 @@ class RunFolder:
     def open_run(self, config: Mapping[str, Any]) -> str:
         """Start a run in an empty folder or go on with the one there; gives the config's hash.
 
+        A config that asks for more than the one there (see ``sample.extension``) extends the run.
+
         Raises:
             UsageError: the folder holds a run of another config.
         """
         if self.config.exists():
-            refuse_other_config(self.path, read_yaml(self.config), config)
+            before = read_yaml(self.config)
+            refuse_other_config(self.path, before, cut_back(before, config))
+            if run_hash(before) != run_hash(config):
+                self._extend(before, config)
         write_yaml(self.config, config)
         return run_hash(config)
+
+    def _extend(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        """Note in the manifest what is asked beyond, and keep the hashes of sets that grow."""
+        manifest, more = self.read_manifest(), list(asked_beyond(before, now))
+        for family, count in grown_sets(before, now).items():
+            if begun := manifest["hashes"].pop(f"problems {family}", None):
+                manifest["hashes"][first_problems(family, count)] = begun
+        step = {"time": _now(), "config": run_hash(now), "more": more}
+        manifest.setdefault("extensions", []).append(step)
+        write_json(self.manifest, manifest)
+        say(f"{self.path} is extended: {', '.join(more)}")
 
     def _refuse_foreign_files(self) -> None:
         if self.config.exists() or not self.path.is_dir():
@@ -106,8 +124,7 @@ class RunFolder:
         """The manifest, or a new one."""
         if self.manifest.exists():
             return read_json(self.manifest)
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        return {"created": now, "hashes": {}, "environments": []}
+        return {"created": _now(), "hashes": {}, "environments": []}
 
     def record(self, environment: Mapping[str, Any], hashes: Mapping[str, str | None]) -> None:
         """Add what this run uses to the manifest.
@@ -131,15 +148,24 @@ class RunFolder:
         write_json(self.manifest, manifest)
 
 
+def first_problems(family: str, count: int | str) -> str:
+    """The name in the manifest of what a set of problems was before it grew."""
+    return f"problems {family}, first {count}"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def run_hash(config: Mapping[str, Any]) -> str:
     """The config hash that stands in every record."""
     return config_hash(what_matters(config))
 
 
 def what_matters(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config without the keys on which no result depends, so that they may change on resume.
+    """The config without the keys that say how it is run, so that they may change on resume.
 
-    These are ``workers`` and the idle keys of each model (``sample.models``), e.g. its batch.
+    These are ``workers`` and the idle keys of each model (``sample.models``), e.g. its engine.
     """
     kept = {key: value for key, value in config.items() if key != "workers"}
     sample = kept.get("sample")
@@ -223,8 +249,17 @@ def refuse_other_config(folder: Path, before: Mapping[str, Any], now: Mapping[st
     key, old, new = first_difference(what_matters(before), what_matters(now))
     raise UsageError(
         f"{folder} holds a run of another config: {key} is {old!r} there and {new!r} now; "
-        "use another -o DIR or the old config"
+        f"{_other_engine(key, before, now)}use another -o DIR or the old config"
     )
+
+
+def _other_engine(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Why the engine matters, if ``key`` is of a model whose engine has changed."""
+    for name, model in (now.get("sample") or {}).get("models", {}).items():
+        engines = engine_of(before["sample"]["models"].get(name, model)), engine_of(model)
+        if key.startswith(f"sample.models.{name}.") and len(set(engines)) == 2:
+            return f"engines {engines[0]} and {engines[1]} cannot be seen to run the same weights; "
+    return ""
 
 
 def first_difference(old: Any, new: Any, where: str = "") -> tuple[str, Any, Any]:

@@ -33,7 +33,8 @@ class Plan:
     """What is asked of one system.
 
     arms: those that run on it. attempts: N. groups: (problem, replicate) pairs to work on.
-    config: the config hash written into each record. budget: most tokens that a chain generates.
+    config, engine: the config hash and the engine's name, written into each record.
+    budget: most tokens that a chain generates.
     """
 
     system: str
@@ -44,6 +45,7 @@ class Plan:
     seed: int
     config: str
     budget: int | None = None
+    engine: str = ""
 
     @property
     def total(self) -> int:
@@ -318,6 +320,7 @@ class _Group:
             ledger=generation.ledger,
             failure=failure,
             config=self.plan.config,
+            engine=self.plan.engine,
         )
 
 

@@ -10,7 +10,7 @@ from sample.problems import Problem
 from sample.progress import say
 from sample.provenance import environment, files_hash, problems_hash
 from sample.run import Run
-from sample.runfolder import RunFolder, read_json, write_json
+from sample.runfolder import RunFolder, first_problems, read_json, write_json
 from sample.sandbox import require_sandbox
 from sample.scheduler import arms_on
 from sample.strategies import strategy_hashes
@@ -46,7 +46,9 @@ def make_attempts(
         require_sandbox()
     models = {system.base: system.model for system in systems}
     environ = environment(run.workers, models.values())
-    run.folder.record(environ, _hashes(config, problems, systems))
+    begun = run.folder.read_manifest()["hashes"]
+    hashes = _hashes(config, problems, systems) | _first_hashes(begun, config, problems)
+    run.folder.record(environ, hashes)
     sample_systems(
         systems,
         config,
@@ -119,6 +121,20 @@ def _hashes(
         hashes[f"model {system.base}"] = files_hash(weights) if weights else None
         if system.adapter is not None:
             hashes[f"adapter {system.name}"] = files_hash(system.adapter)
+    return hashes
+
+
+def _first_hashes(
+    begun: Iterable[str], config: SampleConfig, problems: Sequence[Problem]
+) -> dict[str, str]:
+    """The hashes of what sets were before they grew. begun: the names in the manifest."""
+    hashes = {}
+    for family in config.problems:
+        grown = first_problems(family, "")
+        alike = [problem for problem in problems if problem.family == family]
+        for name in begun:
+            if name.startswith(grown):
+                hashes[name] = problems_hash(alike[: int(name.removeprefix(grown))])
     return hashes
 
 

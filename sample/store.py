@@ -3,8 +3,9 @@
 A line holds the fields of ``sample.records.Attempt`` under their own names, in any order, with
 ``ledger`` (and ``failure``, if any) as objects with the fields of their dataclasses, ``rejected``
 as a list of such objects. Every field is written; a line without ``rejected``, ``score`` or
-``weight`` is read as one with none. The file is append-only and has one writer; a line that a kill
-cut short is owed again. Only ``sample.withdrawal`` takes lines out, before a run.
+``weight`` is read as one with none, a line without ``engine`` as one whose engine is not known.
+The file is append-only and has one writer; a line that a kill cut short is owed again. Only
+``sample.withdrawal`` takes lines out, before a run.
 """
 
 import json
@@ -39,6 +40,7 @@ _TYPES: dict[str, frozenset[type]] = {
     "rejected": frozenset((list,)),
     "score": frozenset((int, float, _NONE)),
     "weight": frozenset((int, float, _NONE)),
+    "engine": _TEXT,
     "schema_version": _INT,
 }
 _LEDGER_TYPES: dict[str, frozenset[type]] = {
@@ -190,7 +192,7 @@ def _attempt(data: Any) -> Attempt:
     if data.get("schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
         version = data["schema_version"]
         raise _Malformed(f"schema_version {version!r}, expected {SCHEMA_VERSION}")
-    data = {"rejected": [], "score": None, "weight": None, **data}
+    data = {"rejected": [], "score": None, "weight": None, "engine": "", **data}
     _check(data, _TYPES, "")
     if data["finish"] not in _FINISHES:
         raise _Malformed(f"field 'finish' is {data['finish']!r}, expected {' or '.join(_FINISHES)}")

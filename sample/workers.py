@@ -122,6 +122,7 @@ def _whole_plan(
         seed=seed,
         config=hashed,
         budget=config.budget,
+        engine=system.model.engine,
     )
 
 

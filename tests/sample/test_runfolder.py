@@ -13,7 +13,14 @@ from sample.runfolder import RunFolder, first_difference, run_hash, write_atomic
 CONFIG = {
     "name": "x",
     "workers": 2,
-    "sample": {"attempts": 8, "models": {"base": {"path": "m", "batch": 256}}},
+    "sample": {
+        "attempts": 8,
+        "replicates": 1,
+        "models": {"base": {"path": "m", "batch": 256}},
+        "problems": {"sums": {"task": "chain_sum", "count": 3}},
+        "arms": {"parallel": {"strategy": "parallel"}},
+        "adapters": {},
+    },
 }
 
 
@@ -41,14 +48,35 @@ def test_another_config_is_refused_by_its_first_key(folder):
     assert read_yaml(folder.config) == CONFIG
 
 
-def test_workers_and_batch_may_change(folder):
-    models = {"base": {"path": "m", "batch": 1}}
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"path": "m", "batch": 1},
+        {"path": "m", "engine": "vllm", "arguments": {"enforce_eager": True}},
+    ],
+)
+def test_workers_batch_and_engine_may_change(folder, model):
+    models = {"base": model}
     other = {**changed(models=models), "workers": 1}
     assert run_hash(other) == run_hash(CONFIG) != run_hash(changed(attempts=4))
     with folder.locked():
         folder.open_run(CONFIG)
         folder.open_run(other)
     assert read_yaml(folder.config) == other
+
+
+@pytest.mark.parametrize(
+    ("model", "why"),
+    [
+        ({"path": "m", "engine": "vllm", "arguments": {"quantization": "fp8"}}, "arguments is"),
+        ({"engine": "openai", "model": "m"}, "transformers and openai cannot be seen to run the"),
+    ],
+)
+def test_what_another_engine_cannot_go_on_with_is_said(folder, model, why):
+    with folder.locked():
+        folder.open_run(CONFIG)
+        with pytest.raises(UsageError, match=why):
+            folder.open_run(changed(models={"base": model}))
 
 
 @pytest.mark.parametrize(

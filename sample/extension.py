@@ -1,0 +1,78 @@
+"""A run that is asked for more: what is finished stays as it is, what is new is added.
+
+More are problems (a larger ``count``, another set), replicates, arms, models and adapters. A
+longer chain is not: some strategies divide a chain by its length.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sample.config import ArmConfig, parse
+from sample.errors import UsageError
+from sample.strategies import needed_arms
+from sample.strategies.base import PartnerArm
+
+Data = Mapping[str, Any]
+
+
+def cut_back(before: Data, now: Data) -> Data:
+    """The resolved config ``now`` without what it asks for beyond ``before``."""
+    old, new = before.get("sample"), now.get("sample")
+    if not old or not new:
+        return now
+    kept = {name: _known(old[name], new[name]) for name in ("arms", "models", "adapters")}
+    # Training draws from every set of problems, so there another set is another training.
+    sets = new["problems"] if now.get("train") else _known(old["problems"], new["problems"])
+    kept["problems"] = {name: _fewer(old["problems"].get(name), sets[name]) for name in sets}
+    replicates = min(old["replicates"], new["replicates"])
+    return {**now, "sample": {**new, **kept, "replicates": replicates}}
+
+
+def _known(old: Data, new: Data) -> Data:
+    return {name: value for name, value in new.items() if name in old}
+
+
+def _fewer(old: Data | None, new: Data) -> Data:
+    return {**new, "count": old["count"]} if old and _is_more(old, new) else new
+
+
+def _is_more(old: Data, new: Data) -> bool:
+    """Whether a set of problems has grown; a count of None is all of them."""
+    before, now = old["count"], new["count"]
+    return before is not None and (now is None or now > before)
+
+
+def grown_sets(before: Data, now: Data) -> dict[str, int]:
+    """The sets of problems that have grown -> how many they were.
+
+    Raises:
+        UsageError: an arm reads answers to the partner of a problem, and partners would change.
+    """
+    old, new = before["sample"], now["sample"]
+    both = _known(old["problems"], new["problems"])
+    grown = {
+        name: old["problems"][name]["count"]
+        for name in both
+        if _is_more(old["problems"][name], new["problems"][name])
+    }
+    arms = {name: parse(ArmConfig, arm, f"sample.arms.{name}") for name, arm in old["arms"].items()}
+    paired = [name for name, arm in arms.items() if needed_arms(name, arm, PartnerArm)]
+    odd = [name for name, count in grown.items() if count % 2]
+    if paired and odd:
+        raise UsageError(
+            f"sample.problems.{odd[0]}.count cannot grow from {grown[odd[0]]}, an odd number: arm "
+            f"{paired[0]!r} reads answers to a partner problem, and the last three would change "
+            "partners; use another -o DIR"
+        )
+    return grown
+
+
+def asked_beyond(before: Data, now: Data) -> Iterator[str]:
+    """What ``now`` asks for beyond ``before``, in words."""
+    old, new = before["sample"], now["sample"]
+    if new["replicates"] > old["replicates"]:
+        yield f"replicates {old['replicates']} -> {new['replicates']}"
+    for name, count in grown_sets(before, now).items():
+        yield f"problems.{name} {count} -> {new['problems'][name]['count'] or 'all'}"
+    for section in ("problems", "arms", "models", "adapters"):
+        yield from (f"{section}.{name}" for name in new[section] if name not in old[section])

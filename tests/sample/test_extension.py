@@ -1,0 +1,87 @@
+"""A run asked for more makes what is new, and nothing again."""
+
+import pytest
+
+from experiment import experiment_from, resolved
+from sample.config import config_systems
+from sample.errors import UsageError
+from sample.run import at_work
+from sample.runfolder import RunFolder
+from sample.stage import make_attempts
+from sample.store import read_attempts
+
+PARALLEL = {"parallel": {"strategy": "parallel"}}
+PAIRED = {**PARALLEL, "others": {"strategy": "other_problems"}}
+
+
+def make(folder, count=4, replicates=1, arms=PARALLEL, model=None, **more):
+    """Give a run these attempts; returns its records by key."""
+    sample = {
+        "models": {"base": model or {"engine": "scripted"}},
+        "problems": {"sums": {"task": "chain_sum", "count": count}, **more.pop("sets", {})},
+        "arms": arms,
+        "attempts": 3,
+        "replicates": replicates,
+        **more,
+    }
+    experiment = experiment_from({"name": "x", "sample": sample})
+    assert experiment.sample is not None
+    with at_work(folder, resolved(experiment)) as run:
+        make_attempts(run, experiment.sample, config_systems(experiment.sample))
+    return {attempt.key: attempt for attempt in read_attempts(folder.attempts)}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return RunFolder(tmp_path / "run")
+
+
+def test_more_of_everything_is_added_and_nothing_made_again(folder, tmp_path):
+    begun = make(folder)
+    sets = {"targets": {"task": "countdown", "count": 2}}
+    more = {"count": 6, "replicates": 2, "arms": PAIRED, "sets": sets}
+    grown = make(folder, **more)
+    assert len(begun) == 4 * 3 and len(grown) == (6 + 2) * 2 * 2 * 3
+    assert {key: grown[key] for key in begun} == begun
+    assert len({attempt.config for attempt in grown.values()}) == 2
+    assert {attempt.engine for attempt in grown.values()} == {"scripted"}
+    (step,) = folder.read_manifest()["extensions"]
+    assert step["more"] == [
+        "replicates 1 -> 2", "problems.sums 4 -> 6", "problems.targets", "arms.others"
+    ]  # fmt: skip
+    fresh = make(RunFolder(tmp_path / "fresh"), **more)
+    assert {k: (a.seed, a.text) for k, a in fresh.items()} == {
+        k: (a.seed, a.text) for k, a in grown.items()
+    }
+
+
+def test_a_set_may_grow_twice_and_is_checked_each_time(folder):
+    make(folder)
+    make(folder, count=5)
+    assert len(make(folder, count=7)) == 7 * 3
+    hashes = folder.read_manifest()["hashes"]
+    sets = ("problems sums", "problems sums, first 4", "problems sums, first 5")
+    assert len({hashes[name] for name in sets}) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"count": 3}, "sample.problems.sums.count is 4 there and 3 now"),
+        ({"attempts": 4}, "sample.attempts is 3 there and 4 now"),
+        ({"model": {"engine": "scripted", "reuse": 0.5}}, "sample.models.base.reuse is 0.0"),
+        ({"arms": {"parallel": {"strategy": "sequential"}}}, "sample.arms.parallel.strategy"),
+        ({"count": 5, "decoding": {"temperature": 0.5}}, "sample.decoding.temperature"),
+    ],
+)
+def test_less_or_other_is_refused(folder, change, why):
+    begun = make(folder)
+    with pytest.raises(UsageError, match=why):
+        make(folder, **change)
+    assert make(folder) == begun
+
+
+def test_partners_never_change(folder):
+    make(folder, count=5, arms=PAIRED)
+    with pytest.raises(UsageError, match="cannot grow from 5, an odd number: arm 'others'"):
+        make(folder, count=6, arms=PAIRED)
