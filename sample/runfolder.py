@@ -24,6 +24,9 @@ from sample.config import config_hash, read_yaml
 from sample.errors import ForageError, UsageError
 from sample.models import without_idle_keys
 
+IDLE_TRAINING = ("batch", "hardware", "vllm", "trackers")
+"""Keys of the section ``train`` on which no result depends, except by rounding."""
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -133,9 +136,12 @@ def run_hash(config: Mapping[str, Any]) -> str:
 def what_matters(config: Mapping[str, Any]) -> dict[str, Any]:
     """The config without the keys on which no result depends, so that they may change on resume.
 
-    These are ``workers`` and the idle keys of each model (``sample.models``), e.g. its batch.
+    These are ``workers``, ``IDLE_TRAINING`` and the idle keys of each model (``sample.models``),
+    e.g. its batch.
     """
     kept = {key: value for key, value in config.items() if key != "workers"}
+    if isinstance(train := kept.get("train"), Mapping):
+        kept["train"] = {k: v for k, v in train.items() if k not in IDLE_TRAINING}
     sample = kept.get("sample")
     if isinstance(sample, Mapping) and isinstance(sample.get("models"), Mapping):
         models = {

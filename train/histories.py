@@ -8,13 +8,12 @@ from typing import Any
 from transformers import TrainerCallback
 
 from sample.engines.base import Decoding, Engine, Message, Request
-from sample.engines.batch import context_length
-from sample.engines.transformers import TransformersEngine
 from sample.errors import UsageError
 from sample.models import TransformersModel
 from sample.problems import Problem
 from sample.prompts import conversation
 from train.dataset import Plan, Slot
+from train.samplers import LiveSampler, Sampler
 
 
 @dataclass(frozen=True)
@@ -120,8 +119,10 @@ class HistoryBank(TrainerCallback):
         refresh: int,
         steps: int,
         share: Share,
+        sampler: Sampler | None = None,
     ) -> None:
-        self._plan, self._decoding, self._model = plan, decoding, model
+        self._plan, self._decoding = plan, decoding
+        self._sampler = sampler or LiveSampler(model)
         self._refresh, self._last, self._share = refresh, steps, share
         self._made: dict[int, list[History]] = {}
         self._tokens = Tokens()
@@ -141,10 +142,12 @@ class HistoryBank(TrainerCallback):
             return
         steps = range(first, min(first + self._refresh, self._last))
         slots = [slot for step in steps for slot in self._share.of(self._plan.slots(step))]
-        model, tokenizer = kwargs["model"], kwargs["processing_class"]
-        engine = TransformersEngine(model, tokenizer, self._model.batch, self._model.chat_template)
-        context = context_length(model.config.get_text_config())
-        work = make_histories(engine, self._plan, slots, self._decoding, context)
-        made, tokens = asyncio.run(work)
+        made, tokens = self._sampler.walk(
+            kwargs["model"],
+            kwargs["processing_class"],
+            lambda engine, context: make_histories(
+                engine, self._plan, slots, self._decoding, context
+            ),
+        )
         self._made = {s: [history for history in made if history.slot.step == s] for s in steps}
         self._tokens += tokens

@@ -11,9 +11,8 @@ from functools import lru_cache
 from typing import Any
 
 from sample.engines.base import Decoding
-from sample.engines.batch import Batch, Sequence
+from sample.engines.batch import Sequence
 from sample.engines.chat import Chat, Prompt
-from sample.engines.transformers import evaluating
 from sample.errors import ForageError
 from sample.graders.base import NO_ANSWER
 from sample.grading import Grade, GradingError, grade
@@ -21,6 +20,7 @@ from sample.models import TransformersModel
 from sample.problems import Problem
 from train.dataset import Plan
 from train.histories import History, HistoryBank, Tokens
+from train.samplers import LiveSampler, Sampler
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,11 @@ class Rollouts:
         decoding: Decoding,
         model: TransformersModel,
         group_size: int,
+        sampler: Sampler | None = None,
     ) -> None:
         self._plan, self._bank, self._decoding = plan, bank, decoding
         self._model, self._group_size = model, group_size
+        self._sampler = sampler or LiveSampler(model)
         families = plan.families.values()
         self._grade = Grader({p.id: p for problems in families for p in problems})
 
@@ -84,7 +86,7 @@ class Rollouts:
             for history, prompt in zip(histories, prompts, strict=True)
         ]
         flat = [sequence for group in sequences for sequence in group]
-        generate(trainer.model, flat, self._model.batch, stops)
+        logprobs = self._sampler.draw(trainer.model, flat, stops)
         groups = [
             self._group(history, [final_answer(chat, prompt, s.tokens, stops) for s in made])
             for history, prompt, made in zip(histories, prompts, sequences, strict=True)
@@ -92,7 +94,7 @@ class Rollouts:
         return {
             "prompt_ids": [sequence.prompt for sequence in flat],
             "completion_ids": [sequence.tokens for sequence in flat],
-            "logprobs": None,
+            "logprobs": logprobs,
             "groups": [group for group in groups for _ in range(self._group_size)],
             "tokens": self._bank.take_tokens() + _tokens(flat),
         }
@@ -121,21 +123,6 @@ def final_answer(chat: Chat, prompt: Prompt, tokens: list[int], stops: set[int])
     if tokens[-1] not in stops:
         return ""
     return chat.generation(prompt, tokens, True, None, 0.0).text
-
-
-def generate(model: Any, sequences: list[Sequence], slots: int, stops: set[int]) -> None:
-    """Fill in the tokens of all sequences; ``slots`` of them run at once.
-
-    model: a PEFT model, which may be in training.
-    """
-    batch = Batch(model.get_base_model(), min(slots, len(sequences)), sorted(stops))
-    waiting = list(sequences)
-    with evaluating(model):
-        while waiting or batch.live:
-            joining, waiting = waiting[: batch.room], waiting[batch.room :]
-            if joining:
-                batch.join(joining)
-            batch.step()
 
 
 def _tokens(sequences: list[Sequence]) -> Tokens:

@@ -49,11 +49,12 @@ def check_training(folder: RunFolder, config: TrainConfig, sample: SampleConfig)
             raise UsageError(
                 f"training needs the package {package}: pip install 'forage-sampling[train]'"
             )
-    from train.checks import check_settings
+    from train.checks import check_hardware, check_settings
 
     model = trainable(sample.models[config.model], "train.model")
     families = [name for name, problems in sample.problems.items() if not is_held_out(problems)]
     check_settings(config, families, model, sample.decoding)
+    check_hardware(config, model, sample.decoding)
 
 
 def train_adapters(run: Run, config: TrainConfig, sample: SampleConfig) -> None:
@@ -106,6 +107,13 @@ def _training_job(run: Run, config: TrainConfig, sample: SampleConfig, name: str
 
 def _train(send: Send, arguments: dict[str, Any]) -> None:
     """The training process; what it warns of goes to the user, all else to its log."""
+    hardware = arguments["config"].hardware
+    if hardware.processes > 1:
+        from train.checks import on_gpu
+        from train.launch import train_in_processes
+
+        train_in_processes(hardware, arguments, on_gpu(arguments["model"]), send)
+        return
     from train.grpo import train_adapter
 
     warnings.showwarning = lambda message, *_: send(str(message))
