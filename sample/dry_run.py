@@ -87,7 +87,7 @@ def expected(config: SampleConfig, systems: Iterable[str], lengths: Lengths) -> 
     Raises:
         UsageError: a set of unknown size, or a strategy that does not suit its family.
     """
-    sets = {name: _representative(name, problems) for name, problems in config.problems.items()}
+    sets = {name: representative(name, problems) for name, problems in config.problems.items()}
     return [
         _times(count * config.replicates, count, system, family, asked, lengths)
         for system in systems
@@ -116,7 +116,7 @@ def _times(
     return Expected(system, family, asked.arm, problems, calls, prompt, generated, most)
 
 
-def _representative(family: str, config: ProblemConfig) -> tuple[int, Problem]:
+def representative(family: str, config: ProblemConfig) -> tuple[int, Problem]:
     """How many problems the set has, and one of them whose question is of median length."""
     if config.source == "hub":
         return _size(family, config), _of_the_hub(family, config)

@@ -99,15 +99,17 @@ def _require_package(package: str, key: str, extra: str) -> None:
         )
 
 
-def check_processes() -> None:
-    """
+def check_processes(gpu: bool) -> None:
+    """Join the other processes of the launch.
+
     Raises:
         UsageError: several GPUs for one process, which the trainer would use in its own way.
     """
     import torch
     from accelerate import PartialState
 
-    state = PartialState()
+    # On a CPU this must be said at the first call, or every process takes itself for the only one.
+    state = PartialState(cpu=not gpu)
     if (
         torch.cuda.device_count() > 1
         and state.num_processes == 1

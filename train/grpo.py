@@ -20,7 +20,14 @@ from sample.families import held_out_keys, is_held_out, load_problems
 from sample.models import TransformersModel
 from sample.runfolder import IDLE_TRAINING, write_json
 from train.adapters import save_adapter, whole_weights
-from train.checks import Watch, check_problems, check_processes, check_settings, check_template
+from train.checks import (
+    Watch,
+    check_problems,
+    check_processes,
+    check_settings,
+    check_template,
+    on_gpu,
+)
 from train.config import DONE, TrainConfig, rows_per_pass
 from train.dataset import Plan, dataset
 from train.histories import HistoryBank, Share
@@ -63,7 +70,7 @@ def train_adapter(
     _claim(folder, settings)
     if (folder / DONE).exists():
         return
-    check_processes()
+    check_processes(on_gpu(model))
     plan = training_plan(problems, attempts, config, method, seed, run_seed)
     sampler = _sampler(model, decoding, config, folder)
     try:
@@ -237,7 +244,7 @@ def _arguments(
 ) -> Any:
     from trl.trainer.grpo_config import GRPOConfig
 
-    gpu = torch.cuda.is_available() and model.device != "cpu"
+    gpu = on_gpu(model)
     need(gpu or model.device != "cuda", "device", "auto or cpu, as there is no GPU", model.device)
     rows, checkpointing = rows_per_pass(config, share.count), config.hardware.checkpointing
     return GRPOConfig(
