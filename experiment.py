@@ -136,6 +136,13 @@ def _check(experiment: Experiment) -> None:
         return
     if experiment.train is not None:
         _check_train(experiment.train, sample)
+        if experiment.train.hardware.processes > 1:
+            need(
+                experiment.workers == 1,
+                "workers",
+                "1 beside several processes an adapter",
+                experiment.workers,
+            )
     _check_systems(sample, experiment.train)
     if experiment.analyze is not None:
         _check_analyze(experiment.analyze, sample)

@@ -237,8 +237,29 @@ def sample(target: Path, out: Path | None, overrides: tuple[str, ...], **how: bo
     metavar="KEY=V1,V2,..",
     help="Train every method once for each value of the key; repeatable, for all combinations.",
 )
+@click.option(
+    "--throughput",
+    type=click.FloatRange(0, min_open=True),
+    metavar="TOKENS",
+    help="Dry run: tokens generated a second by all GPUs; adds hours.",
+)
+@click.option(
+    "--expect",
+    type=int,
+    metavar="TOKENS",
+    help="Dry run: tokens an attempt generates; default half of max_new_tokens.",
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Print parameters, memory and tokens, and train nothing."
+)
 def train(
-    target: Path, out: Path | None, overrides: tuple[str, ...], grid: tuple[str, ...]
+    target: Path,
+    out: Path | None,
+    overrides: tuple[str, ...],
+    grid: tuple[str, ...],
+    dry_run: bool,
+    expect: int | None,
+    throughput: float | None,
 ) -> None:
     """Train the adapters: every method with every seed; ends with a table, also as training.csv.
 
@@ -250,7 +271,14 @@ def train(
       forage train runs/demo --set workers=4
       forage train configs/demo.yaml -o runs/grid --grid train.learning_rate=1e-3,5e-4 \\
         --grid train.methods.diverse.rewards.countdown.novelty=0.5,1,2
+      forage train configs/train/qwen3-8b.yaml --dry-run --throughput 20000
+      forage train configs/train/qwen3-8b.yaml --set train.hardware.processes=8
     """
+    if dry_run:
+        _dry_training(target, out, overrides, grid, expect, throughput)
+        return
+    if expect is not None or throughput is not None:
+        raise UsageError("--expect and --throughput belong to --dry-run; add it")
     from experiment import begun
     from sample.progress import say
     from train.stage import check_training, show_training, train_adapters
@@ -261,6 +289,29 @@ def train(
         train_adapters(work, training, config)
         show_training(work.folder, training)
         say(f"trained: {', '.join(training.adapters)}; next: forage run {work.folder.path}")
+
+
+def _dry_training(
+    target: Path,
+    out: Path | None,
+    overrides: tuple[str, ...],
+    grid: tuple[str, ...],
+    expect: int | None,
+    throughput: float | None,
+) -> None:
+    from rich.console import Console
+
+    from experiment import checked
+    from sample.dry_run import expected_lengths
+    from sample.dry_run_shown import Rates
+    from train.dry_run import training_cost
+    from train.dry_run_shown import show_training_cost
+
+    experiment, _ = checked(target, out, overrides, "sample", "train", grid=grid)
+    config, training = experiment.section("sample"), experiment.section("train")
+    lengths = expected_lengths(config, expect)
+    cost = training_cost(training, config, lengths)
+    show_training_cost(cost, training, lengths, Rates(throughput=throughput), Console())
 
 
 @_verb

@@ -88,7 +88,7 @@ def expected(config: SampleConfig, systems: Iterable[str], lengths: Lengths) -> 
     Raises:
         UsageError: a set of unknown size, or a strategy that does not suit its family.
     """
-    sets = {name: _representative(name, problems) for name, problems in config.problems.items()}
+    sets = {name: representative(name, problems) for name, problems in config.problems.items()}
     return [
         _times(count * config.replicates, count, system, family, asked)
         for system in systems
@@ -133,7 +133,7 @@ def _times(chains: int, problems: int, system: str, family: str, asked: Asked) -
     return Expected(system, family, asked.arm, problems, *(chains * count for count in counts))
 
 
-def _representative(family: str, config: ProblemConfig) -> tuple[int, Problem]:
+def representative(family: str, config: ProblemConfig) -> tuple[int, Problem]:
     """How many problems the set has, and one of them whose question is of median length."""
     if config.source == "hub":
         return _size(family, config), _of_the_hub(family, config)

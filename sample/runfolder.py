@@ -28,6 +28,9 @@ from sample.extension import asked_beyond, cut_back, grown_sets
 from sample.models import engine_of, without_idle_keys
 from sample.progress import say
 
+IDLE_TRAINING = ("batch", "hardware", "vllm", "trackers")
+"""Keys of the section ``train`` on which no result depends, except by rounding."""
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -165,9 +168,12 @@ def run_hash(config: Mapping[str, Any]) -> str:
 def what_matters(config: Mapping[str, Any]) -> dict[str, Any]:
     """The config without the keys that say how it is run, so that they may change on resume.
 
-    These are ``workers`` and the idle keys of each model (``sample.models``), e.g. its engine.
+    These are ``workers``, ``IDLE_TRAINING`` and the idle keys of each model (``sample.models``),
+    e.g. its engine.
     """
     kept = {key: value for key, value in config.items() if key != "workers"}
+    if isinstance(train := kept.get("train"), Mapping):
+        kept["train"] = {k: v for k, v in train.items() if k not in IDLE_TRAINING}
     sample = kept.get("sample")
     if isinstance(sample, Mapping) and isinstance(sample.get("models"), Mapping):
         models = {

@@ -1,5 +1,6 @@
 """Early and clear: what cannot be trained, and what goes wrong while it is."""
 
+import importlib.util
 import math
 import warnings
 from collections import deque
@@ -16,6 +17,7 @@ from sample.models import TransformersModel
 from sample.problems import Problem
 from sample.prompts import conversation
 from train.config import TrainConfig
+from train.hardware import VllmSampling
 
 PATIENCE = 10
 """Steps without any difference between the rewards of a group before that is said; one is enough
@@ -48,21 +50,75 @@ def check_settings(
     need(device in devices, "device", f"one of {', '.join(devices)} for training", device)
 
 
-def check_processes() -> None:
+def on_gpu(model: TransformersModel) -> bool:
+    """Whether it is trained on GPUs."""
+    import torch
+
+    return torch.cuda.is_available() and model.device != "cpu"
+
+
+def check_hardware(config: TrainConfig, model: TransformersModel, decoding: Decoding) -> None:
     """
     Raises:
-        UsageError: a launch that the trainer or the sampling engine cannot work under.
+        UsageError: what this machine, its packages or the launch cannot do.
+    """
+    import torch
+
+    hardware, gpu = config.hardware, on_gpu(model)
+    here = torch.cuda.device_count() if gpu else 0
+    fits = not gpu or hardware.processes <= here
+    need(fits, "train.hardware.processes", f"at most the {here} GPUs here", hardware.processes)
+    need(gpu or hardware.launch is None, "train.hardware.launch", "GPUs for it", "none here")
+    if config.quantize is not None:
+        need(gpu, "train.quantize", "none without a CUDA GPU", config.quantize)
+        _require_package("bitsandbytes", "train.quantize", "qlora")
+    if "wandb" in config.trackers:
+        _require_package("wandb", "train.trackers", "wandb")
+    if hardware.shards:
+        vllm = "train.vllm beside a launch that shards the weights, to sample from whole ones"
+        need(config.vllm is not None, "train.vllm", vllm, "none")
+        need(config.quantize is None, "train.quantize", "none under FSDP", config.quantize)
+    if config.vllm is not None:
+        _check_vllm(config.vllm, decoding)
+        for name, method in config.methods.items():
+            where = f"train.methods.{name}"
+            own = "grpo where vLLM samples for training"
+            need(method.algorithm == "grpo", f"{where}.algorithm", own, method.algorithm)
+            share = method.history.base if method.history else 0
+            adapted = "0 where vLLM samples for training: it has the adapter alone"
+            need(share == 0, f"{where}.histories.base", adapted, share)
+
+
+def _check_vllm(settings: VllmSampling, decoding: Decoding) -> None:
+    if settings.mode == "colocate":
+        _require_package("vllm", "train.vllm", "vllm")
+    else:
+        _require_package("openai", "train.vllm", "openai")
+    # vLLM's log-probabilities are of the tokens that are left, the trainer's of all.
+    whole = "1 where vLLM samples for training"
+    need(decoding.top_p == 1, "sample.decoding.top_p", whole, decoding.top_p)
+    off = "0 (off) where vLLM samples for training"
+    need(decoding.top_k == 0, "sample.decoding.top_k", off, decoding.top_k)
+
+
+def _require_package(package: str, key: str, extra: str) -> None:
+    if importlib.util.find_spec(package) is None:
+        raise UsageError(
+            f"{key} needs the package {package}: pip install 'forage-sampling[{extra}]'"
+        )
+
+
+def check_processes(gpu: bool) -> None:
+    """Join the other processes of the launch.
+
+    Raises:
+        UsageError: several GPUs for one process, which the trainer would use in its own way.
     """
     import torch
     from accelerate import PartialState
-    from accelerate.utils import DistributedType
 
-    state = PartialState()
-    if state.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED):
-        raise UsageError(
-            "train: attempts are sampled from whole weights, FSDP and DeepSpeed shard them; "
-            "launch plain data parallel: accelerate launch --multi_gpu"
-        )
+    # On a CPU this must be said at the first call, or every process takes itself for the only one.
+    state = PartialState(cpu=not gpu)
     if (
         torch.cuda.device_count() > 1
         and state.num_processes == 1
@@ -70,7 +126,7 @@ def check_processes() -> None:
     ):
         raise UsageError(
             f"train: one process sees {torch.cuda.device_count()} GPUs; set "
-            "CUDA_VISIBLE_DEVICES=0, or start one process per GPU with accelerate launch"
+            f"CUDA_VISIBLE_DEVICES=0, or --set train.hardware.processes={torch.cuda.device_count()}"
         )
 
 

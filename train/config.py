@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 from sample.config import need, parse
 from sample.models import LORA_RANKS
+from train.hardware import HardwareConfig, VllmSampling
 
 QUALITIES = ("correct", "coverage", "distinct", "marginal")
 GATES = ("solved", "wrong", "none")
@@ -17,6 +18,7 @@ SETTABLE = (
 """The keys of ``train`` that a method may set for itself."""
 POLICY = ("kl", "entropy", "scale_rewards", "loss")
 """Those of them that algorithm sft has not."""
+TRACKERS = ("tensorboard", "wandb")
 DONE = "done.json"
 """The file in the folder of a finished adapter."""
 
@@ -161,7 +163,7 @@ class TrainConfig:
 
     steps: optimizer steps. groups: histories a step, split evenly over the families.
     group_size: attempts from the same history. batch: most attempts in one backward pass of a
-    process; fewer need less memory.
+    process; fewer need less memory, down to 1.
     learning_rate: at the first step; it falls linearly to 0 at the last.
     kl: weight of the KL divergence from the untouched model (TRL's beta).
     entropy: weight of the bonus on the mean entropy of the tokens (TRL's entropy_coef).
@@ -169,6 +171,9 @@ class TrainConfig:
     loss: "dapo" (mean over the step's tokens) or "dr_grpo" (sum over a fixed length).
     refresh: steps for which histories are sampled at once, and between checkpoints.
     problem_count: different problems of each family, from its train split; problem_seed makes them.
+    quantize: "4bit" = QLoRA (arXiv 2305.14314): the model's own weights in 4 bits, on a GPU.
+    vllm: what samples during training; None = this package's engine, from the weights in training.
+    trackers: where metrics go beside metrics.jsonl: "tensorboard", "wandb".
     """
 
     methods: Mapping[str, MethodConfig]
@@ -188,6 +193,10 @@ class TrainConfig:
     refresh: int = 5
     problem_count: int = 4000
     problem_seed: int = 0
+    quantize: Literal["4bit"] | None = None
+    hardware: HardwareConfig = field(default_factory=HardwareConfig)
+    vllm: VllmSampling | None = None
+    trackers: tuple[str, ...] = ("tensorboard",)
 
     def __post_init__(self) -> None:
         need(bool(self.methods), "train.methods", "at least one method", "none")
@@ -199,7 +208,7 @@ class TrainConfig:
             need(getattr(self, key) >= 1, f"train.{key}", "1 or more", getattr(self, key))
         size = self.group_size
         need(size >= 2, "train.group_size", "2 or more (advantages compare attempts)", size)
-        need(self.batch >= size, "train.batch", f"at least group_size ({size})", self.batch)
+        need(self.batch >= 1, "train.batch", "1 or more", self.batch)
         need(self.learning_rate > 0, "train.learning_rate", "above 0", self.learning_rate)
         for key in ("kl", "entropy"):
             need(getattr(self, key) >= 0, f"train.{key}", "0 (off) or more", getattr(self, key))
@@ -209,6 +218,11 @@ class TrainConfig:
         scale = self.scale_rewards
         need(scale in scales, "train.scale_rewards", f"one of {', '.join(scales)}", scale)
         need(self.loss in losses, "train.loss", f"one of {', '.join(losses)}", self.loss)
+        for name in self.trackers:
+            need(name in TRACKERS, "train.trackers", f"some of {', '.join(TRACKERS)}", name)
+        self.hardware.check(self.groups)
+        if self.vllm is not None:
+            self.vllm.check()
 
     def _check_method(self, name: str) -> None:
         method, where = self.methods[name], f"train.methods.{name}"
@@ -244,7 +258,8 @@ class TrainConfig:
 
 
 def rows_per_pass(config: TrainConfig, processes: int) -> int:
-    """Attempts in one backward pass of a process: whole groups, at most ``config.batch``.
+    """Attempts in one backward pass of a process: an even part of its share of a step, at most
+    ``config.batch``. A pass may split a group, as rewards are given before; a process may not.
 
     Raises:
         UsageError: the groups of a step cannot be dealt out evenly to the processes.
@@ -255,7 +270,5 @@ def rows_per_pass(config: TrainConfig, processes: int) -> int:
         f"a multiple of the {processes} processes, so that no group is split",
         config.groups,
     )
-    groups = config.groups // processes
-    most = config.batch // config.group_size
-    fitting = max(n for n in range(1, groups + 1) if groups % n == 0 and n <= most)
-    return fitting * config.group_size
+    rows = config.groups // processes * config.group_size
+    return max(n for n in range(1, rows + 1) if rows % n == 0 and n <= config.batch)

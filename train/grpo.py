@@ -13,19 +13,30 @@ from transformers import PreTrainedModel, PrinterCallback
 
 from sample.config import ProblemConfig, need, plain
 from sample.engines.base import Decoding
+from sample.engines.chat import Chat
 from sample.engines.loading import load_model, load_tokenizer
 from sample.errors import UsageError
 from sample.families import held_out_keys, load_problems
 from sample.models import TransformersModel
 from sample.provenance import files_hash
-from sample.runfolder import RunFolder, write_json
-from train.checks import Watch, check_problems, check_processes, check_settings, check_template
+from sample.runfolder import IDLE_TRAINING, RunFolder, write_json
+from train.adapters import save_adapter, whole_weights
+from train.checks import (
+    Watch,
+    check_problems,
+    check_processes,
+    check_settings,
+    check_template,
+    on_gpu,
+)
 from train.config import DONE, HistoryConfig, MethodConfig, TrainConfig, rows_per_pass
 from train.dataset import Plan, dataset
 from train.histories import HistoryBank, Share
 from train.metrics import MetricsLog, reward_function
 from train.replay import Replay, replay_of, trainable_families
 from train.rollouts import Rollouts
+from train.samplers import LiveSampler, Sampler
+from train.trackers import add_trackers
 
 SETTINGS = "training.json"
 CHECKPOINTS = "checkpoints"
@@ -47,7 +58,8 @@ def train_adapter(
     A killed run goes on from its last checkpoint to the same adapter, on CPU bit for bit.
     problems: the families, whose train splits are used, evaluation sets left out; attempts: N,
     histories hold up to N - 1.
-    Beside the adapter: metrics.jsonl, tensorboard/, training.json (the settings), done.json.
+    Beside the adapter: metrics.jsonl, training.json (the settings), done.json, and tensorboard/
+    where it is a tracker.
 
     Raises:
         UsageError: settings that cannot be trained, or a folder begun under other settings.
@@ -61,15 +73,19 @@ def train_adapter(
     _claim(folder, settings)
     if (folder / DONE).exists():
         return
-    check_processes()
+    check_processes(on_gpu(model))
     replay = replay_of(problems, config, method)
     plan = training_plan(problems, attempts, config, method, seed, run_seed, replay)
-    resume = last_checkpoint(folder / CHECKPOINTS)
+    sampler = _sampler(model, decoding, config, folder)
     kind = _sft_trainer if config.methods[method].algorithm == "sft" else _trainer
-    trainer = kind(model, decoding, config, method, plan, folder, replay)
-    _add_tensorboard(trainer, folder / "tensorboard", resume)
-    trainer.train(resume_from_checkpoint=str(resume) if resume else None)
-    _finish(trainer, folder, settings)
+    try:
+        trainer = kind(model, decoding, config, method, plan, sampler, folder, replay)
+        resume = last_checkpoint(folder / CHECKPOINTS)
+        add_trackers(trainer, config.trackers, folder, resume)
+        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        _finish(trainer, folder, settings)
+    finally:
+        sampler.close()
 
 
 def _settings(
@@ -83,9 +99,9 @@ def _settings(
     run_seed: int,
 ) -> dict[str, Any]:
     """All that the adapter depends on, and nothing that only says where and how fast."""
-    train = plain(config)
-    for key in ("methods", "seeds", "batch"):
-        del train[key]
+    left_out = ("methods", "seeds", *IDLE_TRAINING)
+    # Absent where it is not used, so that adapters begun before there was one stay the same.
+    train = {k: v for k, v in plain(config).items() if k not in left_out and v is not None}
     families = {name: plain(family) for name, family in problems.items()}
     for family in families.values():
         for key in ("split", "count", "seed"):
@@ -165,6 +181,7 @@ def _trainer(
     config: TrainConfig,
     method: str,
     plan: Plan,
+    sampler: Sampler,
     folder: Path,
     replay: Replay | None,
 ) -> Any:
@@ -176,26 +193,32 @@ def _trainer(
     share = Share(PartialState().process_index, PartialState().num_processes)
     tokenizer = load_tokenizer(model.path)
     check_template(tokenizer, model.chat_template)
-    base = load_model(model.path, model.dtype, "cpu")
+    base = _base(model, config)
     arguments = _arguments(config, decoding, model, base, plan, share, folder / CHECKPOINTS)
     alone = share.count == 1 and not arguments.gradient_checkpointing
     kind = SharedPromptTrainer if alone else GRPOTrainer
-    bank = HistoryBank(plan, decoding, model, config.refresh, config.steps, share, replay)
+    bank = HistoryBank(plan, decoding, sampler, config.refresh, config.steps, share, replay)
     chosen = config.methods[method]
     scored = any(reward.unlikely for reward in chosen.rewards.values())
+    rollouts = Rollouts(plan, bank, decoding, model, config.group_size, sampler, scored)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "You are using 'rollout_func'")
-        trainer = kind(
+        trainer: Any = kind(
             model=base,
             args=arguments,
             processing_class=tokenizer,
             train_dataset=dataset(plan, config.steps),
             reward_funcs=reward_function(chosen, config.group_size, share.count),
-            rollout_func=Rollouts(plan, bank, decoding, model, config.group_size, scored),
+            rollout_func=rollouts,
             callbacks=[bank, MetricsLog(folder / "metrics.jsonl"), Watch(folder / CHECKPOINTS)],
             peft_config=_lora(config),
         )
     trainer.remove_callback(PrinterCallback)
+    for weight in trainer.model.parameters():
+        if weight.requires_grad:
+            # TRL rounds the adapter of a 4-bit model to bfloat16, where small updates are lost.
+            weight.data = weight.data.float()
+    sampler.attach(trainer)
     return trainer
 
 
@@ -205,6 +228,7 @@ def _sft_trainer(
     config: TrainConfig,
     method: str,
     plan: Plan,
+    sampler: Sampler,
     folder: Path,
     replay: Replay | None,
 ) -> Any:
@@ -216,18 +240,37 @@ def _sft_trainer(
         raise UsageError(f"train: {method}: algorithm sft takes one process; start without launch")
     tokenizer = load_tokenizer(model.path)
     check_template(tokenizer, model.chat_template)
-    base = load_model(model.path, model.dtype, "cpu")
+    base = _base(model, config)
     arguments = _arguments(config, decoding, model, base, plan, Share(), folder / CHECKPOINTS)
-    if not arguments.use_cpu:
+    if not arguments.use_cpu and config.quantize is None:
         base.to("cuda")  # type: ignore[arg-type]
-    bank = HistoryBank(plan, decoding, model, config.refresh, config.steps, Share(), replay)
+    bank = HistoryBank(plan, decoding, sampler, config.refresh, config.steps, Share(), replay)
+    rollouts = Rollouts(plan, bank, decoding, model, config.group_size, sampler)
     trainer = sft_trainer(
-        base, tokenizer, arguments, _lora(config),
-        Rollouts(plan, bank, decoding, model, config.group_size), bank, config.methods[method],
+        base, tokenizer, arguments, _lora(config), rollouts, bank, config.methods[method],
         config.batch, [MetricsLog(folder / "metrics.jsonl"), Watch(folder / CHECKPOINTS)],
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def _sampler(
+    model: TransformersModel, decoding: Decoding, config: TrainConfig, folder: Path
+) -> Sampler:
+    if config.vllm is None:
+        return LiveSampler(model)
+    from train.vllm_sampler import vllm_sampler
+
+    chat = Chat(load_tokenizer(model.path), model.chat_template)
+    return vllm_sampler(config.vllm, model, chat, decoding, folder / "live")
+
+
+def _base(model: TransformersModel, config: TrainConfig) -> PreTrainedModel:
+    if config.quantize is None:
+        return load_model(model.path, model.dtype, "cpu")
+    from accelerate import PartialState
+
+    return load_model(model.path, model.dtype, str(PartialState().device), four_bits=True)
 
 
 def _lora(config: TrainConfig) -> Any:
@@ -252,9 +295,9 @@ def _arguments(
 ) -> Any:
     from trl.trainer.grpo_config import GRPOConfig
 
-    gpu = torch.cuda.is_available() and model.device != "cpu"
+    gpu = on_gpu(model)
     need(gpu or model.device != "cuda", "device", "auto or cpu, as there is no GPU", model.device)
-    rows = rows_per_pass(config, share.count)
+    rows, checkpointing = rows_per_pass(config, share.count), config.hardware.checkpointing
     return GRPOConfig(
         output_dir=str(folder),
         seed=plan.seed("trainer") % 2**32,
@@ -278,14 +321,17 @@ def _arguments(
         disable_dropout=True,
         use_cpu=not gpu,
         bf16=gpu and base.dtype == torch.bfloat16,
-        gradient_checkpointing=gpu,
+        gradient_checkpointing=gpu if checkpointing is None else checkpointing,
+        # Of what another program draws; its default leaves out whole long attempts.
+        vllm_importance_sampling_mode="token_truncate",
         save_strategy="steps",
         save_steps=config.refresh,
         save_total_limit=1,
         logging_steps=1,
         # Else the trainer replaces a loss that is not a number by the mean of the last ones.
         logging_nan_inf_filter=False,
-        report_to="none",
+        # TensorBoard is told by a callback of ours, which a resumed run needs.
+        report_to=[name for name in config.trackers if name != "tensorboard"] or "none",
         disable_tqdm=True,
     )
 
@@ -302,23 +348,11 @@ def last_checkpoint(folder: Path) -> Path | None:
     return whole[max(whole)] if whole else None
 
 
-def _add_tensorboard(trainer: Any, folder: Path, resume: Path | None) -> None:
-    """purge_step hides the events of steps that a resumed run makes once more."""
-    from torch.utils.tensorboard import SummaryWriter
-    from transformers.integrations.integration_utils import TensorBoardCallback
-
-    if trainer.is_world_process_zero():
-        step = int(resume.name.rpartition("-")[2]) + 1 if resume else 0
-        trainer.add_callback(TensorBoardCallback(SummaryWriter(str(folder), purge_step=step)))
-
-
 def _finish(trainer: Any, folder: Path, settings: dict[str, Any]) -> None:
+    adapted = trainer.accelerator.unwrap_model(trainer.model)
+    weights = whole_weights(adapted)
     if trainer.is_world_process_zero():
-        adapted = trainer.accelerator.unwrap_model(trainer.model)
-        lora = adapted.peft_config["default"]
-        # A set, whose order differs from process to process: equal trainings shall be equal files.
-        lora.target_modules = sorted(lora.target_modules)
-        adapted.save_pretrained(folder, save_embedding_layers=False)
+        save_adapter(adapted, weights, folder)
         write_json(folder / DONE, {"steps": settings["train"]["steps"]})
         shutil.rmtree(folder / CHECKPOINTS)
     trainer.accelerator.wait_for_everyone()

@@ -4,20 +4,19 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from transformers import TrainerCallback
 
 from sample.engines.base import Decoding, Engine, Message, Request
-from sample.engines.batch import context_length
-from sample.engines.transformers import TransformersEngine
 from sample.errors import UsageError
-from sample.models import TransformersModel
 from sample.problems import Problem
 from sample.prompts import conversation
 from train.dataset import Plan, Slot
 from train.grader import Grader
 from train.replay import Replay
+from train.samplers import Sampler
 
 TRIES = 4
 """Chains walked at most for a history that is to hold a correct answer, or none."""
@@ -51,10 +50,10 @@ class Tokens:
 
 
 async def make_histories(
-    engine: Engine,
     plan: Plan,
     slots: Sequence[Slot],
     decoding: Decoding,
+    engine: Engine,
     context: int | None = None,
 ) -> tuple[list[History], Tokens]:
     """One chain for each slot, as sequential sampling walks it, up to the slot's depth.
@@ -102,6 +101,12 @@ async def _chain(
     return History(slot, tuple(answers)), tokens
 
 
+async def _fit_all(
+    histories: Sequence[History], decoding: Decoding, engine: Engine, context: int | None
+) -> list[History]:
+    return [_fit(history, engine, decoding, context) for history in histories]
+
+
 def _fit(history: History, engine: Engine, decoding: Decoding, context: int | None) -> History:
     for depth in range(len(history.answers), -1, -1):
         fitting = History(history.slot, history.answers[:depth])
@@ -139,14 +144,14 @@ class HistoryBank(TrainerCallback):
         self,
         plan: Plan,
         decoding: Decoding,
-        model: TransformersModel,
+        sampler: Sampler,
         refresh: int,
         steps: int,
         share: Share,
         replay: Replay | None = None,
     ) -> None:
         self._replay = replay
-        self._plan, self._decoding, self._model = plan, decoding, model
+        self._plan, self._decoding, self._sampler = plan, decoding, sampler
         self._refresh, self._last, self._share = refresh, steps, share
         self._made: dict[int, list[History]] = {}
         self._tokens = Tokens()
@@ -173,17 +178,15 @@ class HistoryBank(TrainerCallback):
         self._made = {s: [history for history in made if history.slot.step == s] for s in steps}
 
     def _make(self, slots: list[Slot], model: Any, tokenizer: Any) -> list[History]:
-        engine = TransformersEngine(model, tokenizer, self._model.batch, self._model.chat_template)
-        context = context_length(model.config.get_text_config())
         if self._replay is not None:
             taken = [History(slot, self._replay.answers(self._plan, slot)) for slot in slots]
-            return [_fit(history, engine, self._decoding, context) for history in taken]
+            return self._sampler.walk(model, tokenizer, partial(_fit_all, taken, self._decoding))
         made: dict[tuple[int, int], History] = {}
         for base in {slot.base for slot in slots}:
+            some = [slot for slot in slots if slot.base == base]
+            work = partial(make_histories, self._plan, some, self._decoding)
             with model.disable_adapter() if base else nullcontext():
-                some = [slot for slot in slots if slot.base == base]
-                work = make_histories(engine, self._plan, some, self._decoding, context)
-                histories, tokens = asyncio.run(work)
+                histories, tokens = self._sampler.walk(model, tokenizer, work)
             made |= {(h.slot.step, h.slot.group): h for h in histories}
             self._tokens += tokens
         return [made[slot.step, slot.group] for slot in slots]

@@ -9,24 +9,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from sample.engines.base import Decoding
-from sample.engines.batch import Batch, Sequence
+from sample.engines.batch import Sequence
 from sample.engines.chat import Chat, Prompt
-from sample.engines.transformers import evaluating
 from sample.errors import ForageError
 from sample.models import TransformersModel
 from train.dataset import Plan
 from train.grader import Grader
 from train.groups import Group
 from train.histories import History, HistoryBank, Tokens
+from train.samplers import Sampler
 
 
 @dataclass(frozen=True)
 class Rolled:
-    """The attempts of a step: ``size`` sequences for each group, in order."""
+    """The attempts of a step: as many sequences for each group, in order.
+
+    logprobs: see ``Sampler.draw``.
+    """
 
     sequences: list[Sequence]
     groups: list[Group]
     tokens: Tokens
+    logprobs: list[list[float]] | None
 
 
 class Rollouts:
@@ -42,10 +46,12 @@ class Rollouts:
         decoding: Decoding,
         model: TransformersModel,
         group_size: int,
+        sampler: Sampler,
         scored: bool = False,
     ) -> None:
         self._plan, self._bank, self._decoding = plan, bank, decoding
-        self._model, self._group_size, self._scored = model, group_size, scored
+        self._model, self._group_size = model, group_size
+        self._sampler, self._scored = sampler, scored
         families = plan.families.values()
         self._grade = Grader({p.id: p for problems in families for p in problems})
 
@@ -64,7 +70,7 @@ class Rollouts:
         return {
             "prompt_ids": [sequence.prompt for sequence in made.sequences],
             "completion_ids": [sequence.tokens for sequence in made.sequences],
-            "logprobs": None,
+            "logprobs": made.logprobs,
             "groups": [group for group in made.groups for _ in range(self._group_size)],
             "tokens": made.tokens,
         }
@@ -79,12 +85,12 @@ class Rollouts:
             for history, prompt in zip(histories, prompts, strict=True)
         ]
         flat = [sequence for group in sequences for sequence in group]
-        generate(model, flat, self._model.batch, stops, self._scored)
+        logprobs = self._sampler.draw(model, flat, stops, self._scored)
         groups = [
             self._group(history, made, [final_answer(chat, prompt, s.tokens, stops) for s in made])
             for history, prompt, made in zip(histories, prompts, sequences, strict=True)
         ]
-        return Rolled(flat, groups, self._bank.take_tokens() + _tokens(flat))
+        return Rolled(flat, groups, self._bank.take_tokens() + _tokens(flat), logprobs)
 
     def _require_order(self, rows: list[Any], histories: list[History]) -> None:
         expected = [h.problem.question for h in histories for _ in range(self._group_size)]
@@ -113,23 +119,6 @@ def final_answer(chat: Chat, prompt: Prompt, tokens: list[int], stops: set[int])
     if tokens[-1] not in stops:
         return ""
     return chat.generation(prompt, tokens, True, None, 0.0).text
-
-
-def generate(
-    model: Any, sequences: list[Sequence], slots: int, stops: set[int], scored: bool = False
-) -> None:
-    """Fill in the tokens of all sequences; ``slots`` of them run at once.
-
-    model: a PEFT model, which may be in training.
-    """
-    batch = Batch(model.get_base_model(), min(slots, len(sequences)), sorted(stops), scored)
-    waiting = list(sequences)
-    with evaluating(model):
-        while waiting or batch.live:
-            joining, waiting = waiting[: batch.room], waiting[batch.room :]
-            if joining:
-                batch.join(joining)
-            batch.step()
 
 
 def _tokens(sequences: list[Sequence]) -> Tokens:

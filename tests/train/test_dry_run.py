@@ -1,0 +1,166 @@
+"""Counts of the dry run against published sizes, against torch, and against plain sums."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
+
+from experiment import checked
+from sample.dry_run import expected_lengths
+from sample.errors import UsageError
+from train.architectures import KNOWN, Architecture, architecture
+from train.dry_run import prompt_tokens, training_cost
+from train.memory import activation_bytes, cache_bytes, layer_bytes, weight_bytes
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = sorted((ROOT / "configs" / "train").glob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("name", "billions", "without_embeddings"),
+    [
+        ("Qwen/Qwen3-0.6B", 0.6, 0.44),
+        ("Qwen/Qwen3-1.7B", 1.7, 1.4),
+        ("Qwen/Qwen3-4B", 4.0, 3.6),
+        ("Qwen/Qwen3-8B", 8.2, 6.95),
+    ],
+)
+def test_parameters_are_those_of_the_model_cards(name, billions, without_embeddings):
+    sizes = KNOWN[name]
+    rest = sizes.parameters - sizes.vocabulary * sizes.width * (1 if sizes.tied else 2)
+    assert sizes.parameters / 1e9 == pytest.approx(billions, abs=0.05)
+    assert rest / 1e9 == pytest.approx(without_embeddings, abs=0.05)
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_parameters_are_those_that_transformers_and_peft_make(name):
+    sizes = KNOWN[name]
+    kind, config = (
+        (Qwen3ForCausalLM, Qwen3Config(head_dim=sizes.head))
+        if sizes.head_norms
+        else (Qwen2ForCausalLM, Qwen2Config())
+    )
+    for key, value in {
+        "vocab_size": sizes.vocabulary, "hidden_size": sizes.width,
+        "intermediate_size": sizes.inner, "num_attention_heads": sizes.heads,
+        "num_key_value_heads": sizes.key_heads, "num_hidden_layers": 2,
+        "layer_types": ["full_attention"] * 2, "tie_word_embeddings": sizes.tied,
+    }.items():  # fmt: skip
+        setattr(config, key, value)
+    with torch.device("meta"):
+        model = kind(config)
+        two = Architecture(**{**sizes.__dict__, "layers": 2})
+        assert model.num_parameters() == two.parameters
+        adapted = get_peft_model(model, LoraConfig(r=32, target_modules="all-linear"))
+    assert adapted.get_nb_trainable_parameters()[0] == two.lora_parameters(32)
+
+
+def test_a_folder_tells_its_sizes_and_an_unknown_model_is_asked_for():
+    assert architecture(str(ROOT / "models" / "anchored")).parameters == 1_073_536
+    with pytest.raises(UsageError, match=r"hf download nobody/none config\.json"):
+        architecture("nobody/none")
+
+
+def test_a_layer_keeps_what_autograd_keeps():
+    """Measured in 32 bits as the difference that one more layer makes."""
+
+    def kept(layers: int) -> float:
+        config = Qwen3Config(
+            vocab_size=32, hidden_size=64, intermediate_size=192, num_hidden_layers=layers,
+            num_attention_heads=4, num_key_value_heads=2, head_dim=32,
+        )  # fmt: skip
+        model = get_peft_model(
+            Qwen3ForCausalLM(config), LoraConfig(r=1, target_modules="all-linear")
+        )
+        model.enable_input_require_grads()
+        weights = {weight.untyped_storage().data_ptr() for weight in model.parameters()}
+        saved: dict[int, torch.UntypedStorage] = {}
+
+        def pack(tensor):
+            saved[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            model(torch.zeros(2, 64, dtype=torch.long))
+        return sum(s.nbytes() for key, s in saved.items() if key not in weights) / 128
+
+    sizes = Architecture(32, 64, 1, 4, 2, 32, 192, False, 512)
+    assert kept(3) - kept(2) == pytest.approx(layer_bytes(sizes, 32), rel=0.03)
+
+
+def test_memory_by_hand():
+    sizes = KNOWN["Qwen/Qwen3-8B"]
+    assert weight_bytes(sizes, 16, False) == 2 * 8_190_735_360
+    # All but embedding and output layer in 4.127 bits: 6.95e9 of 8.19e9 weights.
+    assert weight_bytes(sizes, 16, True) == pytest.approx(6.08e9, rel=0.01)
+    # 2 x 36 layers x 8 heads x 128 numbers x 2 bytes
+    assert cache_bytes(sizes, 1, 16) == 147_456
+    full, saved = (activation_bytes(sizes, 1000, 16, on) for on in (False, True))
+    assert full == 36 * 1000 * layer_bytes(sizes, 16)
+    assert saved == 36 * 1000 * 4096 * 2 + full // 36
+
+
+def cost_of(name, *changes):
+    experiment, _ = checked(ROOT / "configs" / name, None, changes, "sample", "train")
+    sample, train = experiment.section("sample"), experiment.section("train")
+    lengths = expected_lengths(sample, None)
+    return training_cost(train, sample, lengths), prompt_tokens(sample, lengths), lengths
+
+
+def test_tokens_of_a_step_are_those_of_its_attempts_and_of_their_histories():
+    cost, prompts, lengths = cost_of("demo.yaml", "train.groups=2", "sample.attempts=3")
+    single, history = cost.methods[:2]
+    assert single.prompt == 2 * 8 * prompts[0]
+    assert single.generated == 2 * 8 * lengths.generated
+    # Depths 0, 1 and 2, equally likely: one earlier attempt on average.
+    assert history.generated == 2 * (8 + 1) * lengths.generated
+    earlier = (0 + prompts[0] + prompts[0] + prompts[1]) / 3
+    assert history.prompt == pytest.approx(2 * (8 * sum(prompts) / 3 + earlier), abs=1)
+
+
+def test_processes_share_rows_and_fsdp_the_weights():
+    alone, _, _ = cost_of("train/qwen3-8b.yaml")
+    eight, _, _ = cost_of("train/qwen3-8b.yaml", "train.hardware.processes=8")
+    spread, _, _ = cost_of(
+        "train/qwen3-8b.yaml", "train.hardware.processes=8",
+        f"train.hardware.launch={ROOT}/configs/accelerate/fsdp.yaml",
+    )  # fmt: skip
+    assert alone.memory.vllm_cache == 8 * eight.memory.vllm_cache
+    assert alone.memory.weights == eight.memory.weights == 8 * spread.memory.weights
+    small, _, _ = cost_of("train/qwen3-8b.yaml", "train.quantize=4bit")
+    assert small.memory.weights < 0.4 * alone.memory.weights
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+def test_every_training_config_fits_80_gb_on_one_gpu_and_on_eight(config):
+    """With room in vLLM's share for its weights and a dozen attempts at full length."""
+    for processes in (1, 8):
+        changes = (f"train.hardware.processes={processes}",)
+        cost, _, _ = cost_of(f"train/{config.name}", *changes)
+        memory = cost.memory
+        trainer = memory.weights + memory.adapter + memory.activations + memory.logits
+        experiment, _ = checked(config, None, changes, "sample", "train")
+        share = experiment.section("train").vllm.memory * 80e9
+        assert trainer + share < 76e9
+        assert memory.vllm_weights + 12 * memory.vllm_cache / (256 / processes) < share
+
+
+def test_a_dry_run_imports_no_torch_and_needs_no_network(tmp_path):
+    code = (
+        "import sys, forage\n"
+        f"try: forage.main(['train', {str(CONFIGS[0])!r}, '--dry-run', '--throughput', '9000'])\n"
+        "except SystemExit as end: assert not end.code\n"
+        "assert 'torch' not in sys.modules and 'transformers' not in sys.modules"
+    )
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "COLUMNS": "80"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "hours of sampling" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80

@@ -1,0 +1,79 @@
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from sample.engines.base import Decoding
+from sample.errors import ForageError, UsageError
+from train.config import MethodConfig, RewardConfig, TrainConfig
+from train.grpo import train_adapter
+from train.hardware import HardwareConfig
+from train.launch import _command, train_in_processes
+
+CONFIG = TrainConfig(
+    methods={"diverse": MethodConfig(rewards={"sum": RewardConfig("distinct", 1.0)})},
+    steps=3,
+    groups=4,
+    group_size=4,
+    refresh=2,
+    lora_rank=8,
+    problem_count=20,
+)
+TWO = HardwareConfig(processes=2)
+
+
+@pytest.fixture
+def arguments(model_config, problems, tmp_path):
+    return {
+        "model": model_config, "problems": problems, "decoding": Decoding(max_new_tokens=6),
+        "attempts": 4, "config": CONFIG, "method": "diverse", "seed": 0, "run_seed": 1,
+        "folder": tmp_path / "alone",
+    }  # fmt: skip
+
+
+def numbers(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_two_processes_learn_what_one_does_from_the_same_attempts(arguments, tmp_path):
+    """A group is whole in its process, seeds and problems do not hang on the processes, and the
+    gradients are put together: all but rounding is the same."""
+    train_adapter(**arguments)
+    config = replace(CONFIG, hardware=TWO, batch=2)
+    shared = arguments | {"config": config, "folder": tmp_path / "shared"}
+    train_in_processes(TWO, shared, gpu=False, send=pytest.fail)
+    alone, both = numbers(tmp_path / "alone"), numbers(tmp_path / "shared")
+    for key in ("reward", "accuracy", "distinct", "repeat", "prompt_tokens", "generated_tokens"):
+        assert [line[key] for line in both] == pytest.approx([line[key] for line in alone]), key
+    one, other = (
+        load_file(tmp_path / name / "adapter_model.safetensors") for name in ("alone", "shared")
+    )
+    assert one.keys() == other.keys()
+    for name, weight in one.items():
+        torch.testing.assert_close(other[name], weight, atol=1e-4, rtol=1e-2)
+    moved = sum(float(weight.abs().sum()) for name, weight in one.items() if "lora_B" in name)
+    assert moved > 0.1
+
+
+def test_what_stops_a_process_is_told_in_its_own_words(arguments):
+    gone = arguments | {"model": replace(arguments["model"], path="no/such/model")}
+    with pytest.raises(UsageError, match="no/such/model"):
+        train_in_processes(TWO, gone, gpu=False, send=lambda _: None)
+
+
+def test_a_process_that_dies_is_told(arguments, tmp_path):
+    with pytest.raises(ForageError, match=r"killed or crashed \(exit code"):
+        train_in_processes(TWO, arguments | {"folder": None}, gpu=False, send=lambda _: None)
+
+
+def test_gpus_are_launched_by_accelerate_with_the_file_of_the_config(tmp_path):
+    alone = _command(TWO, True, tmp_path)
+    assert alone[:5] == [sys.executable, "-m", "accelerate.commands.launch", "--config_file",
+                         str(tmp_path / "accelerate.json")]  # fmt: skip
+    given = replace(TWO, launch="configs/accelerate/fsdp.yaml")
+    command = _command(given, True, tmp_path)
+    assert command[4] == "configs/accelerate/fsdp.yaml" and "--num_processes" in command
