@@ -465,12 +465,12 @@ def _summarize(experiment: "Experiment", folder: "RunFolder", registered: bool) 
     from analysis.stage import write_summary
     from experiment import system_infos
     from sample.stage import attempts_asked
-    from sample.store import read_attempts
+    from sample.store import iterate_attempts
 
     config, systems = experiment.sample, system_infos(experiment)
     write_summary(
         folder,
-        read_attempts(folder.attempts),
+        iterate_attempts(folder.attempts),
         experiment.analyze or AnalysisConfig(),
         config,
         systems,

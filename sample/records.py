@@ -1,6 +1,8 @@
 """The record of one attempt: one line of ``attempts.jsonl``."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 SCHEMA_VERSION = 1
 
@@ -65,6 +67,13 @@ class Attempt:
     that this problem does not allow; failure says why, no call was made, nothing was paid).
     rejected: what was drawn for this step before; ``ledger`` is the sum over all draws.
     """
+
+    # a line of a record file is read as it stands: no other keys, no conversions
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = {
+        "strict": True,
+        "extra": "forbid",
+        "allow_inf_nan": False,
+    }
 
     family: str
     problem: str
