@@ -6,6 +6,7 @@ one, which its problem does not allow.
 """
 
 from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,8 @@ CellKey = tuple[str, str, str]
 FINISHES = ("stop", "length", "error")
 SKIPPED = len(FINISHES)
 NO_ANSWER = -1
+_FINISH_CODES = {**{name: code for code, name in enumerate(FINISHES)}, "skipped": SKIPPED}
+_NAN = float("nan")
 TOKENS = ("prompt", "cached", "thinking", "answer")
 _COLUMNS = ("problem", "replicate", "step", "answer", "correct", "finish")
 WIDTH = len(_COLUMNS) + len(TOKENS)
@@ -67,48 +70,44 @@ class _Reader:
     """One pass over the records into flat columns, strings replaced by codes."""
 
     def __init__(self) -> None:
-        self.rows: dict[CellKey, array[float]] = {}
-        self.problems: dict[str, dict[str, int]] = {}
-        self.answers: dict[tuple[str, str], dict[str, int]] = {}
+        self.rows: dict[CellKey, array[float]] = defaultdict(lambda: array("d"))
+        self.problems: dict[str, dict[str, int]] = defaultdict(dict)
+        self.answers: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
         self.configs: set[str] = set()
 
     def add(self, attempt: Attempt) -> None:
-        known = self.problems.setdefault(attempt.family, {})
-        problem = known.setdefault(attempt.problem, len(known))
-        usable = attempt.finish == "stop"
-        skipped = attempt.finish == "skipped"
-        answer = NO_ANSWER
+        family, problem, finish, ledger = (
+            attempt.family, attempt.problem, attempt.finish, attempt.ledger,
+        )  # fmt: skip
+        known, answer = self.problems[family], NO_ANSWER
+        usable = finish == "stop"
         if usable and attempt.canonical is not None:
-            codes = self.answers.setdefault((attempt.family, attempt.problem), {})
+            codes = self.answers[family, problem]
             answer = codes.setdefault(attempt.canonical, len(codes))
-        graded = np.nan if attempt.correct is None else attempt.correct
-        ledger = attempt.ledger
+        graded = attempt.correct if usable or finish == "skipped" else 0
         row = (
-            problem,
+            known.setdefault(problem, len(known)),
             attempt.replicate,
             attempt.step,
             answer,
-            graded if usable or skipped else 0,
-            _finish_code(attempt.finish),
+            _NAN if graded is None else graded,
+            _finish_code(finish),
             ledger.prompt,
-            np.nan if ledger.cached is None else ledger.cached,
+            _NAN if ledger.cached is None else ledger.cached,
             ledger.thinking,
             ledger.answer,
         )
-        key = (attempt.family, attempt.system, attempt.arm)
-        self.rows.setdefault(key, array("d")).extend(row)
+        self.rows[family, attempt.system, attempt.arm].extend(row)
         self.configs.add(attempt.config)
 
 
 def _finish_code(finish: str) -> int:
-    if finish == "skipped":
-        return SKIPPED
-    if finish not in FINISHES:
+    if finish not in _FINISH_CODES:
         raise UsageError(
             f"records: unknown finish {finish!r}; expected {', '.join(FINISHES)}; "
             "sample again with this version"
         )
-    return FINISHES.index(finish)
+    return _FINISH_CODES[finish]
 
 
 def build_table(attempts: Iterable[Attempt], steps: int | None = None) -> Table:

@@ -247,13 +247,14 @@ def _check_ranges(attempt: Attempt) -> None:
         raise _Malformed(f"{given}, expected {' or '.join(_FINISHES)}")
     if attempt.replicate < 0 or attempt.step < 1:
         raise _Malformed("'replicate' counts from 0 and 'step' from 1")
-    for ledger in (attempt.ledger, *(draw.ledger for draw in attempt.rejected)):
-        _check_ledger(ledger)
+    _check_ledger(attempt.ledger)
+    for draw in attempt.rejected:
+        _check_ledger(draw.ledger)
 
 
-def _check_ledger(ledger: Ledger) -> None:
-    counts = (ledger.prompt, ledger.cached or 0, ledger.thinking, ledger.answer)
-    if min(counts) < 0 or ledger.seconds < 0:
+def _check_ledger(found: Ledger) -> None:
+    least = min(found.prompt, found.cached or 0, found.thinking, found.answer, found.seconds)
+    if least < 0:
         raise _Malformed("a number below 0 in 'ledger'")
 
 
