@@ -57,11 +57,7 @@ def export_run(folder: Path, target: Path) -> Path:
             named like one of another format.
         ForageError: it cannot be written.
     """
-    if _FILE_SUFFIX.fullmatch(target.suffix) and not target.is_dir():
-        raise UsageError(
-            f"-o {target}: expected a file NAME.parquet or a folder (given: a name that ends in "
-            f"{target.suffix}); use -o {target.with_suffix('.parquet')} or -o {target.with_suffix('')}"
-        )
+    _refuse_other_formats(target)
     attempts = read_attempts(folder / "attempts.jsonl")
     if not attempts:
         raise UsageError(f"{folder} holds no attempts yet; first: forage sample {folder}")
@@ -73,6 +69,15 @@ def export_run(folder: Path, target: Path) -> Path:
     card = _CARD.format(name=folder.resolve().name, count=len(attempts))
     (target / "README.md").write_text(card, encoding="utf-8")
     return table
+
+
+def _refuse_other_formats(target: Path) -> None:
+    if _FILE_SUFFIX.fullmatch(target.suffix) and not target.is_dir():
+        table, folder = target.with_suffix(".parquet"), target.with_suffix("")
+        raise UsageError(
+            f"-o {target}: expected a file NAME.parquet or a folder (given: a name that ends in "
+            f"{target.suffix}); use -o {table} or -o {folder}"
+        )
 
 
 def write_parquet(attempts: Sequence[Attempt], path: Path) -> Path:
