@@ -648,14 +648,14 @@ def _summarize(
     from analysis.stage import write_summary
     from experiment import system_infos
     from sample.stage import attempts_asked
-    from sample.store import read_attempts
+    from sample.store import iterate_attempts
 
     config, systems = experiment.sample, system_infos(experiment)
     watched = _watched(experiment, folder)
     upto = {family: found.asked for family, found in watched.items()}
     write_summary(
         folder,
-        read_attempts(folder.attempts),
+        iterate_attempts(folder.attempts),
         experiment.analyze or AnalysisConfig(),
         config,
         systems,

@@ -65,11 +65,21 @@ def at_budgets(value: Floats, cost: Floats, budgets: Floats) -> Floats:
     for end in (cost[:, :1], cost[:, -1:]):
         # sums of equal counts differ by rounding; that must not push a budget off the curve
         budgets = np.where(np.abs(budgets - end) <= 1e-9 * end, end, budgets)
-    rows = [
-        np.interp(b, x, y, left=np.nan, right=np.nan)
-        for b, x, y in zip(budgets, cost, value, strict=True)
-    ]
-    return np.array(rows).reshape(budgets.shape)
+    # how many attempts each budget affords, by insertion into sorted costs, row by row
+    affords = np.zeros(budgets.shape, dtype=np.int64)
+    for k in range(cost.shape[1]):
+        affords += budgets >= cost[:, k : k + 1]
+    before = np.clip(affords - 1, 0, max(cost.shape[1] - 2, 0))
+    after = np.minimum(before + 1, cost.shape[1] - 1)
+    (x, x_after), (y, y_after) = (
+        [np.take_along_axis(curve, place, axis=1) for place in (before, after)]
+        for curve in (cost, value)
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        between = y + (budgets - x) * ((y_after - y) / (x_after - x))
+    on_curve = (budgets >= cost[:, :1]) & (budgets <= cost[:, -1:])
+    found = np.where(budgets == x_after, y_after, np.where(budgets == x, y, between))
+    return np.where(on_curve, found, np.nan)
 
 
 def mean_over_budgets(value: Floats, cost: Floats, low: Floats, high: Floats) -> Floats:

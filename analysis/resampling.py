@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-_CHUNK = 2_000_000
+_CHUNK = 100_000
+"""Numbers drawn at a time: what fits the cache is twice as fast as what does not."""
 
 
 def sign_flip_p(contrasts: Floats, resamples: int, seed: int) -> Floats:

@@ -1,7 +1,7 @@
 """The last stages of a run: its summary and its report, from the records alone."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from sample.runfolder import RunFolder, read_json, refuse_other_config, write_js
 
 def write_summary(
     folder: RunFolder,
-    attempts: Sequence[Attempt],
+    attempts: Iterable[Attempt],
     config: AnalysisConfig,
     sample: SampleConfig | None,
     systems: Mapping[str, SystemInfo],
@@ -48,10 +48,15 @@ def write_summary(
         budget=sample.budget if sample else None,
         registered=registered,
         embedded=_is_embedded(sample),
+<<<<<<< HEAD
         warnings=[*_missing_attempts(asked, len(attempts), bool(watched)), *_simulated(sample)],
         watched=watched,
         vectors=read_vectors(vectors, len(attempts)) if vectors else None,
+=======
+        warnings=_simulated(sample),
+>>>>>>> helper-b
     )
+    summary["warnings"] += _missing_attempts(asked, summary["run"]["attempts"])
     write_json(folder.summary, summary)
     print_summary(summary)
 

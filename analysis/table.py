@@ -7,6 +7,7 @@ allow: that is ``short``, and no question of data.
 """
 
 from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -25,6 +26,8 @@ SKIPPED, UNMADE = len(FINISHES), len(FINISHES) + 1
 _CODES = {name: code for code, name in enumerate((*FINISHES, "skipped", "unmade"))}
 _CUT = _CODES["budget"]
 NO_ANSWER = -1
+_FINISH_CODES = {**{name: code for code, name in enumerate(FINISHES)}, "skipped": SKIPPED}
+_NAN = float("nan")
 TOKENS = ("prompt", "cached", "thinking", "answer")
 _MARKS = {"score": -np.inf, "weight": 0.0}
 """What an attempt may carry, with what a failed one is given."""
@@ -88,6 +91,7 @@ class _Reader:
     """One pass over the records into flat columns, strings replaced by codes."""
 
     def __init__(self) -> None:
+<<<<<<< HEAD
         self.rows: dict[CellKey, array[float]] = {}
         self.read = 0
         self.problems: dict[str, dict[str, int]] = {}
@@ -100,27 +104,43 @@ class _Reader:
         usable = attempt.finish == "stop"
         left_out = attempt.finish in ("skipped", "budget", "unmade")
         answer = NO_ANSWER
+=======
+        self.rows: dict[CellKey, array[float]] = defaultdict(lambda: array("d"))
+        self.problems: dict[str, dict[str, int]] = defaultdict(dict)
+        self.answers: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+        self.configs: set[str] = set()
+
+    def add(self, attempt: Attempt) -> None:
+        family, problem, finish, ledger = (
+            attempt.family, attempt.problem, attempt.finish, attempt.ledger,
+        )  # fmt: skip
+        known, answer = self.problems[family], NO_ANSWER
+        usable = finish == "stop"
+>>>>>>> helper-b
         if usable and attempt.canonical is not None:
-            codes = self.answers.setdefault((attempt.family, attempt.problem), {})
+            codes = self.answers[family, problem]
             answer = codes.setdefault(attempt.canonical, len(codes))
-        graded = np.nan if attempt.correct is None else attempt.correct
-        ledger = attempt.ledger
+        graded = attempt.correct if usable or finish == "skipped" else 0
         row = (
-            problem,
+            known.setdefault(problem, len(known)),
             attempt.replicate,
             attempt.step,
             answer,
+<<<<<<< HEAD
             np.nan if left_out else graded if usable else 0,
             _finish_code(attempt.finish),
+=======
+            _NAN if graded is None else graded,
+            _finish_code(finish),
+>>>>>>> helper-b
             ledger.prompt,
-            np.nan if ledger.cached is None else ledger.cached,
+            _NAN if ledger.cached is None else ledger.cached,
             ledger.thinking,
             ledger.answer,
             self.read,
             *(_mark(getattr(attempt, name), usable, worst) for name, worst in _MARKS.items()),
         )
-        key = (attempt.family, attempt.system, attempt.arm)
-        self.rows.setdefault(key, array("d")).extend(row)
+        self.rows[family, attempt.system, attempt.arm].extend(row)
         self.configs.add(attempt.config)
         self.read += 1
 
@@ -132,12 +152,20 @@ def _mark(given: float | None, usable: bool, worst: float) -> float:
 
 
 def _finish_code(finish: str) -> int:
+<<<<<<< HEAD
     if finish not in _CODES:
+=======
+    if finish not in _FINISH_CODES:
+>>>>>>> helper-b
         raise UsageError(
             f"records: unknown finish {finish!r}; expected {', '.join(_CODES)}; "
             "sample again with this version"
         )
+<<<<<<< HEAD
     return _CODES[finish]
+=======
+    return _FINISH_CODES[finish]
+>>>>>>> helper-b
 
 
 def build_table(attempts: Iterable[Attempt], steps: int | None = None) -> Table:

@@ -1,7 +1,7 @@
 """Does the analysis keep its promises? Studies with planted causes, measured against the truth.
 
     python -m benchmarks.calibration [--studies 1000] [--sizes 30,200,1000] [--causes none,mixture]
-        [--made 40] [--jobs 1] [--resamples 1000] [--markdown docs/calibration-tables.md]
+        [--adapters none] [--made 40] [--jobs 1] [--resamples 1000] [--markdown FILE]
 
 Prints coverage of the 95 % intervals, error rates of the tests, and how often the planted causes
 are named, beside the same for unpaired binomial error bars. Most studies are drawn from the law of
@@ -154,6 +154,7 @@ SHARES = (
     "causes", "problems", "aggregator", "context", "exposure", "shares covered", "all named",
     "pooled", "one run", "wrong named", "pooled ", "one run ", "ruled out", "pooled  ", "one run  ",
 )  # fmt: skip
+NO_GAP = ("problems", "GAP")
 CLOSED = ("adapter", "problems", "gap left", "CLOSED", "pooled", "one run")
 
 
@@ -184,6 +185,10 @@ def tables(found: Outcomes, truth: dict[str, Outcome]) -> Iterator[tuple[str, tu
                 f"The {name}: coverage of 95 % intervals, then share found not to be 0; {number}"
             )
             yield title, INTERVALS, rows
+        without = [(cell, o) for cell, o in cells.items() if cell[1] == "none"]
+        if without:
+            rows = [[str(cell[2]), _percent(mean(o)["GAP"])] for cell, o in without]
+            yield f"Percent of studies without a gap that say GAP; {number}", NO_GAP, rows
         rows = [_shares_row(cell, o, truth[cell[1]]) for cell, o in cells.items()]
         yield (
             f"Causes: mean share (true) in points, then percent of studies; {number}",
@@ -223,6 +228,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--studies", type=int, default=1000, help="of each row")
     parser.add_argument("--sizes", default="30,200,1000", help="numbers of problems")
     parser.add_argument("--causes", default=",".join(CAUSES), help="some of the default")
+    parser.add_argument("--adapters", default="unchanged,at the margin,closed", help="or none")
     parser.add_argument("--made", type=int, default=40, help="studies that the engine makes")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--resamples", type=int, default=1000, help="sign flips and bootstraps")
@@ -230,8 +236,11 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     options.causes = options.causes.split(",")
     options.sizes = [int(size) for size in options.sizes.split(",")]
-    if unknown := set(options.causes) - set(CAUSES):
-        parser.error(f"--causes: expected some of {', '.join(CAUSES)} (given: {min(unknown)})")
+    options.adapters = [name for name in options.adapters.split(",") if name != "none"]
+    known = {"causes": CAUSES, "adapters": adapters(AnalysisConfig().margin)}
+    for name, legal in known.items():
+        if unknown := set(getattr(options, name)) - set(legal):
+            parser.error(f"--{name}: expected some of {', '.join(legal)} (given: {min(unknown)})")
     return options
 
 
@@ -241,7 +250,7 @@ def main() -> None:
     cells = [
         *(("drawn", name, size) for name in options.causes for size in options.sizes),
         *(("made", name, _MADE_SIZE) for name in options.causes if options.made),
-        *(("closed", name, n) for name in adapters(AnalysisConfig().margin) for n in options.sizes),
+        *(("closed", name, n) for name in options.adapters for n in options.sizes),
     ]
     jobs = [
         job

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 from scipy.special import expit, logit, roots_jacobi
 
 from analysis.config import Design, SystemInfo
@@ -95,8 +95,8 @@ def adapters(margin: float) -> dict[str, Planted]:
     def left(effect: float) -> float:
         return coverage_gap(replace(_ANCHORED, exposure_effect=effect))
 
-    at_margin = float(brentq(lambda effect: left(effect) - margin, -1.0, 0.0, xtol=1e-12))
-    kinds = {"unchanged": -1.0, "at the margin": at_margin, "closed": 0.0}
+    found = root_scalar(lambda effect: left(effect) - margin, bracket=(-1.0, 0.0), xtol=1e-12)
+    kinds = {"unchanged": -1.0, "at the margin": float(found.root), "closed": 0.0}
     return {
         name: Planted(_ANCHORED, replace(_ANCHORED, exposure_effect=e), "coverage", controls=False)
         for name, e in kinds.items()
@@ -159,9 +159,14 @@ def draw_rows(
 ) -> Floats:
     """[attempt, WIDTH] as ``analysis.table.arrange`` takes them; answer 0 is the right one."""
     codes = draw_answers(rng, model, ability, arm, replicates)
+<<<<<<< HEAD
     rows = np.full((*codes.shape, WIDTH), np.nan)  # marks have none
     rows[..., :11] = 0
     rows[..., 0], rows[..., 1], rows[..., 2] = np.indices(codes.shape, sparse=True)
+=======
+    rows = np.zeros((*codes.shape, WIDTH))
+    rows[..., :3] = np.moveaxis(np.indices(codes.shape), 0, -1)
+>>>>>>> helper-b
     rows[..., 2] += 1
     rows[..., 3], rows[..., 4] = codes, codes == 0
     rows[..., 6] = prompt_tokens()[arm]

@@ -9,13 +9,17 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sample.engines.base import Decoding
 from sample.errors import UsageError, need
 from sample.models import ModelConfig, TransformersModel, model_class
 from sample.problems import SPLITS
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 T = TypeVar("T")
 
@@ -170,15 +174,22 @@ def parse(cls: type[T], data: Any, where: str) -> T:
     Raises:
         UsageError: unknown key (with the nearest known one), missing key or wrong type.
     """
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     _refuse_unknown_keys(cls, data, where)
     try:
-        return TypeAdapter(cls).validate_python(data)
+        return _adapter(cls).validate_python(data)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join([where, *_keys(first["loc"], data)]).strip(".")
         raise UsageError(f"config: {place}: {first['msg']} (given: {first['input']!r})") from None
+
+
+@cache
+def _adapter(cls: type[T]) -> "TypeAdapter[T]":
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(cls)
 
 
 def _keys(location: Iterable[int | str], data: Any) -> Iterator[str]:

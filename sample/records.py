@@ -1,6 +1,8 @@
 """The record of one attempt: one line of ``attempts.jsonl``."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 SCHEMA_VERSION = 1
 
@@ -70,6 +72,13 @@ class Attempt:
     has the highest score; a vote counts weight times. No engine of ours sets them.
     engine: which made it, empty if not known; one run may use several for the same weights.
     """
+
+    # a line of a record file is read as it stands: no other keys, no conversions
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = {
+        "strict": True,
+        "extra": "forbid",
+        "allow_inf_nan": False,
+    }
 
     family: str
     problem: str

@@ -2,16 +2,22 @@
 
 A line holds the fields of ``sample.records.Attempt`` under their own names, in any order, with
 ``ledger`` (and ``failure``, if any) as objects with the fields of their dataclasses, ``rejected``
+<<<<<<< HEAD
 as a list of such objects. Every field is written; a line without ``rejected``, ``score`` or
 ``weight`` is read as one with none, a line without ``engine`` as one whose engine is not known.
 The file is append-only and has one writer; a line that a kill cut short is owed again. Only
+=======
+as a list of such objects. Every field is written; one that has a default may be missing. The file
+is append-only and has one writer; a line that a kill cut short is owed again. Only
+>>>>>>> helper-b
 ``sample.withdrawal`` takes lines out, before a run.
 """
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -74,21 +80,23 @@ def read_attempts(path: Path) -> list[Attempt]:
     Raises:
         UsageError: no such file, or a line that is no valid attempt or repeats another's key.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"cannot read {path}: {error.strerror}; make records with: forage sample CONFIG"
-        ) from None
-    attempts, lines = [], {}
-    for number, line in _complete_lines(data):
+    return list(iterate_attempts(path))
+
+
+def iterate_attempts(path: Path) -> Iterator[Attempt]:
+    """The same one by one, so that the texts of a large run need not be in memory at once.
+
+    Raises:
+        UsageError: as there, when it comes to the line.
+    """
+    lines: dict[tuple[str, str, str, int, int], int] = {}
+    for number, line in _complete_lines(path):
         attempt = _parse(line, path, number)
         first = lines.setdefault(attempt.key, number)
         if first != number:
             same = f"the same attempt as line {first} ({_show_key(attempt)})"
             _refuse(path, number, same, "delete one of the two lines")
-        attempts.append(attempt)
-    return attempts
+        yield attempt
 
 
 def to_line(attempt: Attempt) -> bytes:
@@ -156,12 +164,16 @@ class AttemptStore:
             ) from None
 
 
-def _complete_lines(data: bytes) -> Iterator[tuple[int, bytes]]:
-    lines = data.split(b"\n")
-    last = lines.pop()
-    yield from enumerate(lines, 1)
-    if last and _is_json(last):
-        yield len(lines) + 1, last
+def _complete_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if line.endswith(b"\n") or _is_json(line):
+                    yield number, line
+    except OSError as error:
+        raise UsageError(
+            f"cannot read {path}: {error.strerror}; make records with: forage sample CONFIG"
+        ) from None
 
 
 def _is_json(line: bytes) -> bool:
@@ -173,10 +185,32 @@ def _is_json(line: bytes) -> bool:
 
 
 def _parse(line: bytes, path: Path, number: int) -> Attempt:
+    """The attempt of a line: by pydantic, which is fast; what it refuses is looked at by hand.
+
+    By hand are found the words for what is wrong, and the odd line that is right all the same: half
+    a surrogate pair in a text, which a server may send.
+    """
     try:
-        return _attempt(_decode(line))
+        attempt = _validate()(line)
+        _check_ranges(attempt)
+        return attempt
     except _Malformed as error:
         _refuse(path, number, str(error))
+    except ValueError:
+        pass
+    try:
+        attempt = _attempt(_decode(line))
+        _check_ranges(attempt)
+        return attempt
+    except _Malformed as error:
+        _refuse(path, number, str(error))
+
+
+@cache
+def _validate() -> Callable[[bytes], Attempt]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Attempt).validator.validate_json
 
 
 def _decode(line: bytes) -> Any:
@@ -189,6 +223,7 @@ def _decode(line: bytes) -> Any:
 def _attempt(data: Any) -> Attempt:
     if type(data) is not dict:
         raise _Malformed("not a JSON object")
+<<<<<<< HEAD
     if data.get("schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
         version = data["schema_version"]
         raise _Malformed(f"schema_version {version!r}, expected {SCHEMA_VERSION}")
@@ -200,6 +235,12 @@ def _attempt(data: Any) -> Attempt:
         raise _Malformed("'replicate' counts from 0 and 'step' from 1")
     if (data["weight"] or 0) < 0:
         raise _Malformed("a 'weight' below 0")
+=======
+    data = {**_DEFAULTS, **data}
+    if data["schema_version"] != SCHEMA_VERSION:
+        raise _Malformed(_other_version(data["schema_version"]))
+    _check(data, _TYPES, "")
+>>>>>>> helper-b
     failure = data["failure"]
     if failure is not None:
         _check(failure, _FAILURE_TYPES, "failure.")
@@ -218,9 +259,30 @@ def _draw(data: Any) -> Draw:
 
 def _ledger(data: dict[str, Any]) -> Ledger:
     _check(data, _LEDGER_TYPES, "ledger.")
-    if min(value for value in data.values() if value is not None) < 0:
-        raise _Malformed("a number below 0 in 'ledger'")
     return Ledger(**data)
+
+
+def _check_ranges(attempt: Attempt) -> None:
+    if attempt.schema_version != SCHEMA_VERSION:
+        raise _Malformed(_other_version(attempt.schema_version))
+    if attempt.finish not in _FINISHES:
+        given = f"field 'finish' is {attempt.finish!r}"
+        raise _Malformed(f"{given}, expected {' or '.join(_FINISHES)}")
+    if attempt.replicate < 0 or attempt.step < 1:
+        raise _Malformed("'replicate' counts from 0 and 'step' from 1")
+    _check_ledger(attempt.ledger)
+    for draw in attempt.rejected:
+        _check_ledger(draw.ledger)
+
+
+def _check_ledger(found: Ledger) -> None:
+    least = min(found.prompt, found.cached or 0, found.thinking, found.answer, found.seconds)
+    if least < 0:
+        raise _Malformed("a number below 0 in 'ledger'")
+
+
+def _other_version(version: object) -> str:
+    return f"schema_version {version!r}, expected {SCHEMA_VERSION}"
 
 
 def _check(data: dict[str, Any], types: dict[str, frozenset[type]], prefix: str) -> None:
@@ -258,4 +320,5 @@ def _not_finite(text: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_not_finite)
+_DEFAULTS = {"failure": None, "config": "", "rejected": [], "schema_version": SCHEMA_VERSION}
 assert set(_TYPES) == {f.name for f in fields(Attempt)}

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -29,6 +30,8 @@ _KINDS = {
 }
 _LEDGER = {"prompt": "prompt_tokens", "cached": "cached_tokens", "thinking": "thinking_tokens"}
 _NESTED = ("ledger", "failure")
+_FILE_SUFFIX = re.compile(r"\.(?!parquet$)[A-Za-z]\w{0,7}")
+"""What no folder's name ends in by chance; ".5" of "run-0.5" is none."""
 _CARD = """---
 configs:
 - config_name: default
@@ -52,9 +55,11 @@ def export_run(folder: Path, target: Path) -> Path:
     ``datasets.load_dataset(folder)``.
 
     Raises:
-        UsageError: no records, pyarrow is not installed, or the target is a file that is there.
+        UsageError: no records, pyarrow is not installed, or the target is a file that is there or
+            named like one of another format.
         ForageError: it cannot be written.
     """
+    _refuse_other_formats(target)
     attempts = read_attempts(folder / "attempts.jsonl")
     if not attempts:
         raise UsageError(f"{folder} holds no attempts yet; first: forage sample {folder}")
@@ -66,6 +71,15 @@ def export_run(folder: Path, target: Path) -> Path:
     card = _CARD.format(name=folder.resolve().name, count=len(attempts))
     (target / "README.md").write_text(card, encoding="utf-8")
     return table
+
+
+def _refuse_other_formats(target: Path) -> None:
+    if _FILE_SUFFIX.fullmatch(target.suffix) and not target.is_dir():
+        table, folder = target.with_suffix(".parquet"), target.with_suffix("")
+        raise UsageError(
+            f"-o {target}: expected a file NAME.parquet or a folder (given: a name that ends in "
+            f"{target.suffix}); use -o {table} or -o {folder}"
+        )
 
 
 def write_parquet(attempts: Sequence[Attempt], path: Path) -> Path:

@@ -214,3 +214,12 @@ def test_the_summary_holds_the_comparison_and_null_where_an_arm_is_missing():
     assert [ratio["k"] for ratio in found["ratios"]] == [2, 4]
     assert len(found["curve"]["tokens"]) == len(found["curve"]["sequential"])
     json.dumps(found, allow_nan=False)
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.floats(0, 1)), min_size=2, max_size=8))
+def test_values_at_budgets_are_those_of_interpolation_point_by_point(steps):
+    cost, value = np.cumsum([c for c, _ in steps]).astype(float), np.array([v for _, v in steps])
+    budgets = np.linspace(0, cost[-1] + 1, 50)
+    expected = np.interp(budgets, cost, value, left=np.nan, right=np.nan)
+    found = at_budgets(value[None], cost[None], budgets)[0]
+    assert found == pytest.approx(expected, nan_ok=True)

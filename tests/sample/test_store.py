@@ -7,9 +7,10 @@ from doubles import attempt
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sample import store
 from sample.errors import ForageError, UsageError
 from sample.records import Draw, Failure, Ledger
-from sample.store import AttemptStore, read_attempts, to_line
+from sample.store import AttemptStore, iterate_attempts, read_attempts, to_line
 
 RECORDS = [attempt(step=step) for step in range(1, 4)]
 DRAW = Draw(8, "so", "5", "5", "stop", Ledger(3, None, 2, 1, 0.5))
@@ -52,9 +53,45 @@ def test_what_is_appended_is_read_again(tmp_path):
         assert store.attempts == records
 
 
+<<<<<<< HEAD
 def test_a_line_without_rejected_draws_or_score_is_read_as_one_with_none(path):
     change_line(path, 2, rejected="DROP", score="DROP", weight="DROP")
+=======
+def test_a_field_that_is_missing_has_its_default(path):
+    change_line(path, 1, rejected="DROP")
+    change_line(path, 2, schema_version="DROP")
+    change_line(path, 3, failure="DROP")
+>>>>>>> helper-b
     assert read_attempts(path) == RECORDS
+
+
+def test_the_fast_reading_of_a_line_takes_only_what_the_slow_one_takes():
+    line = json.loads(to_line(attempt(rejected=(DRAW,), failure=Failure("x", "y"))))
+    odd = (None, True, 1, 1.5, -1, "1", "", [], {}, [1], {"seed": 1}, float("nan"), 2**70, "DROP")
+    places = [(), *((name,) for name in ("ledger", "failure"))]
+    for place in places:
+        for name in [*(line[place[0]] if place else line), "unknown"]:
+            for value in odd:
+                changed = json.loads(json.dumps(line))
+                inner = changed[place[0]] if place else changed
+                inner[name] = value
+                if value == "DROP":
+                    del inner[name]
+                text = json.dumps(changed).encode()
+                try:
+                    fast = store._validate()(text)
+                    store._check_ranges(fast)
+                except (ValueError, store._Malformed):
+                    continue
+                assert store._attempt(store._decode(text)) == fast, (place, name, value)
+
+
+def test_attempts_come_one_by_one_and_a_damaged_line_stops_them(path):
+    change_line(path, 3, step=0)
+    found = iterate_attempts(path)
+    assert [next(found), next(found)] == RECORDS[:2]
+    with pytest.raises(UsageError, match="line 3"):
+        next(found)
 
 
 @given(text=st.text(st.characters()), thinking=st.text())

@@ -73,6 +73,18 @@ def test_targets_and_runs_that_cannot_be_meant(run, tmp_path):
         export_run(empty, tmp_path / "x.parquet")
 
 
+@pytest.mark.parametrize("name", ["x.txt", "x.csv", "x.jsonl", "x.Parquet", "x.parquet.gz"])
+def test_a_file_of_another_format_is_refused_and_not_made_a_folder(run, tmp_path, name):
+    with pytest.raises(UsageError, match=r"expected a file NAME\.parquet or a folder"):
+        export_run(run[0], tmp_path / name)
+    assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("name", ["set", "run-0.5", "v1.2"])
+def test_a_folder_may_have_a_number_after_a_dot(run, tmp_path, name):
+    assert export_run(run[0], tmp_path / name) == tmp_path / name / "data" / "attempts.parquet"
+
+
 def test_every_field_of_an_attempt_has_its_column():
     from dataclasses import fields
 
