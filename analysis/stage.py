@@ -38,6 +38,7 @@ def write_summary(
     Raises:
         UsageError: no records, or settings that do not fit them.
     """
+    attempts = list(attempts) if vectors else attempts
     summary = summarize(
         attempts,
         config,
@@ -48,15 +49,12 @@ def write_summary(
         budget=sample.budget if sample else None,
         registered=registered,
         embedded=_is_embedded(sample),
-<<<<<<< HEAD
-        warnings=[*_missing_attempts(asked, len(attempts), bool(watched)), *_simulated(sample)],
+        warnings=_simulated(sample),
         watched=watched,
         vectors=read_vectors(vectors, len(attempts)) if vectors else None,
-=======
-        warnings=_simulated(sample),
->>>>>>> helper-b
     )
-    summary["warnings"] += _missing_attempts(asked, summary["run"]["attempts"])
+    made = summary["run"]["attempts"]
+    summary["warnings"] += _missing_attempts(asked, made, bool(watched))
     write_json(folder.summary, summary)
     print_summary(summary)
 

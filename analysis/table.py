@@ -25,8 +25,8 @@ FINISHES = ("stop", "length", "error", "budget")
 SKIPPED, UNMADE = len(FINISHES), len(FINISHES) + 1
 _CODES = {name: code for code, name in enumerate((*FINISHES, "skipped", "unmade"))}
 _CUT = _CODES["budget"]
+_LEFT_OUT = ("skipped", "budget", "unmade")
 NO_ANSWER = -1
-_FINISH_CODES = {**{name: code for code, name in enumerate(FINISHES)}, "skipped": SKIPPED}
 _NAN = float("nan")
 TOKENS = ("prompt", "cached", "thinking", "answer")
 _MARKS = {"score": -np.inf, "weight": 0.0}
@@ -91,21 +91,8 @@ class _Reader:
     """One pass over the records into flat columns, strings replaced by codes."""
 
     def __init__(self) -> None:
-<<<<<<< HEAD
-        self.rows: dict[CellKey, array[float]] = {}
-        self.read = 0
-        self.problems: dict[str, dict[str, int]] = {}
-        self.answers: dict[tuple[str, str], dict[str, int]] = {}
-        self.configs: set[str] = set()
-
-    def add(self, attempt: Attempt) -> None:
-        known = self.problems.setdefault(attempt.family, {})
-        problem = known.setdefault(attempt.problem, len(known))
-        usable = attempt.finish == "stop"
-        left_out = attempt.finish in ("skipped", "budget", "unmade")
-        answer = NO_ANSWER
-=======
         self.rows: dict[CellKey, array[float]] = defaultdict(lambda: array("d"))
+        self.read = 0
         self.problems: dict[str, dict[str, int]] = defaultdict(dict)
         self.answers: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
         self.configs: set[str] = set()
@@ -116,56 +103,43 @@ class _Reader:
         )  # fmt: skip
         known, answer = self.problems[family], NO_ANSWER
         usable = finish == "stop"
->>>>>>> helper-b
         if usable and attempt.canonical is not None:
             codes = self.answers[family, problem]
             answer = codes.setdefault(attempt.canonical, len(codes))
-        graded = attempt.correct if usable or finish == "skipped" else 0
+        graded = attempt.correct if usable else None if finish in _LEFT_OUT else 0
         row = (
             known.setdefault(problem, len(known)),
             attempt.replicate,
             attempt.step,
             answer,
-<<<<<<< HEAD
-            np.nan if left_out else graded if usable else 0,
-            _finish_code(attempt.finish),
-=======
             _NAN if graded is None else graded,
             _finish_code(finish),
->>>>>>> helper-b
             ledger.prompt,
             _NAN if ledger.cached is None else ledger.cached,
             ledger.thinking,
             ledger.answer,
             self.read,
-            *(_mark(getattr(attempt, name), usable, worst) for name, worst in _MARKS.items()),
+            _mark(attempt.score, usable, "score"),
+            _mark(attempt.weight, usable, "weight"),
         )
         self.rows[family, attempt.system, attempt.arm].extend(row)
         self.configs.add(attempt.config)
         self.read += 1
 
 
-def _mark(given: float | None, usable: bool, worst: float) -> float:
+def _mark(given: float | None, usable: bool, name: str) -> float:
     if not usable:
-        return worst
-    return np.nan if given is None else given
+        return _MARKS[name]
+    return _NAN if given is None else given
 
 
 def _finish_code(finish: str) -> int:
-<<<<<<< HEAD
     if finish not in _CODES:
-=======
-    if finish not in _FINISH_CODES:
->>>>>>> helper-b
         raise UsageError(
             f"records: unknown finish {finish!r}; expected {', '.join(_CODES)}; "
             "sample again with this version"
         )
-<<<<<<< HEAD
     return _CODES[finish]
-=======
-    return _FINISH_CODES[finish]
->>>>>>> helper-b
 
 
 def build_table(attempts: Iterable[Attempt], steps: int | None = None) -> Table:

@@ -115,14 +115,9 @@ def closed(table: Table, planted: Planted, config: AnalysisConfig) -> Outcome:
     primary = planted.primary
     study = study_of(table, primary)
     names = ("gap_base", "gap_adapted", "parallel_change")
-<<<<<<< HEAD
-    contrasts = (study.contrasts[name, "adapted", primary] for name in names)
-    outcome: Outcome = {"CLOSED": judge(*contrasts, terms_of(config)).verdict == "CLOSED"}
-=======
     base, adapted, parallel = (study.contrasts[name, "adapted", primary] for name in names)
-    judged = judge(base, adapted, parallel, config)
+    judged = judge(base, adapted, parallel, terms_of(config))
     outcome: Outcome = {"CLOSED": judged.verdict == "CLOSED"}
->>>>>>> helper-b
     for name, runs in _runs(study, primary):
         gaps = [_difference(runs, system, primary) for system in SYSTEMS]
         outcome[f"CLOSED, {name}"] = _significant(*gaps[0]) and not _significant(*gaps[1])

@@ -159,14 +159,9 @@ def draw_rows(
 ) -> Floats:
     """[attempt, WIDTH] as ``analysis.table.arrange`` takes them; answer 0 is the right one."""
     codes = draw_answers(rng, model, ability, arm, replicates)
-<<<<<<< HEAD
     rows = np.full((*codes.shape, WIDTH), np.nan)  # marks have none
     rows[..., :11] = 0
-    rows[..., 0], rows[..., 1], rows[..., 2] = np.indices(codes.shape, sparse=True)
-=======
-    rows = np.zeros((*codes.shape, WIDTH))
     rows[..., :3] = np.moveaxis(np.indices(codes.shape), 0, -1)
->>>>>>> helper-b
     rows[..., 2] += 1
     rows[..., 3], rows[..., 4] = codes, codes == 0
     rows[..., 6] = prompt_tokens()[arm]

@@ -2,14 +2,8 @@
 
 A line holds the fields of ``sample.records.Attempt`` under their own names, in any order, with
 ``ledger`` (and ``failure``, if any) as objects with the fields of their dataclasses, ``rejected``
-<<<<<<< HEAD
-as a list of such objects. Every field is written; a line without ``rejected``, ``score`` or
-``weight`` is read as one with none, a line without ``engine`` as one whose engine is not known.
-The file is append-only and has one writer; a line that a kill cut short is owed again. Only
-=======
 as a list of such objects. Every field is written; one that has a default may be missing. The file
 is append-only and has one writer; a line that a kill cut short is owed again. Only
->>>>>>> helper-b
 ``sample.withdrawal`` takes lines out, before a run.
 """
 
@@ -223,24 +217,10 @@ def _decode(line: bytes) -> Any:
 def _attempt(data: Any) -> Attempt:
     if type(data) is not dict:
         raise _Malformed("not a JSON object")
-<<<<<<< HEAD
-    if data.get("schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
-        version = data["schema_version"]
-        raise _Malformed(f"schema_version {version!r}, expected {SCHEMA_VERSION}")
-    data = {"rejected": [], "score": None, "weight": None, "engine": "", **data}
-    _check(data, _TYPES, "")
-    if data["finish"] not in _FINISHES:
-        raise _Malformed(f"field 'finish' is {data['finish']!r}, expected {' or '.join(_FINISHES)}")
-    if data["replicate"] < 0 or data["step"] < 1:
-        raise _Malformed("'replicate' counts from 0 and 'step' from 1")
-    if (data["weight"] or 0) < 0:
-        raise _Malformed("a 'weight' below 0")
-=======
     data = {**_DEFAULTS, **data}
     if data["schema_version"] != SCHEMA_VERSION:
         raise _Malformed(_other_version(data["schema_version"]))
     _check(data, _TYPES, "")
->>>>>>> helper-b
     failure = data["failure"]
     if failure is not None:
         _check(failure, _FAILURE_TYPES, "failure.")
@@ -270,6 +250,8 @@ def _check_ranges(attempt: Attempt) -> None:
         raise _Malformed(f"{given}, expected {' or '.join(_FINISHES)}")
     if attempt.replicate < 0 or attempt.step < 1:
         raise _Malformed("'replicate' counts from 0 and 'step' from 1")
+    if (attempt.weight or 0) < 0:
+        raise _Malformed("a 'weight' below 0")
     _check_ledger(attempt.ledger)
     for draw in attempt.rejected:
         _check_ledger(draw.ledger)
@@ -320,5 +302,8 @@ def _not_finite(text: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_not_finite)
-_DEFAULTS = {"failure": None, "config": "", "rejected": [], "schema_version": SCHEMA_VERSION}
+_DEFAULTS = {
+    "failure": None, "config": "", "rejected": [], "score": None, "weight": None, "engine": "",
+    "schema_version": SCHEMA_VERSION,
+}  # fmt: skip
 assert set(_TYPES) == {f.name for f in fields(Attempt)}

@@ -53,15 +53,10 @@ def test_what_is_appended_is_read_again(tmp_path):
         assert store.attempts == records
 
 
-<<<<<<< HEAD
-def test_a_line_without_rejected_draws_or_score_is_read_as_one_with_none(path):
-    change_line(path, 2, rejected="DROP", score="DROP", weight="DROP")
-=======
 def test_a_field_that_is_missing_has_its_default(path):
-    change_line(path, 1, rejected="DROP")
+    change_line(path, 1, rejected="DROP", score="DROP", weight="DROP", engine="DROP")
     change_line(path, 2, schema_version="DROP")
     change_line(path, 3, failure="DROP")
->>>>>>> helper-b
     assert read_attempts(path) == RECORDS
 
 
