@@ -281,7 +281,7 @@ def costs(cell: Cell) -> Costs:
     finish = {name: float(counts[i] / max(attempts, 1)) for i, name in enumerate(FINISHES)}
     ungraded = int((np.isnan(cell.correct) & cell.present).sum())
     begun = cell.made.any(axis=2)
-    missing = int((cell.finish[begun.any(axis=1)] < 0).sum())
+    missing = int((cell.finish[cell.made.any(axis=(1, 2))] < 0).sum())
     skipped, unmade = (int((cell.finish == code).sum()) for code in (SKIPPED, UNMADE))
     chains, empty = int(begun.sum()), int((begun & ~cell.present.any(axis=2)).sum())
     return Costs(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sample.engines.base import Generation, Message, Request
 from sample.engines.endpoints import Endpoints
 from sample.engines.replies import Reply, Unanswered, read_reply
-from sample.engines.thinking import split_text
+from sample.engines.thinking import CLOSE, split_text
 from sample.errors import ForageError, UsageError
 from sample.models import TAKEN, OpenAIModel
 from sample.records import Failure, Ledger
@@ -87,7 +87,7 @@ class OpenAIEngine:
                 return self._failed(error.failure, begin)
         self._streak = 0
         made = self._generation(request, reply, begin)
-        self._check_thinking(made.ledger.thinking, request.decoding.thinking_budget)
+        self._check_thinking(made, request.decoding.thinking_budget)
         return made
 
     async def _ask(self, request: Request, body: dict[str, Any]) -> str:
@@ -151,12 +151,14 @@ class OpenAIEngine:
         ledger = Ledger(usage.prompt, usage.cached, count, usage.generated - count, seconds)
         return Generation(thinking, text, reply.finish, ledger)
 
-    def _check_thinking(self, tokens: int, budget: int | None) -> None:
-        """
+    def _check_thinking(self, made: Generation, budget: int | None) -> None:
+        """A model may think anew after an end that was forced; then a tag stands in its thinking.
+
         Raises:
             UsageError: the server took no notice of the budget.
         """
-        if budget is not None and tokens > budget + LONGEST_END:
+        tokens = made.ledger.thinking
+        if budget is not None and tokens > budget + LONGEST_END and CLOSE not in made.thinking:
             raise UsageError(
                 f"model {self._model.model!r}: {tokens} tokens of thinking in spite of "
                 f"thinking_budget {budget}; start vLLM (0.20 or newer) with --reasoning-parser"

@@ -26,7 +26,7 @@ class Options:
 async def aggregate(chain: Chain) -> None:
     """Attempt N sees the answers of attempts 1..N-1, made before, and writes the final one.
 
-    Of a token budget max_new_tokens are kept for the final one.
+    Of a token budget max_new_tokens are kept for the final one; what it does not need is left over.
     """
     question, (*steps, final) = chain.problem.question, chain.steps
     drafting = replace(

@@ -60,7 +60,7 @@ def test_skipped_attempts_are_left_out_and_counted_apart():
     assert np.isnan(cell.correct[1, 0, 0]) and not cell.present[1, 0, 0]
     cost = costs(cell)
     assert (cost.attempts, cost.missing, cost.skipped, cost.ungraded) == (1, 0, 1, 0)
-    assert cost.finish == {"stop": 1, "length": 0, "error": 0}
+    assert cost.finish == {"stop": 1, "length": 0, "error": 0, "budget": 0}
     table = build_table([attempt("b", **skipped)])
     assert costs(table.cells[KEY]).attempts == table.duplicates == 0
 

@@ -163,3 +163,26 @@ def test_a_server_equals_transformers_with_and_without_adapter(adapter, expected
     rewritten = load_engine(TransformersModel(MODEL), Path(changing))
     assert without_timing(after) == without_timing(asyncio.run(ask(rewritten, make_requests())))
     assert overflown.failure is not None and overflown.failure.type == "context_overflow"
+
+
+@pytest.mark.slow
+@needs_vllm
+def test_the_end_of_thinking_is_forced_where_its_budget_ends():
+    limits = (None, 20, 0)
+    asked = [make_requests(replace(GREEDY, thinking_budget=limit)) for limit in limits]
+    begun = replace(asked[1][1], prefill="1 + 2 + 3 = 6\n" * 4)
+
+    async def everything():
+        with VllmCore(SMALL, ends_thinking=True) as core:
+            engine = await core.engine()
+            made = [without_timing(await ask(engine, requests)) for requests in asked]
+            return *made, await engine.generate(begun)
+
+    unbound, bound, none, after = asyncio.run(everything())
+    # Both tags come to the budget; what was shorter is as it was.
+    assert max(made.ledger.thinking for made in unbound) > 22
+    for one, other in zip(unbound, bound, strict=True):
+        assert other == one if one.ledger.thinking <= 22 else other.ledger.thinking == 22
+    assert {made.ledger.thinking for made in none} == {2} and all(made.text for made in none)
+    # A begun trace counts in: here it has spent the budget.
+    assert after.ledger.thinking == 1
