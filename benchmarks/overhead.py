@@ -1,7 +1,9 @@
 """Whole sampling, from problems to graded records on disk, against each engine on its own.
 
 Both do the same requests: ours makes them, and the engine alone gets them again, rendered, chain by
-chain, each request of a sequential chain when the one before it is answered.
+chain, each request of a sequential chain when the one before it is answered. The one model is so
+small that a request costs milliseconds: ratios with a real model are nearer to 1. vLLM's processes
+wait busily, so its CPU seconds contain some of the time waited.
 """
 
 import asyncio
@@ -142,9 +144,9 @@ async def transformers(tokens: dict[int, list[int]]) -> AsyncIterator[Contest]:
         return TransformersEngine(model, tokenizer, slots)
 
     def sequence(request: Request) -> Sequence:
-        ids = tokens.setdefault(request.seed, [])
-        ids.extend(() if ids else chat.prompt(request.messages).ids)
-        return Sequence(ids, request.seed, request.decoding)
+        if request.seed not in tokens:
+            tokens[request.seed] = chat.prompt(request.messages).ids
+        return Sequence(tokens[request.seed], request.seed, request.decoding)
 
     async def alone(chains: list[list[Request]]) -> int:
         batch, waiting, after, made = Batch(model, slots, [stop]), deque(), {}, 0
@@ -202,18 +204,20 @@ async def openai(log: Path) -> AsyncIterator[Contest]:
     import aiohttp
 
     importlib.import_module("vllm")
+    from sample.engines import openai as ours
     from sample.engines.openai import OpenAIEngine
 
     with _server(log) as url:
         model = OpenAIModel("anchored", (url,), tokenizer=MODEL)
-        connector = aiohttp.TCPConnector(limit=model.concurrency)
+        connector = aiohttp.TCPConnector(limit=model.concurrency, keepalive_timeout=2)
         async with aiohttp.ClientSession(connector=connector) as session:
 
             async def ask(request: Request) -> int:
                 body = {
-                    "model": "anchored", "messages": request.messages, "seed": request.seed,
-                    "temperature": 1.0, "max_tokens": DECODING.max_new_tokens,
-                }  # fmt: skip
+                    "model": "anchored",
+                    "messages": request.messages,
+                    **ours._body(model, request),
+                }
                 async with session.post(f"{url}/chat/completions", json=body) as reply:
                     return (await reply.json())["usage"]["completion_tokens"]
 
