@@ -137,7 +137,7 @@ async def transformers(tokens: dict[int, list[int]]) -> AsyncIterator[Contest]:
 
     torch.set_num_threads(1)
     model, tokenizer = load_model(MODEL), load_tokenizer(MODEL)
-    chat, stop = Chat(tokenizer), tokenizer.eos_token_id
+    chat, stops = Chat(tokenizer), [int(tokenizer.eos_token_id)]  # type: ignore[arg-type]
     slots = TransformersModel(MODEL).batch
 
     async def fresh() -> Engine:
@@ -149,7 +149,7 @@ async def transformers(tokens: dict[int, list[int]]) -> AsyncIterator[Contest]:
         return Sequence(tokens[request.seed], request.seed, request.decoding)
 
     async def alone(chains: list[list[Request]]) -> int:
-        batch, waiting, after, made = Batch(model, slots, [stop]), deque(), {}, 0
+        batch, waiting, after, made = Batch(model, slots, stops), deque(), {}, 0
 
         def queue(chain: Iterator[Request]) -> None:
             if request := next(chain, None):
@@ -201,11 +201,10 @@ async def vllm(texts: dict[int, str]) -> AsyncIterator[Contest]:
 @asynccontextmanager
 async def openai(log: Path) -> AsyncIterator[Contest]:
     """log: where the vLLM server prints."""
-    import aiohttp
+    import aiohttp  # pyright: ignore[reportMissingImports]
 
     importlib.import_module("vllm")
-    from sample.engines import openai as ours
-    from sample.engines.openai import OpenAIEngine
+    from sample.engines.openai import OpenAIEngine, _body
 
     with _server(log) as url:
         model = OpenAIModel("anchored", (url,), tokenizer=MODEL)
@@ -216,7 +215,7 @@ async def openai(log: Path) -> AsyncIterator[Contest]:
                 body = {
                     "model": "anchored",
                     "messages": request.messages,
-                    **ours._body(model, request),
+                    **_body(model, request),
                 }
                 async with session.post(f"{url}/chat/completions", json=body) as reply:
                     return (await reply.json())["usage"]["completion_tokens"]

@@ -56,7 +56,7 @@ async def against_generate(count: int, repeats: int) -> list[Row]:
     """
     model, tokenizer, rng = make_model(), make_tokenizer(), np.random.default_rng(0)
     requests = [
-        make_request(words(rng, rng.integers(30, 151)), seed, int(rng.integers(1, 49)))
+        make_request(words(rng, int(rng.integers(30, 151))), seed, int(rng.integers(1, 49)))
         for seed in range(count)
     ]
     tokens = sum(request.decoding.max_new_tokens for request in requests)
