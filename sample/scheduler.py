@@ -152,6 +152,7 @@ class _Group:
     chains: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     allowances: dict[str, Allowance] = field(default_factory=dict)
     asked: dict[str, set[int]] = field(default_factory=dict)
+    grades: dict[str, Grade] = field(default_factory=dict)
     partner: "_Group | None" = None
 
     def start(self, finished: Iterable[Attempt]) -> None:
@@ -267,9 +268,17 @@ class _Group:
         return self._record(arm, step, seed, generation, result, failure)
 
     async def _grade(self, generation: Generation) -> tuple[Grade | None, Failure | None]:
+        """As ``_grade``, once for each text: chains repeat themselves, and graders are slow."""
+        known = self.grades.get(generation.text)
+        if known is not None and generation.finish != "error":
+            return known, generation.failure
         if waits(self.problem):
-            return await beside(_grade, self.problem, generation)
-        return _grade(self.problem, generation)
+            result, failure = await beside(_grade, self.problem, generation)
+        else:
+            result, failure = _grade(self.problem, generation)
+        if result is not None:
+            self.grades[generation.text] = result
+        return result, failure
 
     def _skip(self, arm: str, step: int, reason: str) -> Attempt:
         if (arm, step) not in self.attempts:

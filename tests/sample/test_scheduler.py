@@ -227,3 +227,21 @@ def test_what_the_user_can_mend_ends_the_run_and_an_ungraded_answer_does_not(mon
     refuse(UsageError("no bubblewrap"))
     with pytest.raises(UsageError, match="no bubblewrap"):
         sample(make_plan((PROGRAM,)))
+
+
+def test_a_text_is_graded_once_for_each_problem_and_replicate(monkeypatch):
+    graded = []
+
+    def judge(problem, text):
+        graded.append(text)
+        return Grade(text, text, len(graded) == 1)
+
+    monkeypatch.setattr("sample.scheduler.grade", judge)
+    (problem, *_) = PROBLEMS
+    arms = {"sequential": ArmConfig("sequential")}
+    made = sample(make_plan((problem,), arms=arms, attempts=40))
+    for replicate in range(2):
+        chain = [attempt for attempt in made if attempt.replicate == replicate]
+        by_text = {(attempt.text, attempt.correct) for attempt in chain}
+        assert len(by_text) == len({text for text, _ in by_text}) < len(chain) == 40
+    assert len(graded) == len({(attempt.replicate, attempt.text) for attempt in made})
