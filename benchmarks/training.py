@@ -1,6 +1,6 @@
 """Seconds of a step of this package's training against a step of plain ``GRPOTrainer``.
 
-    python -m benchmarks.training [--steps 6] [--groups 8] [--repeats 2]
+    python -m benchmarks.training [--steps 5] [--groups 32] [--repeats 2]
 
 Both train the same adapter on the embedded model, one thread, on the same bare questions, as many
 attempts a step, drawn from the same model: the plain trainer with its own ``generate``, ours with
@@ -129,7 +129,7 @@ def shares(config: TrainConfig) -> tuple[Taken, dict[str, float]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--steps", type=int, default=5)
-    parser.add_argument("--groups", type=int, default=8)
+    parser.add_argument("--groups", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(1)

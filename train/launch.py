@@ -87,7 +87,6 @@ def _require_success(folder: Path, code: int) -> None:
 
 def _work(folder: Path) -> None:
     """One of the processes."""
-    _die_with_parent()
     from train.grpo import train_adapter
 
     first = os.environ.get("RANK", "0") == "0"
@@ -121,4 +120,5 @@ def _die_with_parent() -> None:
 
 
 if __name__ == "__main__":
+    _die_with_parent()
     _work(Path(sys.argv[1]))

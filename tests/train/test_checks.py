@@ -1,4 +1,6 @@
+import importlib.util
 import warnings
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -10,12 +12,14 @@ from sample.problems import Problem
 from train.checks import (
     PATIENCE,
     Watch,
+    check_hardware,
     check_problems,
     check_settings,
     check_template,
     likely_cause,
 )
 from train.config import MethodConfig, TrainConfig
+from train.hardware import HardwareConfig, VllmSampling
 
 CONFIG = TrainConfig(methods={"history": MethodConfig()})
 MODEL = TransformersModel("tiny")
@@ -109,3 +113,68 @@ def test_equal_rewards_are_said_once_and_only_after_a_while(tmp_path):
 )
 def test_the_likely_cause_of_equal_rewards(accuracy, valid, named):
     assert named in likely_cause([{"accuracy": accuracy, "valid": valid}])
+
+
+def vllm(**settings):
+    return replace(CONFIG, vllm=VllmSampling(**settings))
+
+
+@pytest.mark.parametrize(
+    ("config", "decoding", "says"),
+    [
+        (replace(CONFIG, quantize="4bit"), Decoding(), "train.quantize: expected none without"),
+        (replace(CONFIG, trackers=("wandb",)), Decoding(), r"pip install '.*\[wandb\]'"),
+        (vllm(), Decoding(), r"needs the package vllm: pip install '.*\[vllm\]'"),
+        (vllm(mode="server", urls=("http://a/v1",)), Decoding(top_p=0.9), "decoding.top_p"),
+        (vllm(mode="server", urls=("http://a/v1",)), Decoding(top_k=20), "decoding.top_k"),
+        (
+            replace(CONFIG, hardware=HardwareConfig(8, "configs/accelerate/fsdp.yaml")),
+            Decoding(), "train.hardware.launch: expected GPUs",
+        ),
+    ],
+)  # fmt: skip
+def test_what_this_machine_cannot_do_is_refused_before_sampling(
+    config, decoding, says, monkeypatch
+):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda n: None if n in ("vllm", "wandb") else found(n)
+    )
+    with pytest.raises(UsageError, match=says) as error:
+        check_hardware(config, MODEL, decoding)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        (replace(CONFIG, hardware=HardwareConfig(4)), "at most the 2 GPUs"),
+        (
+            replace(CONFIG, hardware=HardwareConfig(2, "configs/accelerate/fsdp.yaml")),
+            "beside a launch that shards the weights",
+        ),
+    ],
+)
+def test_what_two_gpus_cannot_do_is_refused(config, says, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    check_hardware(replace(CONFIG, hardware=HardwareConfig(2)), MODEL, Decoding())
+    with pytest.raises(UsageError, match=says):
+        check_hardware(config, MODEL, Decoding())
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("distributed_type: DEEPSPEED", "rounds LoRA weights"),
+        ("distributed_type: FSDP\nfsdp_config: {fsdp_version: 1}", "fsdp_version: 2"),
+        ("distributed_type: MEGATRON_LM", "MULTI_GPU or FSDP"),
+    ],
+)
+def test_launches_that_would_round_the_adapter_are_refused(text, says, tmp_path):
+    (tmp_path / "launch.yaml").write_text(text)
+    with pytest.raises(UsageError, match=says):
+        _ = HardwareConfig(2, str(tmp_path / "launch.yaml")).shards
+    assert HardwareConfig(2, "configs/accelerate/fsdp.yaml").shards
+    assert not HardwareConfig(2).shards

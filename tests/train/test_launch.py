@@ -1,4 +1,5 @@
 import json
+import pickle
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,14 @@ from sample.errors import ForageError, UsageError
 from train.config import MethodConfig, RewardConfig, TrainConfig
 from train.grpo import train_adapter
 from train.hardware import HardwareConfig
-from train.launch import _command, train_in_processes
+from train.launch import (
+    ARGUMENTS,
+    _command,
+    _lines,
+    _require_success,
+    _work,
+    train_in_processes,
+)
 
 CONFIG = TrainConfig(
     methods={"diverse": MethodConfig(rewards={"sum": RewardConfig("distinct", 1.0)})},
@@ -59,15 +67,28 @@ def test_two_processes_learn_what_one_does_from_the_same_attempts(arguments, tmp
     assert moved > 0.1
 
 
-def test_what_stops_a_process_is_told_in_its_own_words(arguments):
+def test_what_stops_a_process_is_told_in_its_own_words(arguments, tmp_path):
     gone = arguments | {"model": replace(arguments["model"], path="no/such/model")}
+    (tmp_path / ARGUMENTS).write_bytes(pickle.dumps(gone))
+    with pytest.raises(SystemExit):
+        _work(tmp_path)
     with pytest.raises(UsageError, match="no/such/model"):
-        train_in_processes(TWO, gone, gpu=False, send=lambda _: None)
+        _require_success(tmp_path, 1)
 
 
-def test_a_process_that_dies_is_told(arguments, tmp_path):
-    with pytest.raises(ForageError, match=r"killed or crashed \(exit code"):
-        train_in_processes(TWO, arguments | {"folder": None}, gpu=False, send=lambda _: None)
+def test_a_process_that_dies_is_told(tmp_path):
+    _require_success(tmp_path, 0)
+    with pytest.raises(ForageError, match=r"killed or crashed \(exit code -9"):
+        _require_success(tmp_path, -9)
+
+
+def test_lines_are_told_once_and_whole(tmp_path):
+    lines = _lines(tmp_path / "said")
+    assert next(lines) is None
+    (tmp_path / "said").write_text('"one"\n"tw')
+    assert [next(lines), next(lines)] == ['"one"', None]
+    (tmp_path / "said").write_text('"one"\n"two"\n')
+    assert [next(lines), next(lines)] == ['"two"', None]
 
 
 def test_gpus_are_launched_by_accelerate_with_the_file_of_the_config(tmp_path):

@@ -1,4 +1,4 @@
-"""Training whose attempts vLLM draws, and the adapter that comes of it on a fresh model."""
+"""Training whose attempts vLLM draws, and trained adapters on a fresh model."""
 
 import asyncio
 import json
@@ -82,13 +82,13 @@ def test_vllm_samples_beside_the_trainer_and_on_a_server(tmp_path, monkeypatch):
     # The same seeds on the same weights: the same attempts.
     assert one == other and [line["step"] for line in one] == [1, 2, 3]
     assert not list((tmp_path / "colocate" / "live").iterdir())
-    assert_equal_everywhere(tmp_path / "colocate")
 
 
-def learn(folder: Path, vllm: VllmSampling) -> None:
+def learn(folder: Path, vllm: VllmSampling | None, rate: float = 5e-3) -> None:
+    """One step at this rate changes log-probabilities of whole answers by up to 1."""
     config = TrainConfig(
         {"history": MethodConfig()}, steps=3, groups=2, group_size=4, refresh=2, lora_rank=8,
-        learning_rate=5e-3, problem_count=8, vllm=vllm, trackers=(),
+        learning_rate=rate, problem_count=8, vllm=vllm, trackers=(),
     )  # fmt: skip
     train_adapter(
         TransformersModel(MODEL, batch=32), PROBLEMS, Decoding(max_new_tokens=48), 3, config,
@@ -102,35 +102,53 @@ def numbers(folder: Path) -> list[dict[str, float]]:
     return [{key: line[key] for key in kept} for line in lines]
 
 
-def assert_equal_everywhere(adapter: Path) -> None:
-    """Greedy tokens in the transformers engine, in vLLM, and by plain PEFT."""
-    from sample.engines.vllm import VllmCore
+@pytest.fixture(scope="module")
+def adapter(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    learn(folder, None, 5e-2)
+    return folder
 
+
+def requests() -> list[Request]:
     problems = load_problems("c", ProblemConfig("countdown", count=12, options=OPTIONS))
-    requests = [
+    return [
         Request(conversation(p.question, ["1 + 2 + 3"] * (i % 3)), i, GREEDY)
         for i, p in enumerate(problems)
     ]
 
-    async def ask(engine):
-        made = await asyncio.gather(*(engine.generate(request) for request in requests))
-        return [(one.thinking, one.text, one.finish) for one in made]
+
+async def ask(engine) -> list[tuple[str, str, str]]:
+    made = await asyncio.gather(*(engine.generate(request) for request in requests()))
+    return [(one.thinking, one.text, one.finish) for one in made]
+
+
+def in_transformers(adapter: Path | None) -> list[tuple[str, str, str]]:
+    return asyncio.run(ask(load_engine(TransformersModel(MODEL), adapter)))
+
+
+def test_a_trained_adapter_on_a_fresh_model_says_the_same_in_plain_peft(adapter):
+    here = in_transformers(adapter)
+    assert here != in_transformers(None)
+    tokenizer = load_tokenizer(MODEL)
+    plain = PeftModel.from_pretrained(load_model(MODEL), str(adapter))
+    for request, (thinking, text, _) in zip(requests(), here, strict=True):
+        ids = tokenizer.apply_chat_template(
+            request.messages, add_generation_prompt=True, return_tensors="pt", return_dict=True
+        )["input_ids"]
+        with torch.no_grad():
+            made = plain.generate(input_ids=ids, do_sample=False, max_new_tokens=48)
+        whole = tokenizer.decode(made[0, ids.shape[1] :], skip_special_tokens=True)
+        assert thinking in whole and whole.endswith(text)
+
+
+@pytest.mark.slow
+@needs_vllm
+def test_a_trained_adapter_on_a_fresh_model_says_the_same_in_vllm(adapter):
+    from sample.engines.vllm import VllmCore
 
     async def in_vllm():
         settings = {"gpu_memory_utilization": 0.05, **ARGUMENTS}
         with VllmCore(VllmModel(MODEL, batch=32, arguments=settings), [str(adapter)]) as core:
             return await ask(await core.engine(str(adapter)))
 
-    here = asyncio.run(ask(load_engine(TransformersModel(MODEL), adapter)))
-    bare = asyncio.run(ask(load_engine(TransformersModel(MODEL))))
-    assert here != bare
-    assert asyncio.run(in_vllm()) == here
-    tokenizer = load_tokenizer(MODEL)
-    plain = PeftModel.from_pretrained(load_model(MODEL), str(adapter))
-    for request, (_, text, _) in zip(requests, here, strict=True):
-        ids = tokenizer.apply_chat_template(
-            request.messages, add_generation_prompt=True, return_tensors="pt", return_dict=True
-        )["input_ids"]
-        with torch.no_grad():
-            made = plain.generate(input_ids=ids, do_sample=False, max_new_tokens=48)
-        assert tokenizer.decode(made[0, ids.shape[1] :], skip_special_tokens=True).endswith(text)
+    assert asyncio.run(in_vllm()) == in_transformers(adapter)
