@@ -87,7 +87,7 @@ def mean_over_budgets(value: Floats, cost: Floats, low: Floats, high: Floats) ->
     ends = np.log2(np.column_stack([low, high]))
     share = np.linspace(0, 1, _GRID)
     grid = ends[:, :1] + share * (ends[:, 1:] - ends[:, :1])
-    return np.trapezoid(at_budgets(value, cost, 2.0**grid), share, axis=1)
+    return np.asarray(np.trapezoid(at_budgets(value, cost, 2.0**grid), share, axis=1))
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,10 @@ def write_summary(
     Raises:
         UsageError: no records, or settings that do not fit them.
     """
-    attempts = list(attempts) if vectors else attempts
+    found = None
+    if vectors is not None:
+        attempts = list(attempts)
+        found = read_vectors(vectors, len(attempts))
     summary = summarize(
         attempts,
         config,
@@ -51,7 +54,7 @@ def write_summary(
         embedded=_is_embedded(sample),
         warnings=_simulated(sample),
         watched=watched,
-        vectors=read_vectors(vectors, len(attempts)) if vectors else None,
+        vectors=found,
     )
     made = summary["run"]["attempts"]
     summary["warnings"] += _missing_attempts(asked, made, bool(watched))
