@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from analysis.stopping import StoppingRule
+from analysis.stopping_rule import StoppingRule
 from sample.errors import UsageError, need
 
 AGGREGATORS = ("coverage", "majority", "accuracy", "last")
@@ -33,7 +33,7 @@ class Design:
 
 @dataclass(frozen=True)
 class Stopping:
-    """When ``--until-decided`` may stop: the fields of ``analysis.stopping.StoppingRule``."""
+    """When ``--until-decided`` may stop: the fields of ``StoppingRule``."""
 
     method: str = "obrien-fleming"
     looks: int = 10

@@ -15,7 +15,8 @@ from analysis.config import AnalysisConfig
 from analysis.intervals import Interval
 from analysis.numbers import Json
 from analysis.statistic import Statistic, without_noise
-from analysis.stopping import Decision, StoppingRule, decide, repeated_interval
+from analysis.stopping import Decision, decide, repeated_interval
+from analysis.stopping_rule import StoppingRule
 from analysis.study import PARALLEL, SEQUENTIAL, parallel_level
 from analysis.table import Cell, build_table
 from sample.records import Attempt

@@ -2,13 +2,8 @@ import numpy as np
 import pytest
 
 from analysis.statistic import Statistic
-from analysis.stopping import (
-    METHODS,
-    StoppingRule,
-    decide,
-    monitoring_order,
-    repeated_interval,
-)
+from analysis.stopping import decide, monitoring_order, repeated_interval
+from analysis.stopping_rule import METHODS, StoppingRule
 from sample.errors import UsageError
 
 RULE = StoppingRule(600)

@@ -6,7 +6,8 @@ import pytest
 from simulated import simulate
 
 from analysis.config import AnalysisConfig, Stopping, SystemInfo
-from analysis.stopping import StoppingRule, monitoring_order
+from analysis.stopping import monitoring_order
+from analysis.stopping_rule import StoppingRule
 from analysis.summary import summarize
 from analysis.terminal import print_summary
 from analysis.until_decided import sample_until_decided, watch, watch_all

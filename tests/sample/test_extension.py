@@ -7,7 +7,7 @@ from sample.config import config_systems
 from sample.errors import UsageError
 from sample.run import at_work
 from sample.runfolder import RunFolder
-from sample.stage import make_attempts
+from sample.stage import make_attempts, problems_of
 from sample.store import read_attempts
 
 PARALLEL = {"parallel": {"strategy": "parallel"}}
@@ -27,7 +27,8 @@ def make(folder, count=4, replicates=1, arms=PARALLEL, model=None, **more):
     experiment = experiment_from({"name": "x", "sample": sample})
     assert experiment.sample is not None
     with at_work(folder, resolved(experiment)) as run:
-        make_attempts(run, experiment.sample, config_systems(experiment.sample))
+        problems = problems_of(folder, experiment.sample)
+        make_attempts(run, experiment.sample, config_systems(experiment.sample), problems)
     return {attempt.key: attempt for attempt in read_attempts(folder.attempts)}
 
 

@@ -117,7 +117,7 @@ def test_its_content_is_hashed_and_a_changed_file_is_read_anew(file):
     assert find_strategy(f"{file}:lazy").rule == "Too many."
 
 
-async def load_echo(systems, problems):
+async def load_echo(systems, problems, decoding):
     for _ in systems:
         yield EchoEngine()
 
