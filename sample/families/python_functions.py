@@ -81,14 +81,13 @@ def _problem(
     space: Mapping[tuple[int, ...], list[tuple[Step, ...]]],
     rng: Random,
 ) -> Problem:
-    shown = rng.sample(_SHOWN_INPUTS, options.examples)
-    examples = "\n".join(f"f({x}) = {outputs[x]}" for x in shown)
+    shown = sorted(rng.sample(_SHOWN_INPUTS, options.examples))
     return Problem(
         family=family,
-        question=f"Write a one-line Python function f of a whole number 0 to 20, with\n{examples}",
+        question=_question(shown, outputs),
         answer=program(space[outputs][0]),
         grader="code",
-        key=f"python_functions {sorted((x, outputs[x]) for x in shown)}",
+        key=f"python_functions {[(x, outputs[x]) for x in shown]}",
         metadata={
             "task": TASK,
             "entry": "f",
@@ -98,6 +97,12 @@ def _problem(
             "space": [options.steps, options.constants],
         },
     )
+
+
+def _question(shown: list[int], outputs: tuple[int, ...]) -> str:
+    inputs, values = (" ".join(map(str, row)) for row in (shown, [outputs[x] for x in shown]))
+    asked = "Write a one-line Python function f of a whole number 0 to 20, with"
+    return f"{asked}\nx: {inputs}\nf(x): {values}"
 
 
 @lru_cache(maxsize=4)

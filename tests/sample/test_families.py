@@ -82,8 +82,10 @@ def test_functions_are_reproducible_distinct_and_solved_by_their_own_answer():
     for problem in first:
         function = eval(program_body(problem.answer))
         assert all(function(x) == y for (x,), y in problem.metadata["hidden"]["calls"])
-        for (x,), y in problem.metadata["public"]["calls"]:
-            assert f"f({x}) = {y}" in problem.question and function(x) == y
+        calls = problem.metadata["public"]["calls"]
+        assert all(function(x) == y for (x,), y in calls)
+        inputs, values = (" ".join(map(str, row)) for row in zip(*[(x, y) for (x,), y in calls]))
+        assert problem.question.endswith(f"\nx: {inputs}\nf(x): {values}")
 
 
 def program_body(answer):
