@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from arch.bootstrap import IIDBootstrap
 from scipy import stats
 
 from analysis.config import AnalysisConfig
@@ -103,6 +104,15 @@ def test_bootstrap_of_one_replicate_is_the_percentile_bootstrap():
     oracle = stats.bootstrap((d,), np.mean, n_resamples=20_000, method="percentile", rng=1)
     expected = (oracle.confidence_interval.low, oracle.confidence_interval.high)
     assert (low[0], high[0]) == pytest.approx(expected, abs=0.01)
+
+
+def test_bootstrap_of_several_contrasts_agrees_with_arch():
+    rng = np.random.default_rng(10)
+    d = np.column_stack([rng.exponential(0.3, 60), rng.normal(0, 1, 60).round()])
+    bounds = two_level_bootstrap(d, np.zeros((60, 2)), 20_000, 0, 0.05)
+    peer = IIDBootstrap(d, seed=1)
+    expected = peer.conf_int(lambda x: x.mean(axis=0), reps=20_000, method="percentile")
+    assert np.array(bounds) == pytest.approx(expected, abs=0.01)
 
 
 def test_contrasts_over_different_problems_are_inferred_apart():
