@@ -15,17 +15,19 @@ FLAGS = ["--dtype", "float32", "--gpu-memory-utilization", "0.05", "--enforce-ea
          "--max-num-seqs", "32",
          "--no-enable-chunked-prefill", "--max-num-batched-tokens", "8192",
          "--enable-lora", "--max-lora-rank", "8", "--enable-prompt-tokens-details"]  # fmt: skip
+ENDS_THINKING = ("--reasoning-parser", "qwen3")
+"""What a server needs to force the end of thinking."""
 
 
 @contextmanager
-def api_server(model: str, log: Path) -> Iterator[str]:
+def api_server(model: str, log: Path, *flags: str) -> Iterator[str]:
     """Its address; the model's name there is "anchored"."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", model,
                "--served-model-name", "anchored", "--host", "127.0.0.1", "--port", str(port),
-               *FLAGS]  # fmt: skip
+               *FLAGS, *flags]  # fmt: skip
     environment = {**os.environ, "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True",
                    "VLLM_NO_USAGE_STATS": "1"}  # fmt: skip
     with log.open("w") as out:

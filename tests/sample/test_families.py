@@ -84,7 +84,8 @@ def test_functions_are_reproducible_distinct_and_solved_by_their_own_answer():
         assert all(function(x) == y for (x,), y in problem.metadata["hidden"]["calls"])
         calls = problem.metadata["public"]["calls"]
         assert all(function(x) == y for (x,), y in calls)
-        inputs, values = (" ".join(map(str, row)) for row in zip(*[(x, y) for (x,), y in calls]))
+        inputs = " ".join(str(x) for (x,), _ in calls)
+        values = " ".join(str(y) for _, y in calls)
         assert problem.question.endswith(f"\nx: {inputs}\nf(x): {values}")
 
 

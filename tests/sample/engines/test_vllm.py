@@ -1,6 +1,8 @@
 """vLLM, in process and as a server, against the transformers engine on the embedded model."""
 
 import asyncio
+import json
+import subprocess
 import sys
 from dataclasses import replace
 from importlib.util import find_spec
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
-from vllm_server import api_server
+from vllm_server import ENDS_THINKING, api_server
 
 from sample.config import ProblemConfig
 from sample.engines.base import Decoding, Request
@@ -21,7 +23,8 @@ from sample.families import load_problems
 from sample.models import OpenAIModel, TransformersModel, VllmModel
 from sample.prompts import conversation
 
-MODEL = str(Path(__file__).parents[3] / "models" / "anchored")
+ROOT = Path(__file__).parents[3]
+MODEL = str(ROOT / "models" / "anchored")
 OPTIONS = {"min_numbers": 3, "max_numbers": 3, "min_value": 1, "max_value": 20,
            "min_target": 10, "max_target": 99}  # fmt: skip
 GREEDY = Decoding(temperature=0, max_new_tokens=48)
@@ -179,10 +182,72 @@ def test_the_end_of_thinking_is_forced_where_its_budget_ends():
             return *made, await engine.generate(begun)
 
     unbound, bound, none, after = asyncio.run(everything())
-    # Both tags come to the budget; what was shorter is as it was.
+    check_ends(unbound, bound, none)
+    # A begun trace counts in: here it has spent the budget.
+    assert after.ledger.thinking == 1
+
+
+def check_ends(unbound, bound, none):
+    """Both tags come to the budget of 20; what was shorter is as it was."""
     assert max(made.ledger.thinking for made in unbound) > 22
     for one, other in zip(unbound, bound, strict=True):
         assert other == one if one.ledger.thinking <= 22 else other.ledger.thinking == 22
     assert {made.ledger.thinking for made in none} == {2} and all(made.text for made in none)
-    # A begun trace counts in: here it has spent the budget.
-    assert after.ledger.thinking == 1
+
+
+@pytest.mark.slow
+@needs_vllm
+def test_a_server_goes_on_from_begun_thinking_and_forces_its_end(tmp_path):
+    limits = (None, 20, 0)
+    asked = [make_requests(replace(GREEDY, thinking_budget=limit)) for limit in limits]
+    begun = [replace(request, prefill="1 + 2 = 3\n") for request in asked[0]]
+
+    async def everything(url):
+        async with OpenAIEngine(OpenAIModel("anchored", (url,), tokenizer=MODEL)) as engine:
+            return [without_timing(await ask(engine, requests)) for requests in (*asked, begun)]
+
+    with api_server(MODEL, tmp_path / "server.log", *ENDS_THINKING) as url:
+        *made, after = asyncio.run(everything(url))
+    check_ends(*made)
+    local = load_engine(TransformersModel(MODEL), None)
+    assert made[0] == without_timing(asyncio.run(ask(local, asked[0])))
+    assert after == without_timing(asyncio.run(ask(local, begun)))
+    assert all(one.thinking.startswith("1 + 2 = 3") for one in after)
+
+
+@pytest.mark.slow
+@needs_vllm
+def test_a_run_goes_on_under_vllm_and_keeps_what_transformers_made(tmp_path):
+    run = tmp_path / "run"
+    sizes = ("sample.problems.countdown.count=6", "sample.replicates=1")
+    lines = sampled(run, *sizes)
+    (run / "attempts.jsonl").write_text("".join(lines[:100]) + lines[100][:60])
+    vllm = f"{{path: {MODEL}, engine: vllm, batch: 32, arguments: {ARGUMENTS}}}"
+    after = sampled(run, *sizes, f"sample.models.base={vllm}")
+    assert after[:100] == lines[:100]
+    assert sorted(map(place, after)) == sorted(map(place, lines))
+    assert [json.loads(line)["engine"] for line in after[99:101]] == ["transformers", "vllm"]
+    assert not [line for line in after if json.loads(line)["finish"] == "error"]
+
+
+def place(line):
+    record = json.loads(line)
+    return record["arm"], record["problem"], record["step"]
+
+
+def sampled(run, *settings):
+    """The record lines of the demo's base after ``forage sample`` in a process of its own."""
+    words = [word for setting in (*settings, "train=null") for word in ("--set", setting)]
+    command = [
+        sys.executable,
+        "-m",
+        "forage",
+        "sample",
+        "configs/demo.yaml",
+        "-o",
+        str(run),
+        *words,
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return (run / "attempts.jsonl").read_text().splitlines(keepends=True)
