@@ -175,8 +175,9 @@ def _check_train(train: TrainConfig, sample: SampleConfig) -> None:
         deep = f"at most sample.attempts ({most}) weights"
         need(len(depths) <= most, f"train.methods.{name}.histories.depths", deep, depths)
         for family in method.rewards:
-            known = f"families of sample.problems: {', '.join(sample.problems)}"
-            need(family in sample.problems, f"train.methods.{name}.rewards", known, family)
+            families = method.families or list(sample.problems)
+            known = f"families it is trained on: {', '.join(families)}"
+            need(family in families, f"train.methods.{name}.rewards", known, family)
 
 
 def _check_systems(sample: SampleConfig, train: TrainConfig | None) -> None:

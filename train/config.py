@@ -115,12 +115,14 @@ class MethodConfig:
     algorithm: "grpo", or "sft": rejection sampling, fine-tuning on the untouched model's own
         correct attempts (arXiv 2308.01825), as many attempts and steps as GRPO has.
     set: keys of ``train`` that this method has for itself, e.g. kl: 0.1.
+    families: the problem sets it is trained on, to see what the others gain; default: all.
     """
 
     histories: bool | HistoryConfig = True
     rewards: Mapping[str, RewardConfig] = field(default_factory=dict)
     algorithm: str = "grpo"
     set: Mapping[str, Any] = field(default_factory=dict)
+    families: tuple[str, ...] | None = None
 
     def reward(self, family: str) -> RewardConfig:
         return self.rewards.get(family, RewardConfig())
@@ -139,6 +141,8 @@ class MethodConfig:
         Raises:
             UsageError: an unknown value, or an option that would have no effect.
         """
+        some = "one problem set or more; leave the key out for all"
+        need(self.families != (), f"{where}.families", some, "none")
         known = f"one of {', '.join(ALGORITHMS)}"
         need(self.algorithm in ALGORITHMS, f"{where}.algorithm", known, self.algorithm)
         if self.history is not None:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from sample.config import SampleConfig
 from sample.dry_run import Lengths, count_tokens, representative, text_of
-from sample.families import is_held_out
 from sample.models import TransformersModel, trainable
 from sample.prompts import conversation
 from train.architectures import Architecture, architecture
 from train.config import HistoryConfig, TrainConfig, rows_per_pass
+from train.families import trainable_families
 from train.memory import Memory, activation_bytes, cache_bytes, logit_bytes, weight_bytes
 
 
@@ -55,8 +55,9 @@ def training_cost(config: TrainConfig, sample: SampleConfig, lengths: Lengths) -
         UsageError: the sizes of the model are not known, or a family is of unknown length.
     """
     model = trainable(sample.models[config.model], "train.model")
-    sizes, prompts = architecture(model.path), prompt_tokens(sample, lengths)
-    longest = min(prompts[-1] + lengths.most, sizes.context)
+    sizes = architecture(model.path)
+    prompts = {name: prompt_tokens(sample, config, name, lengths) for name in config.methods}
+    longest = min(max(tokens[-1] for tokens in prompts.values()) + lengths.most, sizes.context)
     # Alone on a CPU activations are kept; it is GPUs that memory is counted for.
     checkpointing = config.hardware.checkpointing is not False
     return TrainingCost(
@@ -68,22 +69,23 @@ def training_cost(config: TrainConfig, sample: SampleConfig, lengths: Lengths) -
         checkpointing,
         _memory(config, sizes, model, longest, lengths.most, checkpointing),
         [
-            _method_cost(name, config.of(name), prompts, lengths.generated)
+            _method_cost(name, config.of(name), prompts[name], lengths.generated)
             for name in config.methods
         ],
     )
 
 
-def prompt_tokens(sample: SampleConfig, lengths: Lengths) -> list[int]:
+def prompt_tokens(
+    sample: SampleConfig, config: TrainConfig, method: str, lengths: Lengths
+) -> list[int]:
     """Tokens of a prompt after k = 0, 1, .. N - 1 earlier answers, mean over the families."""
     answer = text_of(lengths.answer)
-    families = [
+    questions = [
         representative(name, problems)[1].question
-        for name, problems in sample.problems.items()
-        if not is_held_out(problems)
+        for name, problems in trainable_families(sample.problems, config, method).items()
     ]
     return [
-        round(sum(count_tokens(conversation(q, [answer] * k)) for q in families) / len(families))
+        round(sum(count_tokens(conversation(q, [answer] * k)) for q in questions) / len(questions))
         for k in range(sample.attempts)
     ]
 

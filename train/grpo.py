@@ -31,9 +31,10 @@ from train.checks import (
 )
 from train.config import DONE, HistoryConfig, MethodConfig, TrainConfig, rows_per_pass
 from train.dataset import Plan, dataset
+from train.families import trainable_families
 from train.histories import HistoryBank, Share
 from train.metrics import MetricsLog, reward_function
-from train.replay import Replay, replay_of, trainable_families
+from train.replay import Replay, replay_of
 from train.rollouts import Rollouts
 from train.samplers import LiveSampler, Sampler
 from train.trackers import add_trackers
@@ -67,7 +68,7 @@ def train_adapter(
     """
     need(method in config.methods, "train.methods", f"one of {', '.join(config.methods)}", method)
     config = config.of(method)
-    trained = trainable_families(problems)
+    trained = trainable_families(problems, config, method)
     check_settings(config, list(trained), model, decoding)
     settings = _settings(model, trained, decoding, attempts, config, method, seed, run_seed)
     _claim(folder, settings)
@@ -102,6 +103,7 @@ def _settings(
     left_out = ("methods", "seeds", *IDLE_TRAINING)
     # Absent where it is not used, so that adapters begun before there was one stay the same.
     train = {k: v for k, v in plain(config).items() if k not in left_out and v is not None}
+    own = {k: v for k, v in plain(config.methods[method]).items() if (k, v) != ("families", None)}
     families = {name: plain(family) for name, family in problems.items()}
     for family in families.values():
         for key in ("split", "count", "seed"):
@@ -113,7 +115,7 @@ def _settings(
         "decoding": plain(decoding),
         "attempts": attempts,
         "train": train,
-        "method": {"name": method, **plain(config.methods[method])},
+        "method": {"name": method, **own},
         "seed": seed,
         "run_seed": run_seed,
         "replay": _replay_hash(config.methods[method]),
@@ -162,7 +164,8 @@ def training_plan(
     drawn = history or HistoryConfig()
     if replay is not None:
         return Plan(replay.families, config.groups, depths, key, drawn)
-    trained, without = trainable_families(problems), held_out_keys(problems)
+    trained = trainable_families(problems, config, method)
+    without = held_out_keys(problems)
     used = -(-config.steps * config.groups // len(trained))
     count = min(config.problem_count, used)
     families = {

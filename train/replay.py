@@ -7,13 +7,14 @@ from pathlib import Path
 from random import Random
 
 from sample.config import ProblemConfig, SampleConfig, need, parse, read_yaml
-from sample.families import held_out_keys, is_held_out, load_problems
+from sample.families import held_out_keys, load_problems
 from sample.problems import Problem
 from sample.records import Attempt
 from sample.runfolder import RunFolder
 from sample.store import read_attempts
 from train.config import TrainConfig
 from train.dataset import Plan, Slot
+from train.families import trainable_families
 
 STRATEGIES = ("parallel", "sequential")
 """Those whose attempts are a model's own answers to the bare question, or after its own answers."""
@@ -41,11 +42,6 @@ class Replay:
         return tuple(attempt.text for attempt in chosen)
 
 
-def trainable_families(problems: Mapping[str, ProblemConfig]) -> dict[str, ProblemConfig]:
-    """Those that are no evaluation sets."""
-    return {name: family for name, family in problems.items() if not is_held_out(family)}
-
-
 def replay_of(
     problems: Mapping[str, ProblemConfig], config: TrainConfig, method: str
 ) -> Replay | None:
@@ -57,7 +53,8 @@ def replay_of(
     history = config.methods[method].history
     if history is None or history.replay is None:
         return None
-    return read_replay(history.replay, trainable_families(problems), held_out_keys(problems))
+    trained = trainable_families(problems, config, method)
+    return read_replay(history.replay, trained, held_out_keys(problems))
 
 
 def read_replay(path: str, trained: Mapping[str, ProblemConfig], without: frozenset[str]) -> Replay:

@@ -50,11 +50,12 @@ def check_training(folder: RunFolder, config: TrainConfig, sample: SampleConfig)
             )
     from sample.engines.loading import load_tokenizer
     from train.checks import check_hardware, check_settings, check_template
-    from train.replay import replay_of, trainable_families
+    from train.families import trainable_families
+    from train.replay import replay_of
 
     model = trainable(sample.models[config.model], "train.model")
-    families = list(trainable_families(sample.problems))
     for method in config.methods:
+        families = list(trainable_families(sample.problems, config, method))
         check_settings(config.of(method), families, model, sample.decoding)
         replay_of(sample.problems, config, method)
     check_hardware(config, model, sample.decoding)

@@ -55,6 +55,7 @@ def rewarded(histories=True, **reward):
         {"methods": {"m": rewarded(False, repetition=0.5)}},
         {"methods": {"m": rewarded(length=-0.1)}},
         {"entropy": -0.1},
+        {"methods": {"m": MethodConfig(families=())}},
         {"methods": {"m": MethodConfig(algorithm="ppo")}},
         {"methods": {"m": MethodConfig(HistoryConfig(depths=(1.0,)))}},
         {"methods": {"m": MethodConfig(HistoryConfig(solved=2.0))}},

@@ -1,6 +1,7 @@
 """No problem of an evaluation set of the same config is trained on."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -40,6 +41,25 @@ def test_evaluation_sets_alone_cannot_be_trained_on(tmp_path, model_config):
     with pytest.raises(UsageError, match="at least one problem set to train on"):
         train_adapter(model_config, {"exam": exam}, Decoding(), 4, CONFIG, "single", 0,
                       tmp_path / "adapter", 1)  # fmt: skip
+
+
+def test_a_method_is_trained_on_its_own_families_alone(tmp_path):
+    problems = {
+        "mine": questions(tmp_path / "mine.jsonl", range(60), held_out=False),
+        "yours": questions(tmp_path / "yours.jsonl", range(60, 120), held_out=False),
+        "exam": questions(tmp_path / "exam.jsonl", range(9)),
+    }
+
+    def planned(*families):
+        config = replace(CONFIG, methods={"m": MethodConfig(families=families or None)})
+        return training_plan(problems, 4, config, "m", 0, 1).families
+
+    assert list(planned()) == ["mine", "yours"]
+    assert list(planned("yours")) == ["yours"]
+    assert len(planned("yours")["yours"]) == 2 * len(planned()["yours"])
+    for other in ("ours", "exam"):
+        with pytest.raises(UsageError, match=f"m.families: expected some of mine, yours .*{other}"):
+            planned(other)
 
 
 def test_an_answer_that_cannot_be_judged_earns_nothing(monkeypatch):

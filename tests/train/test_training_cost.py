@@ -109,7 +109,8 @@ def cost_of(name, *changes):
     experiment, _ = checked(ROOT / "configs" / name, None, changes, "sample", "train")
     sample, train = experiment.section("sample"), experiment.section("train")
     lengths = expected_lengths(sample, None)
-    return training_cost(train, sample, lengths), prompt_tokens(sample, lengths), lengths
+    prompts = prompt_tokens(sample, train, next(iter(train.methods)), lengths)
+    return training_cost(train, sample, lengths), prompts, lengths
 
 
 def test_tokens_of_a_step_are_those_of_its_attempts_and_of_their_histories():
