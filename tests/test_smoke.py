@@ -14,13 +14,13 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FORAGE = (sys.executable, "-m", "forage")
 TINY = (
-    "sample.attempts=2", "sample.replicates=1", "train.steps=2", "train.groups=2",
+    "sample.attempts=2", "sample.replicates=1", "train.steps=2", "train.groups=3",
     "train.group_size=2", "train.refresh=1", "train.seeds=[0]", "train.problem_count=8",
     "analyze.resamples=200", "workers=2",
 )  # fmt: skip
 PRETRAIN = (
     "pretrain.steps=2", "pretrain.documents=3", "pretrain.architecture.layers=1",
-    "pretrain.problems.countdown.count=40", "pretrain.problems.chain_sum.count=40",
+    *(f"pretrain.problems.{family}.count=40" for family in ("countdown", "chain_sum", "functions")),
 )  # fmt: skip
 
 pytestmark = pytest.mark.smoke
@@ -38,7 +38,7 @@ def forage(*words, code=0):
 
 
 def tiny(config, *more):
-    families = ("countdown", "chain_sum") if config == "study" else ("countdown",)
+    families = ("countdown",) if config == "demo" else ("countdown", "chain_sum", "functions")
     counts = [f"sample.problems.{family}.count=4" for family in families]
     return [f"configs/{config}.yaml", *options(*TINY, *counts, *more)]
 
@@ -51,18 +51,22 @@ def records(folder):
     return sorted(json.dumps(line, sort_keys=True) for line in lines)
 
 
-@pytest.mark.parametrize("config", ["demo", "study"])
-def test_run_does_everything_in_a_config(config, tmp_path):
-    forage("run", *tiny(config), "-o", tmp_path / "run")
+@pytest.mark.parametrize(
+    "config,method",
+    [("demo", "diverse"), ("study", "diverse"), ("transfer", "on_functions")],
+)
+def test_run_does_everything_in_a_config(config, method, tmp_path):
+    attempts = ("sample.attempts=8",) if config == "transfer" else ()
+    forage("run", *tiny(config, *attempts), "-o", tmp_path / "run")
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     for family in summary["families"].values():
-        adapter = family["adapters"]["diverse-s0"]
+        adapter = family["adapters"][f"{method}-s0"]
         assert {"verdict", "gap_base", "gap_adapted", "did"} <= set(adapter)
         arms = family["systems"]["base"]["arms"]
         for key in ("accuracy", "coverage", "repeat_rate", "distinct", "tokens"):
             assert key in arms["sequential"]
     page = (tmp_path / "run" / "report.html").read_text()
-    assert "diverse" in page and "no evidence" in page
+    assert method in page and "no evidence" in page
 
 
 def test_doctor_tells_what_a_config_lacks(tmp_path):

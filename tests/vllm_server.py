@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-FLAGS = ["--dtype", "float32", "--gpu-memory-utilization", "0.05", "--enforce-eager",
+FLAGS = ["--dtype", "float32", "--gpu-memory-utilization", "0.1", "--enforce-eager",
          "--max-num-seqs", "32",
          "--no-enable-chunked-prefill", "--max-num-batched-tokens", "8192",
          "--enable-lora", "--max-lora-rank", "8", "--enable-prompt-tokens-details"]  # fmt: skip

@@ -28,7 +28,7 @@ MODEL = str(ROOT / "models" / "anchored")
 OPTIONS = {"min_numbers": 3, "max_numbers": 3, "min_value": 1, "max_value": 20,
            "min_target": 10, "max_target": 99}  # fmt: skip
 GREEDY = Decoding(temperature=0, max_new_tokens=48)
-ARGUMENTS = {"gpu_memory_utilization": 0.05, "enforce_eager": True}
+ARGUMENTS = {"gpu_memory_utilization": 0.1, "enforce_eager": True}
 SMALL = VllmModel(MODEL, batch=32, arguments=ARGUMENTS)
 needs_vllm = pytest.mark.skipif(
     find_spec("vllm") is None,
