@@ -19,11 +19,12 @@ from sample.config import (
     override,
     parse,
     plain,
+    read_yaml,
     refuse_unknown_keys,
 )
 from sample.errors import UsageError
 from sample.run import Run, at_work, find_run, folder_name
-from sample.runfolder import RunFolder
+from sample.runfolder import RunFolder, refuse_other_config
 from sample.scheduler import arms_on
 from sample.strategies import check_arms, check_sizes, find_strategy
 from train.config import TrainConfig
@@ -237,6 +238,21 @@ def resolved(experiment: Experiment) -> dict[str, Any]:
     if experiment.analyze is not None and experiment.analyze.stopping is None:
         del data["analyze"]["stopping"]
     return data
+
+
+def is_registered(experiment: Experiment, folder: RunFolder) -> bool:
+    """Whether it has the ``analyze`` settings that the run in the folder was begun with.
+
+    Raises:
+        UsageError: anything else differs from the run's config.
+    """
+    if not folder.config.exists():
+        return False
+    # Resolved anew: a run begun before an option existed was begun with its default.
+    begun, now = resolved(experiment_from(read_yaml(folder.config))), resolved(experiment)
+    same = begun.pop("analyze", None) == now.pop("analyze", None)
+    refuse_other_config(folder.path, begun, now)
+    return same
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from analysis.until_decided import Watch
 from sample.config import SampleConfig, plain
 from sample.errors import UsageError
 from sample.records import Attempt
-from sample.runfolder import RunFolder, read_json, refuse_other_config, write_json
+from sample.runfolder import RunFolder, read_json, write_json
 
 
 def write_summary(
@@ -81,18 +81,6 @@ def _simulated(sample: SampleConfig | None) -> list[str]:
         for name, model in models
         if model.engine == "scripted"
     ]
-
-
-def is_registered(folder: RunFolder, before: dict[str, Any], now: dict[str, Any]) -> bool:
-    """Whether a config has the ``analyze`` settings that the run was begun with; both resolved.
-
-    Raises:
-        UsageError: anything else in the config differs from the run's.
-    """
-    before, now = dict(before), dict(now)
-    same = before.pop("analyze", None) == now.pop("analyze", None)
-    refuse_other_config(folder.path, before, now)
-    return same
 
 
 def write_report(folder: RunFolder) -> Path:

@@ -5,8 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from experiment import begun, experiment_from, experiment_of_files, resolved, system_infos
+from experiment import (
+    begun,
+    experiment_from,
+    experiment_of_files,
+    is_registered,
+    resolved,
+    system_infos,
+)
 from sample.errors import UsageError
+from sample.runfolder import RunFolder, write_yaml
 
 MODELS = {"small": {"path": "a"}, "large": {"path": "b"}}
 SAMPLE = {
@@ -43,6 +51,17 @@ def test_the_study_is_about_the_model_called_base_else_the_first():
     with_base = changed("sample.models", {**MODELS, **named})
     assert experiment_from(with_base).section("analyze").base == "base"
     assert experiment_from({"name": "x"}).analyze is None
+
+
+def test_settings_are_registered_if_the_run_was_begun_with_them(tmp_path):
+    folder, experiment = RunFolder(tmp_path), experiment_from(WHOLE)
+    assert not is_registered(experiment, folder)
+    # without what has a default, as of a run begun before there was such an option
+    write_yaml(folder.config, WHOLE)
+    assert is_registered(experiment, folder)
+    assert not is_registered(experiment_from(changed("analyze.margin", 0.05)), folder)
+    with pytest.raises(UsageError, match="seed"):
+        is_registered(experiment_from(changed("seed", 2)), folder)
 
 
 def test_systems_are_the_models_the_adapters_and_those_to_train():

@@ -8,11 +8,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+ENTRY = ("experiment", "command", "forage")
 FORBIDDEN = {
-    "sample": ("train", "analysis", "experiment", "forage"),
-    "train": ("analysis", "experiment", "forage"),
-    "analysis": ("train", "torch", "transformers", "sample.engines", "experiment", "forage"),
+    "sample": ("train", "analysis", *ENTRY),
+    "train": ("analysis", *ENTRY),
+    "analysis": ("train", "torch", "transformers", "sample.engines", *ENTRY),
+    "command": ("torch", "transformers", "sample.engines", "forage"),
 }
+HELP_NEEDS_NO = (
+    *("torch", "numpy", "pydantic", "rich", "asyncio"),
+    *("train", "analysis", "experiment", "sample.config", "sample.run"),
+)
 
 
 def imported(path):
@@ -36,7 +42,7 @@ def test_no_package_imports_what_it_must_not_know(package):
 @pytest.mark.parametrize(
     "code,absent",
     [
-        ("import forage", ("torch", "numpy", "pydantic", "experiment", "asyncio")),
+        ("import forage", HELP_NEEDS_NO),
         ("import experiment, sample.stage, train.stage", ("torch", "numpy", "matplotlib")),
         ("import analysis.stage", ("torch", "transformers", "trl", "matplotlib")),
     ],

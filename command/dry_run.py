@@ -1,0 +1,114 @@
+"""Dry runs: their options, and what sampling and training would take."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sample.errors import UsageError
+
+expect_option = click.option(
+    "--expect",
+    type=int,
+    metavar="TOKENS",
+    help="Dry run: tokens an attempt generates; default half of max_new_tokens.",
+)
+
+
+def throughput_option(whose: str) -> Any:
+    return click.option(
+        "--throughput",
+        type=click.FloatRange(0, min_open=True),
+        metavar="TOKENS",
+        help=f"Dry run: tokens generated a second {whose}; adds hours.",
+    )
+
+
+def _price(_: click.Context, parameter: click.Parameter, text: str | None) -> Any:
+    if text is None:
+        return None
+    try:
+        prompt, generated = (float(part) for part in text.split(","))
+        if not (0 <= prompt < math.inf and 0 <= generated < math.inf):
+            raise ValueError
+    except ValueError:
+        raise click.BadParameter(
+            f"expected two numbers such as 0.3,2.5 (given: {text})", param=parameter
+        ) from None
+    return prompt, generated
+
+
+price_option = click.option(
+    "--price",
+    callback=_price,
+    metavar="IN,OUT",
+    help="Dry run: price of a million prompt and generated tokens; adds costs.",
+)
+
+
+def refuse_without_dry_run(**assumed: Any) -> None:
+    """
+    Raises:
+        UsageError: an option of a dry run was given.
+    """
+    if any(value is not None for value in assumed.values()):
+        *names, last = (f"--{name}" for name in assumed)
+        raise UsageError(f"{', '.join(names)} and {last} belong to --dry-run; add it")
+
+
+def dry_run_of_sampling(
+    target: Path,
+    out: Path | None,
+    overrides: tuple[str, ...],
+    *,
+    trains: bool,
+    expect: int | None,
+    price: tuple[float, float] | None,
+    throughput: float | None,
+) -> None:
+    """Print the calls and tokens of a config. trains: adapters that are not there yet count too."""
+    from rich.console import Console
+
+    from experiment import checked
+    from sample.config import config_systems
+    from sample.dry_run import expected, expected_lengths
+    from sample.dry_run_shown import Rates, show_dry_run
+    from train.stage import trained_systems
+
+    experiment, folder = checked(target, out, overrides, "sample")
+    config, training = experiment.section("sample"), experiment.train
+    systems = [system.name for system in config_systems(config)]
+    if training is not None:
+        finished = [system.name for system in trained_systems(folder, training, config)]
+        systems += training.adapters if trains else finished
+    lengths, console = expected_lengths(config, expect), Console()
+    rows = expected(config, systems, lengths)
+    show_dry_run(rows, lengths, Rates(price, throughput), console)
+    if training is not None and trains:
+        console.print("The training of the adapters is not counted.")
+
+
+def dry_run_of_training(
+    target: Path,
+    out: Path | None,
+    overrides: tuple[str, ...],
+    grid: tuple[str, ...],
+    *,
+    expect: int | None,
+    throughput: float | None,
+) -> None:
+    """Print the parameters, memory and tokens of the training of a config."""
+    from rich.console import Console
+
+    from experiment import checked
+    from sample.dry_run import expected_lengths
+    from sample.dry_run_shown import Rates
+    from train.dry_run import training_cost
+    from train.dry_run_shown import show_training_cost
+
+    experiment, _ = checked(target, out, overrides, "sample", "train", grid=grid)
+    config, training = experiment.section("sample"), experiment.section("train")
+    lengths = expected_lengths(config, expect)
+    cost = training_cost(training, config, lengths)
+    show_training_cost(cost, training, lengths, Rates(throughput=throughput), Console())
