@@ -38,10 +38,10 @@ MODEL = "models/anchored"
 DECODING = Decoding(max_new_tokens=48)
 OPTIONS = {"min_numbers": 3, "max_numbers": 3, "min_value": 1, "max_value": 20,
            "min_target": 10, "max_target": 99}  # fmt: skip
-FLAGS = ["--dtype", "float32", "--gpu-memory-utilization", "0.05", "--enforce-eager",
+FLAGS = ["--dtype", "float32", "--gpu-memory-utilization", "0.1", "--enforce-eager",
          "--no-enable-chunked-prefill", "--max-num-batched-tokens", "8192",
          "--enable-prompt-tokens-details"]  # fmt: skip
-ARGUMENTS = {"gpu_memory_utilization": 0.05, "enforce_eager": True}
+ARGUMENTS = {"gpu_memory_utilization": 0.1, "enforce_eager": True}
 
 Alone = Callable[[list[list[Request]]], Awaitable[int]]
 """The engine on its own: chains of requests -> tokens generated."""

@@ -67,7 +67,7 @@ def test_vllm_samples_beside_the_trainer_and_on_a_server(tmp_path, monkeypatch):
         logged.append(logs)
 
     monkeypatch.setattr(MetricsLog, "on_log", on_log)
-    beside = VllmSampling(memory=0.05, arguments=ARGUMENTS)
+    beside = VllmSampling(memory=0.1, arguments=ARGUMENTS)
     learn(tmp_path / "colocate", beside)
     with api_server(MODEL, tmp_path / "server.log") as url:
         learn(tmp_path / "server", VllmSampling("server", (url,), name="anchored"))
@@ -147,7 +147,7 @@ def test_a_trained_adapter_on_a_fresh_model_says_the_same_in_vllm(adapter):
     from sample.engines.vllm import VllmCore
 
     async def in_vllm():
-        settings = {"gpu_memory_utilization": 0.05, **ARGUMENTS}
+        settings = {"gpu_memory_utilization": 0.1, **ARGUMENTS}
         with VllmCore(VllmModel(MODEL, batch=32, arguments=settings), [str(adapter)]) as core:
             return await ask(await core.engine(str(adapter)))
 
