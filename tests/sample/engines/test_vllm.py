@@ -222,7 +222,7 @@ def test_a_run_goes_on_under_vllm_and_keeps_what_transformers_made(tmp_path):
     sizes = ("sample.problems.countdown.count=6", "sample.replicates=1")
     lines = sampled(run, *sizes)
     (run / "attempts.jsonl").write_text("".join(lines[:100]) + lines[100][:60])
-    vllm = f"{{path: {MODEL}, engine: vllm, batch: 32, arguments: {ARGUMENTS}}}"
+    vllm = f"{{path: models/anchored, engine: vllm, batch: 32, arguments: {ARGUMENTS}}}"
     after = sampled(run, *sizes, f"sample.models.base={vllm}")
     assert after[:100] == lines[:100]
     assert sorted(map(place, after)) == sorted(map(place, lines))
