@@ -63,6 +63,13 @@ def test_run_does_everything_in_a_config(config, tmp_path):
             assert key in arms["sequential"]
     page = (tmp_path / "run" / "report.html").read_text()
     assert "diverse" in page and "no evidence" in page
+    shown = forage("probe", tmp_path / "run", "--problems", 2, "--attempts", 2).stdout
+    assert "after 1" in shown and "diverse-s0" in shown
+    probes = json.loads((tmp_path / "run" / "probes.json").read_text())
+    for family in probes["families"].values():
+        depths = family["systems"]["diverse-s0"]["depths"]
+        assert family["n_problems"] == 2 and list(depths) == ["1"]
+    assert "The same histories" in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_doctor_tells_what_a_config_lacks(tmp_path):
@@ -162,6 +169,21 @@ def test_no_gap_is_sampled_to_a_decision_or_to_the_end(tmp_path):
     found = stopping(run)["stopping"]
     assert found["stop"] and found["answer"] in (None, "within margin")
     assert found["answer"] or found["asked"] == 40
+
+
+def test_a_probe_needs_a_finished_run_with_histories(tmp_path):
+    scripted = ("sample.models.base={engine: scripted, reuse: 1}", "sample.attempts=4")
+    sizes = ("sample.problems.countdown.count=4", "workers=1")
+    words = ("sample", "configs/demo.yaml", *options(*scripted, *sizes))
+    forage(*words, *options("train=null"), "-o", tmp_path / "run")
+    shown = forage("probe", tmp_path / "run").stdout
+    assert "log-probabilities are left out" in shown and "after 3" in shown
+    forage(*words, *options("train=null", "sample.arms={parallel: {strategy: parallel}}"),
+           "-o", tmp_path / "bare")  # fmt: skip
+    assert "no arm with strategy: sequential" in forage("probe", tmp_path / "bare", code=2).stderr
+    forage("sample", *tiny("demo"), "-o", tmp_path / "untrained")
+    said = forage("probe", tmp_path / "untrained", code=2).stderr
+    assert "not trained yet: " in said and "forage train" in said
 
 
 def test_until_decided_is_refused_where_it_could_not_hold(tmp_path):
