@@ -48,7 +48,7 @@ def _families(probes: Probes, alpha: float) -> Json:
             for name, made in probes.items()
         }
         families[family] = {
-            "n_problems": len({probe.place[0] for probe, _ in next(iter(pairs.values()))}),
+            "n_problems": len({probe.prefix.problem.id for probe, _ in next(iter(pairs.values()))}),
             "systems": {name: _system(found, alpha) for name, found in pairs.items()},
         }
     return families

@@ -59,18 +59,13 @@ class Probe:
     """One system on one prefix.
 
     drawn: its attempts. readings: how it reads the attempts that the base drew, in their order,
-    None where one cannot be read; empty for a system without weights here.
+    None where one cannot be read; empty without a history, or weights on this machine.
     """
 
     system: str
     prefix: Prefix
     drawn: tuple[Attempt, ...]
     readings: tuple[Reading | None, ...] = ()
-
-    @property
-    def place(self) -> tuple[str, int]:
-        """Problem and depth, which a probe shares with the base's on the same prefix."""
-        return self.prefix.problem.id, self.prefix.depth
 
 
 Probes = Mapping[str, list[Probe]]

@@ -143,7 +143,8 @@ def _read_all(
             reader = Reader(model, Path(system.adapter) if system.adapter else None)
             found[system.name] = []
             for prefix, made in zip(prefixes, texts, strict=True):
-                found[system.name].append(reader.read(prefix.messages, made))
+                read = reader.read(prefix.messages, made) if prefix.shown else ()
+                found[system.name].append(read)
                 bars.advance(f"read {system.name}")
             del reader
             gc.collect()
