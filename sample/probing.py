@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ def make_probes(
         UsageError: a model or an adapter that cannot be loaded.
     """
     _check(systems, prefixes)
+    if systems[0].model.weights:
+        _quieten()
     drawn = asyncio.run(_draw_all(systems, prefixes, decoding, probe))
     texts = drawn[systems[0].name]
     read = _read_all(systems, prefixes, texts) if systems[0].model.weights else {}
@@ -63,6 +66,14 @@ def _check(systems: Sequence[System], prefixes: Sequence[Prefix]) -> None:
             check_adapter(Path(system.adapter), system.model.weights)
     if any(prefix.problem.grader == "code" for prefix in prefixes):
         require_sandbox()
+
+
+def _quieten() -> None:
+    """Nothing of other libraries between the bars; sampling has it in the logs of its workers."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", category=FutureWarning)
 
 
 async def _draw_all(
