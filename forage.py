@@ -12,11 +12,12 @@ import click
 from command.analysis import analyze, export, report
 from command.doctor import doctor
 from command.planning import plan, recommend
+from command.probe import probe
 from command.sampling import run, sample
 from command.training import pretrain, train
 from sample.errors import ForageError
 
-VERBS = (run, sample, train, pretrain, analyze, report, export, plan, recommend, doctor)
+VERBS = (run, sample, train, pretrain, analyze, report, export, plan, recommend, probe, doctor)
 
 
 def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:

@@ -1,6 +1,10 @@
 """Intervals and contrasts as entries of the summary."""
 
+import math
+from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 from analysis.inference import Inference
 from analysis.intervals import Interval
@@ -31,3 +35,16 @@ def gap_json(found: Inference | None) -> Json | None:
         "fixed_low": found.fixed.low,
         "fixed_high": found.fixed.high,
     }
+
+
+def plain_json(value: Any) -> Any:
+    """JSON data: numpy scalars as Python ones, NaN and infinity as None."""
+    if isinstance(value, Mapping):
+        return {key: plain_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_json(item) for item in value]
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, np.generic):
+        return value.item()
+    return value

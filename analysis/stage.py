@@ -84,7 +84,7 @@ def _simulated(sample: SampleConfig | None) -> list[str]:
 
 
 def write_report(folder: RunFolder) -> Path:
-    """Write report.html from summary.json and the training metrics; returns its path.
+    """Write report.html from summary.json, the training metrics and the probes; returns its path.
 
     Raises:
         UsageError: no summary, or one of another schema version.
@@ -93,7 +93,8 @@ def write_report(folder: RunFolder) -> Path:
 
     if not folder.summary.exists():
         raise UsageError(f"{folder.path} has no summary.json; first: forage analyze {folder.path}")
-    return page.write_report(read_json(folder.summary), folder.path, _metrics(folder))
+    probes = read_json(folder.probes) if folder.probes.exists() else None
+    return page.write_report(read_json(folder.summary), folder.path, _metrics(folder), probes)
 
 
 def _metrics(folder: RunFolder) -> dict[str, list[dict[str, Any]]]:

@@ -17,7 +17,7 @@ from analysis.corrections import corrected_json, correction_warnings
 from analysis.equal_compute import equal_compute_json
 from analysis.inference import Inference, infer
 from analysis.levels import system_json
-from analysis.numbers import SCHEMA_VERSION, Json, gap_json
+from analysis.numbers import SCHEMA_VERSION, Json, gap_json, plain_json
 from analysis.study import Key, Study, build_study
 from analysis.table import Table, build_table
 from analysis.until_decided import Watch, stopping_json
@@ -74,7 +74,7 @@ def summarize(
         said += [*study.warnings, *more]
     tests = corrected_json(families, config.base, config.alpha)
     said += correction_warnings(families, tests)
-    return _plain(
+    return plain_json(
         {
             "schema_version": SCHEMA_VERSION,
             "run": {**_run(table, name, created), "embedded_model": embedded},
@@ -216,16 +216,3 @@ def _straddles(
         and (found.p_t < config.alpha) != (found.p_flip < config.alpha)
         and not math.isnan(found.p_t)
     ]
-
-
-def _plain(value: Any) -> Any:
-    """JSON data: numpy scalars as Python ones, NaN and infinity as None."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float | np.floating):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, np.generic):
-        return value.item()
-    return value

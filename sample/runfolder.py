@@ -10,6 +10,7 @@ training.csv     a row for each of them
 logs/            what the worker processes printed
 error.log        the last unexpected error
 summary.json, report.html
+probes.json      what forage probe found
 """
 
 import fcntl
@@ -61,6 +62,10 @@ class RunFolder:
     @property
     def summary(self) -> Path:
         return self.path / "summary.json"
+
+    @property
+    def probes(self) -> Path:
+        return self.path / "probes.json"
 
     @property
     def error_log(self) -> Path:

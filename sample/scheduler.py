@@ -6,7 +6,6 @@ end, so that memory stays flat; a chain that reads another arm, of its own group
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,10 +13,11 @@ from typing import Any
 
 from sample.allowance import Allowance
 from sample.bundles import Bundle, bundled, partner
+from sample.calls import ProblemGrader, generate
 from sample.config import ArmConfig, SampleConfig
 from sample.engines.base import Decoding, Engine, Generation, Message, Request
-from sample.errors import ForageError, UsageError, one_line
-from sample.grading import Grade, beside, grade, waits
+from sample.errors import UsageError
+from sample.grading import Grade
 from sample.problems import Problem
 from sample.public_tests import public_tests
 from sample.records import Attempt, Draw, Failure, Ledger
@@ -152,8 +152,10 @@ class _Group:
     chains: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     allowances: dict[str, Allowance] = field(default_factory=dict)
     asked: dict[str, set[int]] = field(default_factory=dict)
-    grades: dict[str, Grade] = field(default_factory=dict)
     partner: "_Group | None" = None
+
+    def __post_init__(self) -> None:
+        self.grader = ProblemGrader(self.problem)
 
     def start(self, finished: Iterable[Attempt]) -> None:
         """Begin every chain; no chain runs before the caller next awaits."""
@@ -261,24 +263,11 @@ class _Group:
         cut = room < decoding.max_new_tokens
         decoding = replace(decoding, max_new_tokens=room) if cut else decoding
         request = Request(messages, seed, decoding, prefill, self.problem.id)
-        generation = await _generate(self.engine, request, self.plan.system)
+        generation = await generate(self.engine, request, self.plan.system)
         if cut and generation.finish == "length":
             generation = replace(generation, finish="budget")
-        result, failure = await self._grade(generation)
+        result, failure = await self.grader(generation)
         return self._record(arm, step, seed, generation, result, failure)
-
-    async def _grade(self, generation: Generation) -> tuple[Grade | None, Failure | None]:
-        """As ``_grade``, once for each text: chains repeat themselves, and graders are slow."""
-        known = self.grades.get(generation.text)
-        if known is not None and generation.finish != "error":
-            return known, generation.failure
-        if waits(self.problem):
-            result, failure = await beside(_grade, self.problem, generation)
-        else:
-            result, failure = _grade(self.problem, generation)
-        if result is not None:
-            self.grades[generation.text] = result
-        return result, failure
 
     def _skip(self, arm: str, step: int, reason: str) -> Attempt:
         if (arm, step) not in self.attempts:
@@ -339,39 +328,3 @@ def _as_one(draws: list[Attempt]) -> Attempt:
     rejected = (Draw(d.seed, d.thinking, d.text, d.canonical, d.finish, d.ledger) for d in before)
     ledger = sum((d.ledger for d in before), last.ledger)
     return replace(last, ledger=ledger, rejected=tuple(rejected))
-
-
-async def _generate(engine: Engine, request: Request, system: str) -> Generation:
-    start = time.perf_counter()
-    try:
-        return await engine.generate(request)
-    except ForageError:
-        raise
-    except Exception as error:
-        if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__:
-            raise ForageError(
-                f"system {system}: out of memory; give the same command again with a smaller "
-                "batch: --set sample.models.NAME.batch=32"
-            ) from None
-        ledger = Ledger(0, None, 0, 0, time.perf_counter() - start)
-        return Generation("", "", "error", ledger, _failure(error))
-
-
-def _grade(problem: Problem, generation: Generation) -> tuple[Grade | None, Failure | None]:
-    """The grade, or why there is none: not graded is None, never wrong.
-
-    Raises:
-        UsageError: the grader lacks something that the user can mend.
-    """
-    if generation.finish == "error":
-        return None, generation.failure
-    try:
-        return grade(problem, generation.text), generation.failure
-    except UsageError:
-        raise
-    except Exception as error:
-        return None, _failure(error)
-
-
-def _failure(error: Exception) -> Failure:
-    return Failure(type(error).__name__, one_line(error, 500))

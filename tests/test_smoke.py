@@ -67,6 +67,13 @@ def test_run_does_everything_in_a_config(config, method, tmp_path):
             assert key in arms["sequential"]
     page = (tmp_path / "run" / "report.html").read_text()
     assert method in page and "no evidence" in page
+    shown = forage("probe", tmp_path / "run", "--problems", 2, "--attempts", 2, "--depth", 1).stdout
+    assert "after 1" in shown and f"{method}-s0" in shown
+    probes = json.loads((tmp_path / "run" / "probes.json").read_text())
+    for family in probes["families"].values():
+        depths = family["systems"][f"{method}-s0"]["depths"]
+        assert family["n_problems"] == 2 and list(depths) == ["1"]
+    assert "The same histories" in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_doctor_tells_what_a_config_lacks(tmp_path):
@@ -120,6 +127,21 @@ def test_plan_and_recommend_from_a_scripted_pilot(tmp_path):
     assert "problems" in forage("plan", run).stdout and (run / "figures" / "plan.svg").exists()
     assert "held-out problems" in forage("recommend", run, "--budget", 60).stdout
     assert "rsa" in forage("sample", "--list-strategies").stdout
+
+
+def test_a_probe_needs_a_finished_run_with_histories(tmp_path):
+    scripted = ("sample.models.base={engine: scripted, reuse: 1}", "sample.attempts=4")
+    sizes = ("sample.problems.countdown.count=4", "workers=1")
+    words = ("sample", "configs/demo.yaml", *options(*scripted, *sizes))
+    forage(*words, *options("train=null"), "-o", tmp_path / "run")
+    shown = forage("probe", tmp_path / "run").stdout
+    assert "log-probabilities are left out" in shown and "after 3" in shown
+    forage(*words, *options("train=null", "sample.arms={parallel: {strategy: parallel}}"),
+           "-o", tmp_path / "bare")  # fmt: skip
+    assert "no arm with strategy: sequential" in forage("probe", tmp_path / "bare", code=2).stderr
+    forage("sample", *tiny("demo"), "-o", tmp_path / "untrained")
+    said = forage("probe", tmp_path / "untrained", code=2).stderr
+    assert "not trained yet: " in said and "forage train" in said
 
 
 SCRIPTED = (

@@ -22,10 +22,16 @@ from analysis.report.writing import curve_rows, save_tables, write_rows
 from sample.errors import UsageError
 
 
-def write_report(summary: Json, folder: str | Path, metrics: Metrics | None = None) -> Path:
+def write_report(
+    summary: Json,
+    folder: str | Path,
+    metrics: Metrics | None = None,
+    probes: Json | None = None,
+) -> Path:
     """Write report.html, figures/ and tables/ to ``folder``; returns the path of the page.
 
-    summary: as read from summary.json; metrics: adapter -> its training log, if there is one.
+    summary: as read from summary.json; metrics: adapter -> its training log, if there is one;
+    probes: as read from probes.json, if there is one.
 
     Raises:
         UsageError: the summary is of another schema version, or no summary at all.
@@ -33,7 +39,7 @@ def write_report(summary: Json, folder: str | Path, metrics: Metrics | None = No
     _require_summary(summary)
     target = Path(folder)
     figures = save_figures(summary, target, metrics)
-    tables = build_tables(summary)
+    tables = build_tables(summary, probes)
     save_tables(tables.values(), target / "tables")
     write_rows(target / "tables" / "curves.csv", curve_rows(summary))
     page = _page(summary, tables, figures)

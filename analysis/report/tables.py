@@ -6,6 +6,7 @@ from typing import Any
 
 from analysis.report.compute_tables import cost_ratios_table, equal_compute_table
 from analysis.report.limits import limits_table
+from analysis.report.probes_table import probes_table
 from analysis.report.reading import (
     ARM_CHANGES,
     GAPS,
@@ -24,8 +25,11 @@ from analysis.report.reading import (
 from analysis.report.table import NOT_MEASURED, Json, Table, family_columns, known
 
 
-def build_tables(summary: Json) -> dict[str, Table]:
-    """Every table of the report, by name; a table without rows is left out."""
+def build_tables(summary: Json, probes: Json | None = None) -> dict[str, Table]:
+    """Every table of the report, by name; a table without rows is left out.
+
+    probes: as read from probes.json.
+    """
     made = (
         _changes(summary),
         _levels(summary),
@@ -42,6 +46,7 @@ def build_tables(summary: Json) -> dict[str, Table]:
         _models(summary),
         _methods(summary),
         limits_table(summary),
+        probes_table(probes or {}),
     )
     return {table.name: table for table in made if table.rows}
 

@@ -1,5 +1,6 @@
 """Conversations as ids of a model, and its ids as a generation: the same for every engine."""
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,9 +9,12 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from sample.engines.base import Decoding, Generation, Message
-from sample.engines.thinking import OPEN, ThinkingTags, prompt_opens_thinking
+from sample.engines.thinking import CLOSE, OPEN, ThinkingTags, prompt_opens_thinking
 from sample.errors import UsageError
-from sample.records import Failure, Ledger
+from sample.records import Attempt, Failure, Ledger
+
+_MARKS = "\ue000\ue001"
+"""Private characters around an answer, to see where a template puts it."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +47,45 @@ class Chat:
 
     def prompt(self, messages: list[Message], prefill: str = "") -> Prompt:
         """The rendered conversation, generation prompt and prefill included."""
+        text = self._render(messages)
+        opened = prompt_opens_thinking(text)
+        begun = self.encode(prefill if opened else f"{OPEN}\n{prefill}") if prefill else []
+        return Prompt(self.encode(text) + begun, begun, opened or bool(begun))
+
+    def _render(self, messages: list[Message]) -> str:
         text = self._tokenizer.apply_chat_template(
             messages, tokenize=False, add_generation_prompt=True, **self._options
         )
         assert isinstance(text, str)
-        opened = prompt_opens_thinking(text)
-        begun = self.encode(prefill if opened else f"{OPEN}\n{prefill}") if prefill else []
-        return Prompt(self.encode(text) + begun, begun, opened or bool(begun))
+        return text
+
+    def earlier_answers(self, messages: list[Message]) -> list[int]:
+        """Where in the prompt's ids the earlier answers stand: the texts of its assistant turns.
+
+        Empty if there is none, or the template rewrites them, or the tokenizer cannot tell.
+        """
+        begin, end = _MARKS
+        marked = [
+            {**m, "content": f"{begin}{m['content']}{end}"} if m["role"] == "assistant" else m
+            for m in messages
+        ]
+        pieces = re.split(f"[{_MARKS}]", self._render(marked))
+        text = "".join(pieces)
+        if text != self._render(messages) or not self._tokenizer.is_fast:
+            return []
+        inside = [number % 2 == 1 for number, piece in enumerate(pieces) for _ in piece]
+        offsets = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        spans = offsets["offset_mapping"]
+        return [i for i, (start, stop) in enumerate(spans) if any(inside[start:stop])]  # type: ignore[arg-type]
+
+    def attempt(self, prompt: Prompt, made: Attempt) -> list[int]:
+        """The ids of a finished attempt after a prompt, spaced as reasoning models write it."""
+        opening = "" if prompt.opened else f"{OPEN}\n"
+        thought = bool(made.thinking) or prompt.opened
+        closing = f"\n{CLOSE}\n\n" if made.text or made.finish == "stop" else ""
+        written = f"{opening}{made.thinking}{closing}" if thought else ""
+        ends = [self._tokenizer.eos_token_id] if made.finish == "stop" else []
+        return self.encode(written + made.text) + ends  # type: ignore[return-value]
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text as it stands; a template has written the special tokens already."""

@@ -27,11 +27,18 @@ def load_engine(model: TransformersModel, adapter_path: Path | None = None) -> T
     Raises:
         UsageError: see ``load_model``, ``load_tokenizer`` and ``load_adapter``.
     """
-    tokenizer = load_tokenizer(model.path)
-    loaded: Any = load_model(model.path, model.dtype, model.device)
-    if adapter_path is not None:
-        loaded = load_adapter(loaded, adapter_path)
+    tokenizer, loaded = load_tokenizer(model.path), load_system(model, adapter_path)
     return TransformersEngine(loaded, tokenizer, model.batch, model.chat_template)
+
+
+def load_system(model: TransformersModel, adapter_path: Path | None) -> Any:
+    """The weights alone of the same.
+
+    Raises:
+        UsageError: see ``load_model`` and ``load_adapter``.
+    """
+    loaded = load_model(model.path, model.dtype, model.device)
+    return loaded if adapter_path is None else load_adapter(loaded, adapter_path)
 
 
 def load_model(

@@ -70,7 +70,7 @@ def test_what_waits_is_graded_beside_the_event_loop(grader, outside, monkeypatch
         threads.append(threading.current_thread())
         return Grade(text, text, True)
 
-    monkeypatch.setattr("sample.scheduler.grade", judge)
+    monkeypatch.setattr("sample.calls.grade", judge)
     arms = {"parallel": ArmConfig("parallel")}
     plan = Plan("base", arms, ((asked, 0),), 2, Decoding(), seed=1, config="abc")
     asyncio.run(run_system(EchoEngine(), plan, (), lambda made: None, 4))

@@ -209,7 +209,7 @@ def test_a_waiting_grader_does_not_stall_the_engine(monkeypatch):
         assert asked_again.wait(10)
         return Grade(text, text, True)
 
-    monkeypatch.setattr("sample.scheduler.grade", wait)
+    monkeypatch.setattr("sample.calls.grade", wait)
     plan = make_plan((PROGRAM,), arms={"parallel": ArmConfig("parallel")}, attempts=4)
     assert all(attempt.correct for attempt in sample(plan, engine=engine))
 
@@ -219,7 +219,7 @@ def test_what_the_user_can_mend_ends_the_run_and_an_ungraded_answer_does_not(mon
         def grade(problem, text):
             raise error
 
-        monkeypatch.setattr("sample.scheduler.grade", grade)
+        monkeypatch.setattr("sample.calls.grade", grade)
 
     refuse(GradingError("the sandbox failed"))
     made = sample(make_plan((PROGRAM,)))
@@ -236,7 +236,7 @@ def test_a_text_is_graded_once_for_each_problem_and_replicate(monkeypatch):
         graded.append(text)
         return Grade(text, text, len(graded) == 1)
 
-    monkeypatch.setattr("sample.scheduler.grade", judge)
+    monkeypatch.setattr("sample.calls.grade", judge)
     (problem, *_) = PROBLEMS
     arms = {"sequential": ArmConfig("sequential")}
     made = sample(make_plan((problem,), arms=arms, attempts=40))

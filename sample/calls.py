@@ -1,0 +1,71 @@
+"""One call of an engine and the grade of what it gave; what fails is a record, not an error."""
+
+import time
+
+from sample.engines.base import Engine, Generation, Request
+from sample.errors import ForageError, UsageError, one_line
+from sample.grading import Grade, beside, grade, waits
+from sample.problems import Problem
+from sample.records import Failure, Ledger
+
+
+async def generate(engine: Engine, request: Request, system: str) -> Generation:
+    """What the engine makes of a request; a call that fails has the finish "error".
+
+    Raises:
+        ForageError: the engine cannot go on.
+    """
+    start = time.perf_counter()
+    try:
+        return await engine.generate(request)
+    except ForageError:
+        raise
+    except Exception as error:
+        if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__:
+            raise ForageError(
+                f"system {system}: out of memory; give the same command again with a smaller "
+                "batch: --set sample.models.NAME.batch=32"
+            ) from None
+        ledger = Ledger(0, None, 0, 0, time.perf_counter() - start)
+        return Generation("", "", "error", ledger, _failure(error))
+
+
+class ProblemGrader:
+    """The grades of answers to one problem, each text graded once: chains repeat themselves, and
+    graders are slow."""
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        self._grades: dict[str, Grade] = {}
+
+    async def __call__(self, generation: Generation) -> tuple[Grade | None, Failure | None]:
+        """The grade, or why there is none: not graded is None, never wrong.
+
+        Raises:
+            UsageError: the grader lacks something that the user can mend.
+        """
+        known = self._grades.get(generation.text)
+        if known is not None and generation.finish != "error":
+            return known, generation.failure
+        if waits(self._problem):
+            result, failure = await beside(_grade, self._problem, generation)
+        else:
+            result, failure = _grade(self._problem, generation)
+        if result is not None:
+            self._grades[generation.text] = result
+        return result, failure
+
+
+def _grade(problem: Problem, generation: Generation) -> tuple[Grade | None, Failure | None]:
+    if generation.finish == "error":
+        return None, generation.failure
+    try:
+        return grade(problem, generation.text), generation.failure
+    except UsageError:
+        raise
+    except Exception as error:
+        return None, _failure(error)
+
+
+def _failure(error: Exception) -> Failure:
+    return Failure(type(error).__name__, one_line(error, 500))
