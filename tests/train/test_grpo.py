@@ -69,15 +69,17 @@ def killed_after(step: int):
 
 
 def test_a_killed_run_ends_with_the_weights_of_an_undisturbed_one(train, tmp_path, monkeypatch):
-    train(tmp_path / "whole")
+    reward = RewardConfig("distinct", 1.0, measure="embedding")
+    config = replace(CONFIG, methods={"diverse": MethodConfig(rewards={"sum": reward})})
+    train(tmp_path / "whole", config=config)
     with monkeypatch.context() as patch:
         patch.setattr(MetricsLog, "on_log", killed_after(4))
         with pytest.raises(KeyboardInterrupt):
-            train(tmp_path / "killed")
+            train(tmp_path / "killed", config=config)
     # Killed between the log of step 4 and its checkpoint: two steps are made once more.
     assert last_checkpoint(tmp_path / "killed" / "checkpoints").name == "checkpoint-2"
     assert len(lines(tmp_path / "killed")) == 4
-    train(tmp_path / "killed")
+    train(tmp_path / "killed", config=config)
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "killed"))
     assert lines(tmp_path / "whole") == lines(tmp_path / "killed")
     assert [line["step"] for line in lines(tmp_path / "whole")] == [1, 2, 3, 4, 5]
