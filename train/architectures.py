@@ -86,7 +86,7 @@ def architecture(path: str) -> Architecture:
     Raises:
         UsageError: neither is there, or it is of a kind that is not counted here.
     """
-    for file in _configs(path):
+    for file in _files(path, "config.json"):
         return _from_config(json.loads(file.read_text()), path)
     if path in KNOWN:
         return KNOWN[path]
@@ -96,15 +96,32 @@ def architecture(path: str) -> Architecture:
     )
 
 
-def _configs(path: str) -> Iterator[Path]:
-    if (file := Path(path) / "config.json").is_file():
+def saved_bytes(path: str, where: str) -> int:
+    """Of the weights of a model as saved, whatever its kind. where: the key that names it.
+
+    Raises:
+        UsageError: they are not on this machine.
+    """
+    for file in _files(path, "model.safetensors"):
+        return file.stat().st_size
+    for file in _files(path, "model.safetensors.index.json"):
+        return json.loads(file.read_text())["metadata"]["total_size"]
+    raise UsageError(
+        f"dry run: {where}: no model.safetensors of {path!r} on this machine; first: hf download "
+        f"{path}, or give a folder that has one"
+    )
+
+
+def _files(path: str, name: str) -> Iterator[Path]:
+    """The file of a model's folder or of the Hub's local cache, if it is there."""
+    if (file := Path(path) / name).is_file():
         yield file
         return
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
     try:
-        found = try_to_load_from_cache(path, "config.json")
+        found = try_to_load_from_cache(path, name)
     except HFValidationError:
         return
     if isinstance(found, str):

@@ -78,6 +78,9 @@ def check_hardware(config: TrainConfig, model: TransformersModel, decoding: Deco
         vllm = "train.vllm beside a launch that shards the weights, to sample from whole ones"
         need(config.vllm is not None, "train.vllm", vllm, "none")
         need(config.quantize is None, "train.quantize", "none under FSDP", config.quantize)
+        own = config.encoder or not any(method.embedded for method in config.methods.values())
+        encoder = "a model of its own beside a launch that shards the weights"
+        need(bool(own), "train.encoder", encoder, config.encoder)
     if config.vllm is not None:
         _check_vllm(config.vllm, decoding)
         for name, method in config.methods.items():

@@ -10,6 +10,7 @@ from train.hardware import HardwareConfig, VllmSampling
 
 QUALITIES = ("correct", "coverage", "distinct", "marginal")
 GATES = ("solved", "wrong", "none")
+MEASURES = ("class", "exact", "embedding")
 ALGORITHMS = ("grpo", "sft")
 SETTABLE = (
     "steps", "groups", "group_size", "learning_rate", "lora_rank", "lora_alpha", "kl", "entropy",
@@ -35,6 +36,8 @@ class RewardConfig:
     gate: "solved": novelty pays nothing once the history holds a correct answer. "wrong": it pays
         all but a repeated wrong answer, for families judged by a vote. "none": it pays new answers
         alone, so that the model learns to leave right ones.
+    measure: what makes an answer new to novelty. "class": its canonical form. "exact": its text.
+        "embedding": 1 - the largest cosine similarity of its text to one of the history, graded.
     k: of pass@k, for quality coverage; default half of the group.
     unlikely: share of its quality that the likeliest attempt of a group loses, less the others.
     crowding, repetition: weights of the penalties on answers that the group, or the chain, holds.
@@ -49,6 +52,7 @@ class RewardConfig:
     crowding: float = 0.0
     repetition: float = 0.0
     length: float = 0.0
+    measure: str = MEASURES[0]
 
     def check(self, where: str, size: int) -> None:
         """
@@ -68,10 +72,11 @@ class RewardConfig:
         for key in ("novelty", "crowding", "repetition", "length"):
             weight = getattr(self, key)
             need(weight >= 0, f"{where}.{key}", "0 (off) or more", weight)
-        need(self.gate in GATES, f"{where}.gate", f"one of {', '.join(GATES)}", self.gate)
-        if self.novelty == 0:
-            default = f"{GATES[0]} (the default) where novelty is 0"
-            need(self.gate == GATES[0], f"{where}.gate", default, self.gate)
+        for key, values in (("gate", GATES), ("measure", MEASURES)):
+            given, known = getattr(self, key), f"one of {', '.join(values)}"
+            need(given in values, f"{where}.{key}", known, given)
+            default = f"{values[0]} (the default) where novelty is 0"
+            need(self.novelty > 0 or given == values[0], f"{where}.{key}", default, given)
 
 
 @dataclass(frozen=True)
@@ -128,6 +133,11 @@ class MethodConfig:
         return self.rewards.get(family, RewardConfig())
 
     @property
+    def embedded(self) -> tuple[str, ...]:
+        """The families whose novelty is measured by embeddings."""
+        return tuple(name for name, r in self.rewards.items() if r.measure == "embedding")
+
+    @property
     def history(self) -> HistoryConfig | None:
         """What histories are like; None without any."""
         if isinstance(self.histories, HistoryConfig):
@@ -177,6 +187,8 @@ class TrainConfig:
     problem_count: different problems of each family, from its train split; problem_seed makes them.
     quantize: "4bit" = QLoRA (arXiv 2305.14314): the model's own weights in 4 bits, on a GPU.
     vllm: what samples during training; None = this package's engine, from the weights in training.
+    encoder: folder or Hub id of the model that embeds answers for measure: embedding; None = the
+        model in training, its adapter switched off.
     trackers: where metrics go beside metrics.jsonl: "tensorboard", "wandb".
     """
 
@@ -200,6 +212,7 @@ class TrainConfig:
     quantize: Literal["4bit"] | None = None
     hardware: HardwareConfig = field(default_factory=HardwareConfig)
     vllm: VllmSampling | None = None
+    encoder: str | None = None
     trackers: tuple[str, ...] = ("tensorboard",)
 
     def __post_init__(self) -> None:
@@ -224,6 +237,9 @@ class TrainConfig:
         need(self.loss in losses, "train.loss", f"one of {', '.join(losses)}", self.loss)
         for name in self.trackers:
             need(name in TRACKERS, "train.trackers", f"some of {', '.join(TRACKERS)}", name)
+        used = any(method.embedded for method in self.methods.values())
+        off = "none where no reward has measure: embedding"
+        need(used or self.encoder is None, "train.encoder", off, self.encoder)
         self.hardware.check(self.groups)
         if self.vllm is not None:
             self.vllm.check()
@@ -253,6 +269,7 @@ class TrainConfig:
             return self
         settings = {f.name: getattr(self, f.name) for f in fields(self)}
         settings |= {"methods": {name: replace(method, set={})}, **method.set}
+        settings["encoder"] = self.encoder if method.embedded else None
         return parse(TrainConfig, settings, f"train.methods.{name}.set")
 
     @property

@@ -7,7 +7,7 @@ from sample.config import SampleConfig
 from sample.dry_run import Lengths, count_tokens, representative, text_of
 from sample.models import TransformersModel, trainable
 from sample.prompts import conversation
-from train.architectures import Architecture, architecture
+from train.architectures import Architecture, architecture, saved_bytes
 from train.config import HistoryConfig, TrainConfig, rows_per_pass
 from train.families import trainable_families
 from train.memory import Memory, activation_bytes, cache_bytes, logit_bytes, weight_bytes
@@ -52,7 +52,8 @@ class TrainingCost:
 def training_cost(config: TrainConfig, sample: SampleConfig, lengths: Lengths) -> TrainingCost:
     """
     Raises:
-        UsageError: the sizes of the model are not known, or a family is of unknown length.
+        UsageError: the sizes of the model or the encoder are not known, or a family is of unknown
+            length.
     """
     model = trainable(sample.models[config.model], "train.model")
     sizes = architecture(model.path)
@@ -143,4 +144,5 @@ def _memory(
         0 if checkpointing or processes > 1 else logit_bytes(sizes, rows * completion),
         weight_bytes(sizes, bits, False) if beside else 0,
         cache_bytes(sizes, at_once * longest, bits) if beside else 0,
+        saved_bytes(config.encoder, "train.encoder") if config.encoder else 0,
     )

@@ -76,6 +76,8 @@ def _memory(cost: TrainingCost, config: TrainConfig) -> Table:
     if memory.vllm:
         table.add_row("vLLM beside it: weights", _gib(memory.vllm_weights))
         table.add_row("vLLM beside it: cache, all at once", _gib(memory.vllm_cache))
+    if memory.encoder:
+        table.add_row("encoder of answers: weights", _gib(memory.encoder))
     table.add_row("in all", _gib(memory.total))
     return table
 

@@ -29,8 +29,9 @@ from train.checks import (
     check_template,
     on_gpu,
 )
-from train.config import DONE, HistoryConfig, MethodConfig, TrainConfig, rows_per_pass
+from train.config import DONE, MEASURES, HistoryConfig, MethodConfig, TrainConfig, rows_per_pass
 from train.dataset import Plan, dataset
+from train.embedding import Embedding
 from train.families import trainable_families
 from train.histories import HistoryBank, Share
 from train.metrics import MetricsLog, reward_function
@@ -100,10 +101,11 @@ def _settings(
     run_seed: int,
 ) -> dict[str, Any]:
     """All that the adapter depends on, and nothing that only says where and how fast."""
-    left_out = ("methods", "seeds", *IDLE_TRAINING)
+    left_out = ["methods", "seeds", *IDLE_TRAINING]
+    if not config.methods[method].embedded:
+        left_out.append("encoder")
     # Absent where it is not used, so that adapters begun before there was one stay the same.
     train = {k: v for k, v in plain(config).items() if k not in left_out and v is not None}
-    own = {k: v for k, v in plain(config.methods[method]).items() if (k, v) != ("families", None)}
     families = {name: plain(family) for name, family in problems.items()}
     for family in families.values():
         for key in ("split", "count", "seed"):
@@ -115,11 +117,22 @@ def _settings(
         "decoding": plain(decoding),
         "attempts": attempts,
         "train": train,
-        "method": {"name": method, **own},
+        "method": {"name": method, **_method_settings(config.methods[method])},
         "seed": seed,
         "run_seed": run_seed,
         "replay": _replay_hash(config.methods[method]),
     }  # fmt: skip
+
+
+def _method_settings(method: MethodConfig) -> dict[str, Any]:
+    """Without what came later and has its default, as adapters begun before have no such keys."""
+    own = plain(method)
+    if own["families"] is None:
+        del own["families"]
+    for reward in own["rewards"].values():
+        if reward["measure"] == MEASURES[0]:
+            del reward["measure"]
+    return own
 
 
 def _replay_hash(method: MethodConfig) -> str | None:
@@ -203,7 +216,8 @@ def _trainer(
     bank = HistoryBank(plan, decoding, sampler, config.refresh, config.steps, share, replay)
     chosen = config.methods[method]
     scored = any(reward.unlikely for reward in chosen.rewards.values())
-    rollouts = Rollouts(plan, bank, decoding, model, config.group_size, sampler, scored)
+    embedding = Embedding(chosen.embedded, config.encoder) if chosen.embedded else None
+    rollouts = Rollouts(plan, bank, decoding, model, config.group_size, sampler, scored, embedding)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "You are using 'rollout_func'")
         trainer: Any = kind(

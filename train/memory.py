@@ -14,7 +14,7 @@ class Memory:
     activations: of a backward pass over rows of the greatest length; stored, checkpointed: the
     same without and with checkpointing. logits: where they are not computed in pieces.
     vllm_weights, vllm_cache: of a colocated vLLM, its cache for all that it is asked at once, at
-    full length; with less it takes turns.
+    full length; with less it takes turns. encoder: weights of one that is not the model itself.
     """
 
     weights: int
@@ -25,10 +25,12 @@ class Memory:
     logits: int
     vllm_weights: int = 0
     vllm_cache: int = 0
+    encoder: int = 0
 
     @property
     def total(self) -> int:
-        return self.weights + self.adapter + self.activations + self.logits + self.vllm
+        trainer = self.weights + self.adapter + self.activations + self.logits
+        return trainer + self.vllm + self.encoder
 
     @property
     def vllm(self) -> int:

@@ -13,6 +13,7 @@ from train.config import MethodConfig
 from train.groups import Group
 from train.histories import Tokens
 from train.rewards.combined import reward_parts
+from train.rewards.newness import newness
 from train.rewards.novelty import novelty
 
 PARTS = ("quality", "novelty", "crowding", "repetition", "length")
@@ -41,9 +42,9 @@ def step_metrics(groups: Sequence[Group], method: MethodConfig) -> dict[str, flo
     """Means over the attempts of a step.
 
     accuracy, valid (well-formed): of all attempts. distinct: different well-formed answers of a
-    group, over its size. repeat: well-formed answers that the history holds; novelty: attempts
-    that the novelty reward pays, whatever its weight; solved: histories with a correct answer; all
-    three of attempts with a history, and absent where there is none.
+    group, over its size. repeat: well-formed answers that the history holds; novelty: what
+    the novelty reward pays an attempt, whatever its weight; solved: histories with a correct
+    answer; all three of attempts with a history, and absent where there is none.
     """
     attempts = [attempt for group in groups for attempt in group.attempts]
     later = [group for group in groups if group.history]
@@ -53,12 +54,15 @@ def step_metrics(groups: Sequence[Group], method: MethodConfig) -> dict[str, flo
         "distinct": _mean([_distinct(group.attempts) for group in groups]),
     }
     if later:
-        gates = [method.reward(group.family).gate for group in later]
-        paid = [novelty(g.history, g.attempts, gate) for g, gate in zip(later, gates, strict=True)]
-        numbers["novelty"] = _mean([one for each in paid for one in each])
+        numbers["novelty"] = _mean([paid for group in later for paid in _new(group, method)])
         numbers["repeat"] = _mean([repeated for group in later for repeated in _repeats(group)])
         numbers["solved"] = _mean([any(one.correct for one in group.history) for group in later])
     return numbers
+
+
+def _new(group: Group, method: MethodConfig) -> list[float]:
+    reward = method.reward(group.family)
+    return novelty(group.history, group.attempts, newness(group, reward.measure), reward.gate)
 
 
 def _distinct(attempts: Sequence[Grade]) -> float:

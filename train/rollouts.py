@@ -14,6 +14,7 @@ from sample.engines.chat import Chat, Prompt
 from sample.errors import ForageError
 from sample.models import TransformersModel
 from train.dataset import Plan
+from train.embedding import Embedding
 from train.grader import Grader
 from train.groups import Group
 from train.histories import History, HistoryBank, Tokens
@@ -36,7 +37,8 @@ class Rolled:
 class Rollouts:
     """TRL's ``rollout_func``: group_size attempts from each history of the step.
 
-    scored: a reward asks for the log-probabilities of attempts.
+    scored: a reward asks for the log-probabilities of attempts. embedding: of answers, where a
+    reward asks for it.
     """
 
     def __init__(
@@ -48,10 +50,11 @@ class Rollouts:
         group_size: int,
         sampler: Sampler,
         scored: bool = False,
+        embedding: Embedding | None = None,
     ) -> None:
         self._plan, self._bank, self._decoding = plan, bank, decoding
         self._model, self._group_size = model, group_size
-        self._sampler, self._scored = sampler, scored
+        self._sampler, self._scored, self._embedding = sampler, scored, embedding
         families = plan.families.values()
         self._grade = Grader({p.id: p for problems in families for p in problems})
 
@@ -90,6 +93,8 @@ class Rollouts:
             self._group(history, made, [final_answer(chat, prompt, s.tokens, stops) for s in made])
             for history, prompt, made in zip(histories, prompts, sequences, strict=True)
         ]
+        if self._embedding is not None:
+            groups = self._embedding(groups, model, tokenizer)
         return Rolled(flat, groups, self._bank.take_tokens() + _tokens(flat), logprobs)
 
     def _require_order(self, rows: list[Any], histories: list[History]) -> None:
@@ -111,7 +116,7 @@ class Rollouts:
         attempts = tuple(self._grade(problem, text) for text in texts)
         lengths = tuple(len(sequence.tokens) for sequence in made)
         logps = tuple(sequence.logp for sequence in made) if self._scored else None
-        return Group(problem.family, past, attempts, lengths, logps)
+        return Group(problem.family, past, attempts, lengths, logps, history.answers, tuple(texts))
 
 
 def final_answer(chat: Chat, prompt: Prompt, tokens: list[int], stops: set[int]) -> str:

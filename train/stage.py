@@ -50,6 +50,7 @@ def check_training(folder: RunFolder, config: TrainConfig, sample: SampleConfig)
             )
     from sample.engines.loading import load_tokenizer
     from train.checks import check_hardware, check_settings, check_template
+    from train.encoder import check_encoder
     from train.families import trainable_families
     from train.replay import replay_of
 
@@ -59,6 +60,8 @@ def check_training(folder: RunFolder, config: TrainConfig, sample: SampleConfig)
         check_settings(config.of(method), families, model, sample.decoding)
         replay_of(sample.problems, config, method)
     check_hardware(config, model, sample.decoding)
+    if config.encoder is not None:
+        check_encoder(config.encoder)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         check_template(load_tokenizer(model.path), model.chat_template)
@@ -70,7 +73,7 @@ def train_adapters(run: Run, config: TrainConfig, sample: SampleConfig) -> None:
     """Train the missing adapters, each in its own process, ``run.workers`` at a time.
 
     Raises:
-        UsageError: the model has changed since the run began.
+        UsageError: the model or the encoder has changed since the run began.
         ForageError: a training process failed; the same call goes on from its last checkpoint.
     """
     missing = untrained(run.folder, config)
@@ -78,7 +81,10 @@ def train_adapters(run: Run, config: TrainConfig, sample: SampleConfig) -> None:
         return
     say(f"train: {', '.join(missing)}")
     path = trainable(sample.models[config.model], "train.model").path
-    run.folder.record(environment(run.workers), {f"model {config.model}": files_hash(path)})
+    hashes = {f"model {config.model}": files_hash(path)}
+    if config.encoder is not None:
+        hashes[f"encoder {config.encoder}"] = files_hash(config.encoder)
+    run.folder.record(environment(run.workers), hashes)
     steps = {name: config.of(config.adapters[name][0]).steps for name in missing}
     with Progress("steps") as bars:
         for name in missing:

@@ -18,10 +18,11 @@ from train.checks import (
     check_template,
     likely_cause,
 )
-from train.config import MethodConfig, TrainConfig
+from train.config import MethodConfig, RewardConfig, TrainConfig
 from train.hardware import HardwareConfig, VllmSampling
 
 CONFIG = TrainConfig(methods={"history": MethodConfig()})
+EMBEDDED = RewardConfig(novelty=1.0, measure="embedding")
 MODEL = TransformersModel("tiny")
 SOUND = {"reward": 0.1, "loss": 0.1, "grad_norm": 1.0, "frac_reward_zero_std": 0.2}
 FLAT = SOUND | {"frac_reward_zero_std": 1.0, "accuracy": 0.0, "valid": 0.9}
@@ -153,6 +154,15 @@ def test_what_this_machine_cannot_do_is_refused_before_sampling(
         (
             replace(CONFIG, hardware=HardwareConfig(2, "configs/accelerate/fsdp.yaml")),
             "beside a launch that shards the weights",
+        ),
+        (
+            replace(
+                CONFIG,
+                hardware=HardwareConfig(2, "configs/accelerate/fsdp.yaml"),
+                vllm=VllmSampling(),
+                methods={"m": MethodConfig(rewards={"f": EMBEDDED})},
+            ),
+            "train.encoder: expected a model of its own",
         ),
     ],
 )

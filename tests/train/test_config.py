@@ -49,6 +49,11 @@ def rewarded(histories=True, **reward):
         {"methods": {"m": rewarded(False, quality="marginal")}},
         {"methods": {"m": rewarded(gate="wrong")}},
         {"methods": {"m": rewarded(novelty=1.0, gate="open")}},
+        {"methods": {"m": rewarded(measure="exact")}},
+        {"methods": {"m": rewarded(novelty=1.0, measure="cosine")}},
+        {"methods": {"m": rewarded(False, novelty=1.0, measure="embedding")}},
+        {"encoder": "models/anchored"},
+        {"methods": {"m": rewarded(novelty=1.0)}, "encoder": "models/anchored"},
         {"methods": {"m": rewarded(k=2)}},
         {"methods": {"m": rewarded(quality="coverage", k=9)}},
         {"methods": {"m": rewarded(unlikely=1.5)}},
@@ -91,6 +96,15 @@ def test_a_method_has_its_own_settings_and_leaves_the_others_alone():
     own = config.of("anchored")
     assert (own.kl, own.learning_rate, own.steps) == (0.1, 5e-4, 7)
     assert config.of("plain") == config and config.kl == 0
+
+
+def test_the_encoder_is_of_the_methods_that_embed():
+    embedding = {"rewards": {"toy": {"novelty": 1, "measure": "embedding"}}}
+    methods = {"plain": {"set": {"kl": 0.1}}, "embedding": {**embedding, "set": {"kl": 0.1}}}
+    config = parse(TrainConfig, {"methods": methods, "encoder": "bert"}, "train")
+    assert (config.of("plain").encoder, config.of("embedding").encoder) == (None, "bert")
+    assert config.methods["embedding"].embedded == ("toy",)
+    assert config.methods["plain"].embedded == ()
 
 
 def test_histories_are_a_switch_or_a_mapping():

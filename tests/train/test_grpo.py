@@ -7,9 +7,11 @@ import torch
 from peft import PeftModel
 from safetensors.torch import load_file
 
+from sample.config import ProblemConfig
 from sample.engines.base import Decoding
 from sample.engines.loading import load_model
 from sample.errors import UsageError
+from sample.models import TransformersModel
 from train.config import HistoryConfig, MethodConfig, RewardConfig, TrainConfig
 from train.grpo import last_checkpoint, train_adapter
 from train.metrics import MetricsLog
@@ -67,15 +69,17 @@ def killed_after(step: int):
 
 
 def test_a_killed_run_ends_with_the_weights_of_an_undisturbed_one(train, tmp_path, monkeypatch):
-    train(tmp_path / "whole")
+    reward = RewardConfig("distinct", 1.0, measure="embedding")
+    config = replace(CONFIG, methods={"diverse": MethodConfig(rewards={"sum": reward})})
+    train(tmp_path / "whole", config=config)
     with monkeypatch.context() as patch:
         patch.setattr(MetricsLog, "on_log", killed_after(4))
         with pytest.raises(KeyboardInterrupt):
-            train(tmp_path / "killed")
+            train(tmp_path / "killed", config=config)
     # Killed between the log of step 4 and its checkpoint: two steps are made once more.
     assert last_checkpoint(tmp_path / "killed" / "checkpoints").name == "checkpoint-2"
     assert len(lines(tmp_path / "killed")) == 4
-    train(tmp_path / "killed")
+    train(tmp_path / "killed", config=config)
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "killed"))
     assert lines(tmp_path / "whole") == lines(tmp_path / "killed")
     assert [line["step"] for line in lines(tmp_path / "whole")] == [1, 2, 3, 4, 5]
@@ -133,6 +137,42 @@ def test_rewards_and_bonus_of_every_kind_train_and_log_their_parts(train, tmp_pa
         assert line["reward"] == pytest.approx(sum(parts), abs=1e-5)
         assert line["repeat"] is not None
     assert json.loads((tmp_path / "training.json").read_text())["train"]["entropy"] == 0.1
+
+
+def test_novelty_by_embedding_trains_on_the_embedded_model(tmp_path):
+    """Without a gate some answers of every step are paid, none of them in full."""
+    anchored = str(Path(__file__).parents[2] / "models" / "anchored")
+    options = {"min_numbers": 3, "max_numbers": 3, "min_value": 1, "max_value": 20,
+               "min_target": 10, "max_target": 99}  # fmt: skip
+    reward = RewardConfig(novelty=1.0, gate="none", measure="embedding")
+    method = MethodConfig(HistoryConfig(depths=(0, 1, 1)), {"countdown": reward})
+    config = replace(CONFIG, steps=2, groups=8, methods={"embedding": method})
+    given = (
+        TransformersModel(anchored), {"countdown": ProblemConfig("countdown", options=options)},
+        Decoding(max_new_tokens=48), 3,
+    )  # fmt: skip
+    train_adapter(*given, config, "embedding", 0, tmp_path, 0)
+    for line in lines(tmp_path):
+        assert 0 < line["paid_novelty"] == pytest.approx(line["novelty"])
+        assert line["novelty"] < line["valid"]
+        assert line["reward"] == pytest.approx(line["paid_quality"] + line["paid_novelty"])
+    settings = json.loads((tmp_path / "training.json").read_text())
+    assert settings["method"]["rewards"]["countdown"]["measure"] == "embedding"
+    other = replace(config, encoder=anchored)
+    with pytest.raises(UsageError, match="begun with another train"):
+        train_adapter(*given, other, "embedding", 0, tmp_path, 0)
+
+
+def test_settings_do_not_name_what_came_later_and_is_not_used(train, tmp_path):
+    """Else no adapter begun before could be gone on with."""
+    embedding = MethodConfig(rewards={"sum": RewardConfig(novelty=1.0, measure="embedding")})
+    methods = {**CONFIG.methods, "embedding": embedding}
+    train(tmp_path, config=replace(CONFIG, steps=1, methods=methods, encoder="elsewhere"))
+    settings = json.loads((tmp_path / "training.json").read_text())
+    assert set(settings["method"]["rewards"]["sum"]) == {
+        "quality", "novelty", "gate", "k", "unlikely", "crowding", "repetition", "length"
+    }  # fmt: skip
+    assert not {"families", "encoder"} & {*settings["method"], *settings["train"]}
 
 
 def test_rejection_sampling_goes_on_where_it_was_killed(train, tmp_path, monkeypatch):

@@ -22,8 +22,9 @@ from train.launch import (
     train_in_processes,
 )
 
+REWARD = RewardConfig("distinct", 1.0, measure="embedding")
 CONFIG = TrainConfig(
-    methods={"diverse": MethodConfig(rewards={"sum": RewardConfig("distinct", 1.0)})},
+    methods={"diverse": MethodConfig(rewards={"sum": REWARD})},
     steps=3,
     groups=4,
     group_size=4,

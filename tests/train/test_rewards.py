@@ -1,12 +1,14 @@
+from dataclasses import replace
 from itertools import product
 from math import comb
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sample.grading import Grade
-from train.config import GATES, QUALITIES, RewardConfig
+from train.config import GATES, MEASURES, QUALITIES, RewardConfig
 from train.groups import Group
 from train.rewards.combined import reward_parts
 from train.rewards.correctness import correctness
@@ -15,7 +17,8 @@ from train.rewards.crowding import crowding
 from train.rewards.distinct import distinct
 from train.rewards.length import length
 from train.rewards.marginal import marginal
-from train.rewards.novelty import novelty
+from train.rewards.newness import by_class
+from train.rewards.novelty import novelty as novelty_of
 from train.rewards.repetition import repetition
 from train.rewards.unlikely import unlikely
 
@@ -25,6 +28,8 @@ MALFORMED, TRUNCATED = Grade("?", None, False), Grade(None, None, False)
 GRADES = st.sampled_from([A, B, C, RIGHT, OTHER_RIGHT, MALFORMED, TRUNCATED])
 GROUPS = st.lists(GRADES, min_size=2, max_size=8)
 HISTORIES = st.lists(GRADES, max_size=7)
+VECTORS = dict(zip("abcrs?", [(1, 0), (1, 1), (0, -1), (2, 1), (-1, 2), (1, 3)], strict=True))
+VECTORS[""] = (0, 0)
 WEIGHTS = st.sampled_from([0.0, 0.5, 2.0])
 REWARDS = st.builds(
     RewardConfig,
@@ -35,13 +40,24 @@ REWARDS = st.builds(
     crowding=WEIGHTS,
     repetition=WEIGHTS,
     length=WEIGHTS,
+    measure=st.sampled_from(MEASURES),
 )
 
 
 def group_of(history, attempts):
     """Lengths and likelihoods that follow from the attempts, so that any order is the same set."""
     lengths = tuple(ord((a.answer or "z")[0]) for a in attempts)
-    return Group("f", tuple(history), tuple(attempts), lengths, tuple(-n / 7 for n in lengths))
+    logps = tuple(-n / 7 for n in lengths)
+    texts = [[a.answer or "" for a in some] for some in (history, attempts)]
+    vectors = [np.array([VECTORS[t] for t in some]).reshape(-1, 2) for some in texts]
+    return Group(
+        "f", tuple(history), tuple(attempts), lengths, logps, tuple(texts[0]), tuple(texts[1]),
+        *vectors,
+    )  # fmt: skip
+
+
+def novelty(history, attempts, gate):
+    return novelty_of(history, attempts, by_class(history, attempts), gate)
 
 
 def group_rewards(reward, history, attempts):
@@ -72,9 +88,8 @@ def test_parts_keep_their_range_and_malformed_attempts_earn_nothing(reward, hist
 @given(REWARDS, HISTORIES, GROUPS)
 def test_no_malformed_attempt_earns_more_than_a_well_formed_wrong_one(reward, history, attempts):
     """Of equal length, so that being malformed is no way out of a penalty."""
-    group = Group(
-        "f", tuple(history), tuple(attempts), (3,) * len(attempts), (0.0,) * len(attempts)
-    )
+    same = {"lengths": (3,) * len(attempts), "logps": (0.0,) * len(attempts)}
+    group = replace(group_of(history, attempts), **same)
     parts = reward_parts(reward, group).values()
     paid = [sum(amounts) for amounts in zip(*parts, strict=True)]
     bad = [p for p, a in zip(paid, attempts, strict=True) if a.canonical is None]

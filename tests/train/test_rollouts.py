@@ -78,6 +78,7 @@ def test_attempts_are_those_of_the_sampling_engine_and_are_graded_alike(
         assert made.ledger.prompt == len(out["prompt_ids"][n])
         text = made.text if made.finish == "stop" else ""
         assert group.attempts[n % SIZE] == grader(history.problem, text)
+        assert group.texts[n % SIZE] == text and group.past_texts == history.answers
         assert group.history == tuple(grader(history.problem, a) for a in history.answers)
 
 

@@ -124,6 +124,18 @@ def test_tokens_of_a_step_are_those_of_its_attempts_and_of_their_histories():
     assert history.prompt == pytest.approx(2 * (8 * sum(prompts) / 3 + earlier), abs=1)
 
 
+def test_an_encoder_of_its_own_is_counted_and_the_model_itself_is_not_counted_twice():
+    measured = "train.methods.diverse.rewards.countdown.measure=embedding"
+    itself, _, _ = cost_of("demo.yaml", measured)
+    path = ROOT / "models" / "anchored"
+    other, _, _ = cost_of("demo.yaml", measured, f"train.encoder={path}")
+    size = (path / "model.safetensors").stat().st_size
+    assert itself.memory.encoder == 0 and other.memory.encoder == size
+    assert other.memory.total - itself.memory.total == size
+    with pytest.raises(UsageError, match=r"train\.encoder: .*hf download nobody/none"):
+        cost_of("demo.yaml", measured, "train.encoder=nobody/none")
+
+
 def test_processes_share_rows_and_fsdp_the_weights():
     alone, _, _ = cost_of("train/qwen3-8b.yaml")
     eight, _, _ = cost_of("train/qwen3-8b.yaml", "train.hardware.processes=8")

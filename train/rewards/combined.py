@@ -10,6 +10,7 @@ from train.rewards.crowding import crowding
 from train.rewards.distinct import distinct
 from train.rewards.length import length
 from train.rewards.marginal import marginal
+from train.rewards.newness import newness
 from train.rewards.novelty import novelty
 from train.rewards.repetition import repetition
 from train.rewards.unlikely import unlikely
@@ -26,7 +27,8 @@ def reward_parts(reward: RewardConfig, group: Group) -> Parts:
     """
     parts = {"quality": _quality(reward, group)}
     if reward.novelty:
-        paid = novelty(group.history, group.attempts, reward.gate)
+        new = newness(group, reward.measure)
+        paid = novelty(group.history, group.attempts, new, reward.gate)
         parts["novelty"] = _times(reward.novelty, paid)
     if reward.crowding:
         parts["crowding"] = _times(reward.crowding, crowding(group.attempts))
