@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.answers import lack_answers, without_answers
 from analysis.cells import CellStatistics, Costs, chain_statistics, costs, parallel_statistics
 from analysis.config import AGGREGATORS, PARALLEL, SEQUENTIAL, SystemInfo
 from analysis.embeddings import trace_levels
@@ -63,6 +64,9 @@ def build_study(
     cells = {
         key: _statistics(cell, key[1] == PARALLEL, explored, vectors) for key, cell in raw.items()
     }
+    silent = lack_answers(raw.values())
+    if silent:
+        cells = {key: without_answers(cell) for key, cell in cells.items()}
     study = Study(
         family,
         len(table.problems[family]),
@@ -74,6 +78,11 @@ def build_study(
     )
     contrasts: dict[Key, Statistic] = {}
     warnings: list[str] = []
+    if silent:
+        warnings.append(
+            f"{family}: no attempt has an answer, so no vote, repeats or distinct answers; judged "
+            f"by {primary}"
+        )
     for system in study.systems:
         contrasts.update(_gaps(study, system, warnings))
     for system in study.systems:

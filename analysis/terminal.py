@@ -55,8 +55,9 @@ def render(summary: Json) -> Iterator[RenderableType]:
         if family["methods"]:
             yield ""
             yield _methods(family)
-        yield ""
-        yield _exploration(family)
+        if any(True for _ in _with_repeats(family)):
+            yield ""
+            yield _exploration(family)
         if any(True for _ in _with_traces(family)):
             yield ""
             yield _traces(family, settings)
@@ -227,12 +228,18 @@ def _methods(family: Json) -> Table:
     return table
 
 
+def _with_repeats(family: Json) -> Iterator[str]:
+    for name, system in family["systems"].items():
+        if any(levels["repeat_rate"]["n"] for levels in system["arms"].values()):
+            yield name
+
+
 def _exploration(family: Json) -> Table:
     columns = ("arm", "repeats", "if independent", "distinct", "n")
     table = start_table("Exploration: later attempts that repeat an answer (percent)", *columns)
-    for name, system in family["systems"].items():
+    for name in _with_repeats(family):
         add_row(table, name, "", "", "", "", style="bold")
-        for arm, levels in system["arms"].items():
+        for arm, levels in family["systems"][name]["arms"].items():
             shares = [with_interval(levels[key]) for key in ("repeat_rate", "repeat_baseline")]
             distinct = with_interval(levels["distinct"], 1, 2)
             add_row(table, arm, *shares, distinct, _count(levels["repeat_rate"]))

@@ -114,7 +114,7 @@ def _analyze_files(
     from sample.run import folder_for_files, logged
 
     attempts = read_foreign(paths, ForeignConfig(parse_columns(maps), **reading))
-    experiment = experiment_of_files(paths, (a.system for a in attempts), overrides)
+    experiment = experiment_of_files(paths, attempts, overrides)
     folder = folder_for_files(out or Path("runs") / experiment.name)
     show_diagnosis(diagnose(attempts), Console())
     with logged(folder.error_log):
