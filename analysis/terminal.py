@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from analysis.words import counted
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
@@ -98,9 +100,9 @@ def _heading(name: str, family: Json, settings: Json) -> RenderableType:
 
     within = f"{settings['budget']} tokens, at most " if settings.get("budget") else ""
     return (
-        f"[bold]{escape(name)}[/]: {family['n_problems']} problems, "
-        f"{within}N = {settings['N']} attempts, "
-        f"{settings['replicates']} replicates, judged by {family['primary']}; "
+        f"[bold]{escape(name)}[/]: {counted(family['n_problems'], 'problem')}, "
+        f"{within}N = {counted(settings['N'], 'attempt')}, "
+        f"{counted(settings['replicates'], 'replicate')}, judged by {family['primary']}; "
         f"margin {_number(settings['margin'], 100, 1)} points, "
         f"{_number(1 - settings['alpha'], 100, 0)} % intervals"
     )
@@ -212,8 +214,9 @@ def _reasons(family: Json) -> Iterator[str]:
     from rich.markup import escape
 
     for name, judged in (*family["adapters"].items(), *family["models"].items()):
-        verdict = judged["verdict"] or "not measured"
-        yield f"[bold]{escape(name)}[/] {verdict}: {escape(judged['reason'])}"
+        # a reason without a verdict begins with "Not measured" itself
+        verdict = f"{judged['verdict']}: " if judged["verdict"] else ""
+        yield f"[bold]{escape(name)}[/] {verdict}{escape(judged['reason'])}"
 
 
 def _methods(family: Json) -> Table:
