@@ -69,7 +69,10 @@ def _share(found: Effect, parts: Attribution, t: float, config: AnalysisConfig) 
     orders = {"first": found.first, "last": found.last}
     entry: Json = {
         "shapley": None,
-        **{k: None if v is None else _claim(contrast(v, parts.replicates), config) for k, v in orders.items()},
+        **{
+            k: None if v is None else _claim(contrast(v, parts.replicates), config)
+            for k, v in orders.items()
+        },
         "least": found.least,
         "most": found.most,
         "separable": found.separable,

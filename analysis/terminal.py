@@ -6,7 +6,7 @@ of problems (n) beside them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from analysis.words import counted
@@ -34,6 +34,23 @@ def render(summary: Json) -> Iterator[RenderableType]:
     """The parts of the printout, in order."""
     from rich.markup import escape
 
+    parts = list(_of_families(summary))
+    yield from parts
+    yield from explained(parts)
+    for warning in summary["warnings"]:
+        yield f"[yellow]warning:[/] {escape(warning)}"
+
+
+def explained(parts: Iterable[RenderableType]) -> Iterator[str]:
+    """One line on the star of ``with_interval``, if any of these tables shows one."""
+    from rich.table import Table
+
+    columns = [column for part in parts if isinstance(part, Table) for column in part.columns]
+    if any(str(cell).endswith("]*") for column in columns for cell in column.cells):
+        yield "* too few problems that vary for a t interval; one that allows for it stands in"
+
+
+def _of_families(summary: Json) -> Iterator[RenderableType]:
     settings = summary["settings"]
     for name, family in summary["families"].items():
         yield _heading(name, family, settings)
@@ -68,8 +85,6 @@ def render(summary: Json) -> Iterator[RenderableType]:
             yield _controls(family)
         yield ""
         yield from _causes(family)
-    for warning in summary["warnings"]:
-        yield f"[yellow]warning:[/] {escape(warning)}"
 
 
 def with_interval(found: Json | None, scale: float = 100.0, digits: int = 1) -> str:

@@ -123,7 +123,5 @@ def same(value, n, replicates=2) -> Statistic:
 )
 def test_outcomes_without_any_noise_close_a_gap_only_with_many_problems(estimand, few):
     terms = terms_of(AnalysisConfig(margin=0.03, estimand=estimand))
-    verdicts = {
-        n: judge(same(1.0, n), same(0.0, n), same(0.0, n), terms).verdict for n in (3, 300)
-    }
+    verdicts = {n: judge(same(1.0, n), same(0.0, n), same(0.0, n), terms).verdict for n in (3, 300)}
     assert verdicts == {3: few, 300: "CLOSED"}

@@ -70,7 +70,10 @@ def test_ungraded_failed_and_truncated_attempts():
     assert "base/parallel" in cannot(ungraded)
     assert "fewer than N = 2 graded attempts" in cannot(ungraded)
     none = cannot(change(rows, correct=None))
-    assert "no attempt is graded, so no accuracy" in none and "its arms share no problem with N graded" in none
+    assert (
+        "no attempt is graded, so no accuracy" in none
+        and "its arms share no problem with N graded" in none
+    )
     failed = [*change(rows[:16], finish="error"), *rows[16:]]
     assert "base/parallel: 10 % of attempts failed" in cannot(failed)
 
