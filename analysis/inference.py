@@ -24,8 +24,8 @@ class Inference:
     """interval: super-population. fixed: these problems only. boot_*: two-level bootstrap.
 
     p_t: two-sided t test; p_flip: sign flip; p_mcnemar: mid-p where there is one run per problem
-    (contrast in {-1, 0, 1}, one replicate); posterior: then also the chance that the contrast is above 0, under a
-    uniform prior on the four outcomes. NaN where undefined.
+    (contrast in {-1, 0, 1}, one replicate); posterior: then also the chance that the contrast is
+    above 0, under a uniform prior on the four outcomes. NaN where undefined.
     """
 
     interval: Interval

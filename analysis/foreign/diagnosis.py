@@ -29,8 +29,10 @@ class Diagnosis:
     cannot: tuple[str, ...]
 
 
-def diagnose(attempts: Iterable[Attempt]) -> Diagnosis:
+def diagnose(attempts: Iterable[Attempt], notes: Iterable[str] = ()) -> Diagnosis:
     """Look through the records before any statistic is made of them.
+
+    notes: what was left out of them when they were read.
 
     Raises:
         UsageError: no records.
@@ -43,7 +45,7 @@ def diagnose(attempts: Iterable[Attempt]) -> Diagnosis:
         more, less = _pairs(family, cells, table.steps)
         can += more
         cannot += [*less, *_one_by_one(family, cells, table.steps)]
-    return Diagnosis(tuple(found), tuple(can), tuple(cannot))
+    return Diagnosis((*found, *notes), tuple(can), tuple(cannot))
 
 
 def _cell_line(key: tuple[str, str, str], cell: Cell) -> str:
