@@ -12,6 +12,7 @@ from analysis.config import AGGREGATORS, PARALLEL, SEQUENTIAL, SystemInfo
 from analysis.embeddings import trace_levels
 from analysis.statistic import Statistic
 from analysis.table import Cell, Table
+from analysis.words import counted
 
 MANY_CUT_OFF = 0.1
 """Share of attempts without an answer from which on the token limit, not the model, is measured."""
@@ -216,7 +217,7 @@ def _data_warnings(study: Study) -> list[str]:
             share = _share(cost.skipped / (cost.skipped + cost.attempts))
             said.append(f"{place}: {share} of attempts skipped, not possible there, left out")
         if cost.missing:
-            said.append(f"{place}: {cost.missing} attempts missing; sampling is not finished")
+            said.append(f"{place}: {counted(cost.missing, 'attempt')} missing; sampling is not finished")
     return said
 
 

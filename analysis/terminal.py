@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from analysis.cost_ratio import FEWEST_PROBLEMS
 from analysis.words import counted
 
 if TYPE_CHECKING:
@@ -100,8 +101,12 @@ def with_interval(found: Json | None, scale: float = 100.0, digits: int = 1) -> 
 
 def with_censoring(ratio: Json) -> str:
     """``1.30x [1.10, 1.70]``; ``not by 1.80x`` where no attempt of sequential gets there."""
+    if ratio["reason"]:
+        return UNKNOWN
     if ratio["ratio"] is None:
         return f"not by {ratio['least']:.2f}x"
+    if ratio["n"] < FEWEST_PROBLEMS:
+        return f"{ratio['ratio']:.2f}x"
     ends = ["never" if ratio[end] is None else f"{ratio[end]:.2f}" for end in ("low", "high")]
     return f"{ratio['ratio']:.2f}x [{ends[0]}, {ends[1]}]"
 

@@ -60,10 +60,12 @@ def test_without_token_counts_there_is_no_table_of_equal_tokens():
 
 
 def test_a_ratio_that_is_never_reached_is_censored_and_never_dropped():
-    ratio = {"ratio": 1.5, "low": 1.2, "high": 2.0, "least": 2.5}
+    ratio = {"ratio": 1.5, "low": 1.2, "high": 2.0, "least": 2.5, "n": 9, "reason": None}
     assert with_censoring(ratio) == "1.50x [1.20, 2.00]"
     assert with_censoring({**ratio, "high": None}) == "1.50x [1.20, never]"
     assert with_censoring({**ratio, "ratio": None, "high": None}) == "not by 2.50x"
+    assert with_censoring({**ratio, "n": 4, "low": None, "high": None}) == "1.50x"
+    assert with_censoring({**ratio, "ratio": None, "reason": "parallel solves nothing"}) == "-"
 
 
 def test_the_star_of_a_degenerate_interval_is_explained_where_there_is_one(summary):
