@@ -8,11 +8,12 @@ from statsmodels.stats.weightstats import DescrStatsW
 
 from analysis import intervals
 from analysis.config import AnalysisConfig
-from analysis.inference import dirichlet_posterior, infer, mid_p, ratio_of_means, t_p
+from analysis.inference import dirichlet_posterior, infer, mid_p, ratio_of_means, t_p, t_ratio
 from analysis.statistic import Statistic, over_replicates
 
 SLEEP = np.array([0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0])
 SLEEP -= np.array([1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4])
+MAIZE = np.array([49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48], float)
 
 
 def contrast(values, high=1.0, replicates=1) -> Statistic:
@@ -28,6 +29,28 @@ def level(values, high=1.0) -> Statistic:
 def test_t_interval_and_p_of_the_sleep_data():
     assert intervals.t_interval(SLEEP, 0.05) == pytest.approx((-2.459886, -0.700114), abs=1e-6)
     assert t_p(contrast(SLEEP, 10)) == pytest.approx(0.00283289, abs=1e-8)
+
+
+def test_t_of_the_maize_data():
+    # Darwin's 15 pairs, t as Fisher gives it
+    assert t_ratio(contrast(MAIZE, 100)) == pytest.approx(2.147987, abs=1e-6)
+    assert t_p(contrast(MAIZE, 100)) == pytest.approx(0.0497029, abs=1e-7)
+
+
+def test_t_p_of_a_published_table_of_language_models():
+    # bayes_evals (MIT), langchain tool use: 20 questions, claude-2.1 alone right on 12, never wrong
+    assert t_p(contrast([1] * 12 + [0] * 8)) == pytest.approx(3.7534e-5, rel=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("both", "plus", "minus", "neither", "chi2"),
+    [(101, 121, 59, 33, 21.355556), (101, 70, 59, 33, 0.9379845), (794, 150, 86, 570, 17.355932)],
+)
+def test_t_of_single_runs_is_mcnemar_but_for_the_variance(both, plus, minus, neither, chi2):
+    # chi2 = (b - c)^2 / (b + c) takes the variance at mean 0, t at the mean found
+    d = [1] * plus + [-1] * minus + [0] * (both + neither)
+    n, square = len(d), t_ratio(contrast(d)) ** 2
+    assert n * square / (n - 1 + square) == pytest.approx(chi2, rel=1e-6)
 
 
 def test_the_equivalence_interval_gives_the_verdicts_of_tost():
@@ -105,6 +128,12 @@ def test_sign_bound_is_the_rule_of_three_where_nothing_differs():
     low, high = intervals.sign_bound(np.zeros(30), -2.0, 2.0, 0.05)
     upper = proportion_confint(0, 30, method="beta")[1]
     assert (low, high) == pytest.approx((-2 * upper, 2 * upper))
+    assert upper == pytest.approx(0.115703, abs=1e-6)
+
+
+def test_sign_bound_is_clopper_pearson_where_all_differ():
+    low, high = intervals.sign_bound(np.array([1.0] * 27 + [-1.0] * 3), -1.0, 1.0, 0.05)
+    assert (1 + low, high) == pytest.approx((0.734712, 0.978883), abs=1e-6)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -214,7 +243,10 @@ def test_mid_p_is_exact_mcnemar_less_half_the_point(b, c):
 def test_clusters_of_two_runs_have_the_anchored_error():
     d = over_replicates(np.array([[1.0, 1.0], [0.0, 1.0], [0.0, 0.0]])).values
     low, high = intervals.t_interval(d, 0.05)
-    assert (high - low) / 2 / stats.t.isf(0.025, 2) == pytest.approx(0.2886751346)
+    error = (high - low) / 2 / stats.t.isf(0.025, 2)
+    assert error == pytest.approx(0.2886751346)
+    # Miller 2024 has no C / (C - 1)
+    assert error * np.sqrt(2 / 3) == pytest.approx(0.2357022604)
 
 
 def test_the_posterior_equals_draws_from_the_dirichlet():
