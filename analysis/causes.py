@@ -24,11 +24,11 @@ def causes_json(study: Study, system: str, config: AnalysisConfig) -> Json | Non
     """What of each gap of the system is due to what; None where it has no gap."""
     cells = {arm: study.cells[(system, arm)] for arm in study.arms(system)}
     found = {name: attribute(cells, config.design, name) for name in AGGREGATORS}
-    primary = found[config.aggregator(study.family)]
+    primary = found[config.level(study.family)]
     if primary is None:
         return None
     shares = {name: attribution_json(parts, config) for name, parts in found.items() if parts}
-    told = shares[config.aggregator(study.family)]
+    told = shares[config.level(study.family)]
     return {
         "arms": dict(primary.arms),
         "gaps": shares,

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from analysis.answers import lack_answers, without_answers
 from analysis.cells import CellStatistics, Costs, chain_statistics, costs, parallel_statistics
-from analysis.config import AGGREGATORS, PARALLEL, SEQUENTIAL, SystemInfo
+from analysis.config import AGGREGATORS, AUC, PARALLEL, SEQUENTIAL, SystemInfo
 from analysis.embeddings import trace_levels
+from analysis.matching import auc_contrast
 from analysis.statistic import Statistic
 from analysis.table import Cell, Table
 from analysis.words import counted
@@ -19,7 +20,7 @@ MANY_CUT_OFF = 0.1
 
 Key = tuple[str, ...]
 """("gap", system, aggregator), ("control", arm), or ("gap_base" | "gap_adapted" | "did" |
-"parallel_change" | "sequential_change", adapter, aggregator)."""
+"parallel_change" | "sequential_change", adapter, aggregator); a primary of AUC counts as one."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def build_study(
             f"by {primary}"
         )
     for system in study.systems:
-        contrasts.update(_gaps(study, system, warnings))
+        contrasts.update(_gaps(study, system, primary, warnings))
     for system in study.systems:
         contrasts.update(_adapter(study, systems[system], contrasts, primary, warnings))
     contrasts.update(_controls(study, base, primary))
@@ -107,22 +108,46 @@ def parallel_level(cell: CellStatistics, aggregator: str) -> Statistic:
     return cell.levels["majority" if aggregator == "last" else aggregator]
 
 
-def _gaps(study: Study, system: str, warnings: list[str]) -> dict[Key, Statistic]:
+def _difference(study: Study, one: tuple[str, str], other: tuple[str, str], name: str) -> Statistic:
+    """Cell one minus the other under an aggregator, or a primary of AUC."""
+    if name in AUC:
+        return auc_contrast(study.raw[one], study.raw[other], (one[1], other[1]), name)
+    sides = (
+        parallel_level(study.cells[key], name)
+        if key[1] == PARALLEL
+        else study.cells[key].levels[name]
+        for key in (one, other)
+    )
+    return next(sides) - next(sides)
+
+
+def compared(primary: str) -> tuple[str, ...]:
+    """The aggregators that gaps are given under: the usual ones, and the primary."""
+    return tuple(dict.fromkeys((*AGGREGATORS, primary)))
+
+
+def _gaps(study: Study, system: str, primary: str, warnings: list[str]) -> dict[Key, Statistic]:
     parallel = study.cells.get((system, PARALLEL))
     sequential = study.cells.get((system, SEQUENTIAL))
     if parallel is None or sequential is None:
         missing = PARALLEL if parallel is None else SEQUENTIAL
         warnings.append(f"{study.family}: {system} has no {missing} arm, so it has no gap")
         return {}
+    pair = (system, PARALLEL), (system, SEQUENTIAL)
     gaps: dict[Key, Statistic] = {
-        ("gap", system, name): parallel_level(parallel, name) - sequential.levels[name]
-        for name in AGGREGATORS
+        ("gap", system, name): _difference(study, *pair, name) for name in compared(primary)
     }
     sides = (parallel.levels["accuracy"].known, sequential.levels["accuracy"].known)
     if (sides[0] != sides[1]).any():
         warnings.append(
             f"{study.family}: {system} has {sides[0].sum()} problems in parallel and "
             f"{sides[1].sum()} in sequential; the gap uses the {(sides[0] & sides[1]).sum()} shared"
+        )
+    lost = int((sides[0] & sides[1] & ~gaps["gap", system, primary].known).sum())
+    if primary in AUC and lost:
+        warnings.append(
+            f"{study.family}: {system} has no {primary} on {lost} problems: token counts are "
+            "missing, or its arms share no budget there"
         )
     return gaps
 
@@ -141,7 +166,7 @@ def _adapter(
         warnings.append(f"{study.family}: {info.base}, the base of {info.name}, has no gap")
         return {}
     found: dict[Key, Statistic] = {}
-    for name in AGGREGATORS:
+    for name in compared(primary):
         base, adapted = gaps[("gap", info.base, name)], gaps[("gap", info.name, name)]
         shared = base.known & adapted.known
         found[("gap_base", info.name, name)] = base.only(shared)
@@ -157,11 +182,11 @@ def _changes(
     study: Study, info: SystemInfo, name: str, shared: NDArray[np.bool_]
 ) -> dict[Key, Statistic]:
     base, adapted = str(info.base), info.name
-    parallel = [parallel_level(study.cells[(s, PARALLEL)], name) for s in (adapted, base)]
-    sequential = [study.cells[(s, SEQUENTIAL)].levels[name] for s in (adapted, base)]
     return {
-        ("parallel_change", adapted, name): (parallel[0] - parallel[1]).only(shared),
-        ("sequential_change", adapted, name): (sequential[0] - sequential[1]).only(shared),
+        (f"{arm}_change", adapted, name): _difference(
+            study, (adapted, arm), (base, arm), name
+        ).only(shared)
+        for arm in (PARALLEL, SEQUENTIAL)
     }
 
 
@@ -181,12 +206,10 @@ def _warn_if_dropped(
 
 def _controls(study: Study, base: str, primary: str) -> dict[Key, Statistic]:
     """Parallel minus every other arm of the base, on the primary aggregator."""
-    parallel = study.cells.get((base, PARALLEL))
-    if parallel is None:
+    if (base, PARALLEL) not in study.cells:
         return {}
-    level = parallel_level(parallel, primary)
     return {
-        ("control", arm): level - study.cells[(base, arm)].levels[primary]
+        ("control", arm): _difference(study, (base, PARALLEL), (base, arm), primary)
         for arm in study.arms(base)
         if arm not in (PARALLEL, SEQUENTIAL)
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from analysis.config import AUC
 from analysis.cost_ratio import FEWEST_PROBLEMS
 from analysis.words import counted
 
@@ -162,13 +163,15 @@ def _count(found: Json | None) -> str:
 def _levels(family: Json, settings: Json) -> Table:
     primary = family["primary"]
     size = f"{settings['budget']} tokens" if settings.get("budget") else settings["N"]
-    title = f"Solved by {primary} of {size} (percent), and the gap (points)"
+    level = AUC.get(primary, primary)
+    gap_of = "the gap" if level == primary else "its gap over log2 tokens"
+    title = f"Solved by {level} of {size} (percent), and {gap_of} (points)"
     table = start_table(title, "system", "parallel", "sequential", "gap", "n")
     for name, system in family["systems"].items():
         parallel = system["arms"].get("parallel")
         sequential = system["arms"].get("sequential")
-        left = parallel and parallel["majority" if primary == "last" else primary]
-        right = sequential and sequential[primary]
+        left = parallel and parallel["majority" if level == "last" else level]
+        right = sequential and sequential[level]
         gap = system["gaps"][primary]
         cells = (with_interval(left), with_interval(right), with_interval(gap))
         add_row(table, name, *cells, _count(gap or left or right))
@@ -206,9 +209,10 @@ def _spending(family: Json, settings: Json) -> Table:
 
 
 def _equal_compute(family: Json, settings: Json) -> Table:
+    primary = family["primary"]
     title = (
-        f"The gap at equal tokens, {family['primary']} (points); tokens that sequential needs for "
-        f"what {settings['N']} parallel attempts reach"
+        f"The gap at equal tokens, {AUC.get(primary, primary)} (points); tokens that "
+        f"sequential needs for what {settings['N']} parallel attempts reach"
     )
     table = start_table(title, "system", "generated", "all tokens", "needs", "n")
     for name, found in family["equal_compute"].items():
