@@ -72,6 +72,14 @@ def build_study(
         {},
         (),
     )
+    contrasts, warnings = contrasts_of(study, systems, base, primary)
+    return replace(study, contrasts=contrasts, warnings=(*warnings, *_data_warnings(study)))
+
+
+def contrasts_of(
+    study: Study, systems: Mapping[str, SystemInfo], base: str, primary: str
+) -> tuple[dict[Key, Statistic], list[str]]:
+    """Every contrast between the cells of a study, and what is to be said of them."""
     contrasts: dict[Key, Statistic] = {}
     warnings: list[str] = []
     for system in study.systems:
@@ -79,8 +87,7 @@ def build_study(
     for system in study.systems:
         contrasts.update(_adapter(study, systems[system], contrasts, primary, warnings))
     contrasts.update(_controls(study, base, primary))
-    said = (*warnings, *_data_warnings(study))
-    return replace(study, contrasts=contrasts, warnings=said)
+    return contrasts, warnings
 
 
 def _statistics(

@@ -213,6 +213,8 @@ def _reasons(family: Json) -> Iterator[str]:
     for name, judged in (*family["adapters"].items(), *family["models"].items()):
         verdict = judged["verdict"] or "not measured"
         yield f"[bold]{escape(name)}[/] {verdict}: {escape(judged['reason'])}"
+    for name, found in (family.get("unsettled") or {}).items():
+        yield f"[bold]{escape(name)}[/] {escape(found['sentence'])}."
 
 
 def _methods(family: Json) -> Table:

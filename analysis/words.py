@@ -4,3 +4,8 @@
 def capitalized(text: str) -> str:
     """The text with its first letter large and the rest as it is."""
     return text[:1].upper() + text[1:]
+
+
+def uncapitalized(text: str) -> str:
+    """The text with its first letter small and the rest as it is."""
+    return text[:1].lower() + text[1:]
