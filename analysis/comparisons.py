@@ -10,9 +10,11 @@ from analysis.numbers import Json, gap_json
 from analysis.seeds import crossed_interval, seed_interval
 from analysis.statistic import Statistic
 from analysis.study import Key, Study
-from analysis.verdict import Terms, judge, judge_model
+from analysis.unsettled import held_in_every_case
+from analysis.verdict import Terms, judge, judge_model, withhold
 
 _NO_PROBLEMS = "Not measured: no problem has all the attempts it needs in every arm."
+_NO_VERDICT = {"verdict": None, "withheld": None, "steps": [], "fraction_closed": None}
 _CHANGES = ("gap_base", "gap_adapted", "did", "sequential_change", "parallel_change")
 
 
@@ -35,9 +37,13 @@ def adapter_json(
     inferred: Mapping[Key, Inference],
     primary: str,
     terms: Terms,
-    registered: bool,
+    unsettled: Json | None,
+    withheld: str | None,
 ) -> Json:
-    """Entry of one adapter: its verdict, and every change against its base."""
+    """Entry of one adapter: its verdict, and every change against its base.
+
+    unsettled: see ``analysis.unsettled``. withheld: why CLOSED is never said; None = it may be.
+    """
     entry: Json = {"base": info.base, "method": info.method, "seed": info.seed}
     found = {key: inferred.get((key, info.name, primary)) for key in _CHANGES}
     entry |= {key: gap_json(value) for key, value in found.items()}
@@ -48,19 +54,21 @@ def adapter_json(
     }
     if found["did"] is None:
         reason = f"Not measured: an arm of {info.name} or of {info.base} is missing."
-        return {**entry, "verdict": None, "reason": reason, "steps": [], "fraction_closed": None}
+        return {**entry, **_NO_VERDICT, "reason": reason}
     base, adapted, parallel = (
         study.contrasts[(key, info.name, primary)]
         for key in ("gap_base", "gap_adapted", "parallel_change")
     )
     if not base.known.any():
-        entry |= {"verdict": None, "reason": _NO_PROBLEMS, "steps": [], "fraction_closed": None}
-        return entry
-    judged = judge(base, adapted, parallel, terms, registered)
+        return {**entry, **_NO_VERDICT, "reason": _NO_PROBLEMS}
+    judged = held_in_every_case(judge(base, adapted, parallel, terms), unsettled)
+    if withheld and judged.verdict == "CLOSED":
+        judged = withhold(judged, "NARROWED", f"All four tests passed, but {withheld}.")
     return {
         **entry,
         "verdict": judged.verdict,
         "reason": judged.reason,
+        "withheld": judged.withheld,
         "steps": [vars(step) for step in judged.steps],
         "fraction_closed": _fraction_closed(base, adapted, terms.alpha),
     }

@@ -78,20 +78,28 @@ def build_study(
         {},
         (),
     )
+    contrasts, warnings = contrasts_of(study, systems, base, primary)
+    if silent:
+        warnings.insert(
+            0,
+            f"{family}: no attempt has an answer, so no vote, repeats or distinct answers; judged "
+            f"by {primary}",
+        )
+    return replace(study, contrasts=contrasts, warnings=(*warnings, *_data_warnings(study)))
+
+
+def contrasts_of(
+    study: Study, systems: Mapping[str, SystemInfo], base: str, primary: str
+) -> tuple[dict[Key, Statistic], list[str]]:
+    """Every contrast between the cells of a study, and what is to be said of them."""
     contrasts: dict[Key, Statistic] = {}
     warnings: list[str] = []
-    if silent:
-        warnings.append(
-            f"{family}: no attempt has an answer, so no vote, repeats or distinct answers; judged "
-            f"by {primary}"
-        )
     for system in study.systems:
         contrasts.update(_gaps(study, system, primary, warnings))
     for system in study.systems:
         contrasts.update(_adapter(study, systems[system], contrasts, primary, warnings))
     contrasts.update(_controls(study, base, primary))
-    said = (*warnings, *_data_warnings(study))
-    return replace(study, contrasts=contrasts, warnings=said)
+    return contrasts, warnings
 
 
 def _statistics(
@@ -240,7 +248,9 @@ def _data_warnings(study: Study) -> list[str]:
             share = _share(cost.skipped / (cost.skipped + cost.attempts))
             said.append(f"{place}: {share} of attempts skipped, not possible there, left out")
         if cost.missing:
-            said.append(f"{place}: {counted(cost.missing, 'attempt')} missing; sampling is not finished")
+            said.append(
+                f"{place}: {counted(cost.missing, 'attempt')} missing; sampling is not finished"
+            )
     return said
 
 

@@ -20,6 +20,7 @@ from analysis.levels import system_json
 from analysis.numbers import SCHEMA_VERSION, Json, gap_json, plain_json
 from analysis.study import Key, Study, build_study
 from analysis.table import Table, build_table
+from analysis.unsettled import unsettled_json
 from analysis.until_decided import Watch, stopping_json
 from analysis.verdict import terms_of
 from analysis.words import counted
@@ -65,13 +66,14 @@ def summarize(
             "config: analyze.estimand 'fixed' needs at least 2 replicates (given: 1); "
             "set sample.replicates=2 and sample again, or analyze.estimand=superpopulation"
         )
+    withheld = None if registered else "the settings were not fixed before sampling"
     families: Json = {}
     for family in sorted(table.problems):
         study = build_study(
             table, family, infos, config.base, config.aggregator(family), vectors=vectors
         )
         watch = (watched or {}).get(family)
-        families[family], more = _family(study, infos, config, registered, watch, table)
+        families[family], more = _family(study, infos, config, withheld, watch, table)
         said += [*study.warnings, *more]
     tests = corrected_json(families, config.base, config.alpha)
     said += correction_warnings(families, tests)
@@ -160,7 +162,7 @@ def _family(
     study: Study,
     infos: Mapping[str, SystemInfo],
     config: AnalysisConfig,
-    registered: bool,
+    withheld: str | None,
     watch: Watch | None,
     table: Table,
 ) -> tuple[Json, list[str]]:
@@ -169,8 +171,11 @@ def _family(
     # The ordinary intervals of whatever was sampled for as long as an outcome asked are too narrow.
     terms = terms_of(config, partial(watch.interval, problems=problems) if watch else None)
     inferred = infer(study.contrasts, config)
+    unsettled = unsettled_json(study, infos, primary, terms)
     adapters = {
-        name: adapter_json(study, infos[name], inferred, primary, terms, registered)
+        name: adapter_json(
+            study, infos[name], inferred, primary, terms, unsettled.get(name), withheld
+        )
         for name in study.systems
         if infos[name].base is not None
     }
@@ -188,6 +193,7 @@ def _family(
         "n_problems": study.problems,
         "primary": primary,
         "stopping": stopping_json(watch) if watch else None,
+        "unsettled": unsettled,
         "systems": {name: system_json(study, name, inferred, config) for name in study.systems},
         "equal_compute": {name: equal_compute_json(study, name, config) for name in study.systems},
         "adapters": adapters,

@@ -241,6 +241,8 @@ def _reasons(family: Json) -> Iterator[str]:
         # a reason without a verdict begins with "Not measured" itself
         verdict = f"{judged['verdict']}: " if judged["verdict"] else ""
         yield f"[bold]{escape(name)}[/] {verdict}{escape(judged['reason'])}"
+    for name, found in (family.get("unsettled") or {}).items():
+        yield f"[bold]{escape(name)}[/] {escape(found['sentence'])}."
 
 
 def _methods(family: Json) -> Table:

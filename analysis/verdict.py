@@ -12,6 +12,9 @@ from analysis.intervals import Interval
 from analysis.statistic import Statistic
 from analysis.words import counted
 
+VERDICTS = ("NO_GAP", "NOT_SHOWN", "NARROWED", "CLOSED_BY_DAMAGE", "CLOSED")
+"""Each by the test that failed; the last passed all."""
+
 
 @dataclass(frozen=True)
 class Terms:
@@ -43,11 +46,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Verdict:
-    """verdict: NO_GAP, NOT_SHOWN, NARROWED, CLOSED_BY_DAMAGE or CLOSED; reason: one sentence."""
+    """verdict: one of VERDICTS; reason: one sentence.
+
+    withheld: why less is said than the tests allow, also part of the reason; None = it is not.
+    """
 
     verdict: str
     reason: str
     steps: tuple[Step, ...]
+    withheld: str | None = None
 
 
 def judge(
@@ -55,12 +62,10 @@ def judge(
     gap_adapted: Statistic,
     parallel_change: Statistic,
     terms: Terms,
-    registered: bool = True,
 ) -> Verdict:
     """The verdict on one adapter, on the problems that all four cells have.
 
     parallel_change: parallel accuracy of the adapter minus that of its base.
-    registered: the settings were fixed before sampling; if not, CLOSED is never said.
     """
     did = gap_base - gap_adapted
     steps = _stop_at_failure(
@@ -79,13 +84,20 @@ def judge(
         lambda: _damage_reason(steps, terms),
     )
     if failed is not None:
-        names = ("NO_GAP", "NOT_SHOWN", "NARROWED", "CLOSED_BY_DAMAGE")
-        return Verdict(names[failed], reasons[failed](), steps)
-    reason = _closed_reason(gap_base, did, steps, terms)
-    if registered:
-        return Verdict("CLOSED", reason, steps)
-    caveat = " All four tests passed, but the settings were not fixed before sampling."
-    return Verdict("NARROWED", reason + caveat, steps)
+        return Verdict(VERDICTS[failed], reasons[failed](), steps)
+    return Verdict("CLOSED", _closed_reason(gap_base, did, steps, terms), steps)
+
+
+def strength(verdict: str) -> int:
+    """How much it claims: its place in VERDICTS."""
+    return VERDICTS.index(verdict)
+
+
+def withhold(judged: Verdict, most: str, why: str) -> Verdict:
+    """The verdict, but no stronger claim than ``most``; why: a sentence for where it was."""
+    if strength(judged.verdict) <= strength(most):
+        return judged
+    return replace(judged, verdict=most, reason=f"{judged.reason} {why}", withheld=why)
 
 
 def judge_model(gap: Statistic, terms: Terms) -> Verdict:
@@ -99,7 +111,7 @@ def judge_model(gap: Statistic, terms: Terms) -> Verdict:
 
 def _gap_exists(gap: Statistic, terms: Terms) -> Step:
     found = terms.bounds(gap, terms.alpha)
-    question = f"Is there a gap to close (lower bound > 0, estimate >= {_points(terms.margin)})?"
+    question = f"Is there a gap to close (lower bound > 0, estimate >= {points(terms.margin)})?"
     passed = found.low > 0 and found.estimate >= terms.margin
     return Step(question, found.estimate, found.low, 0.0, passed)
 
@@ -136,9 +148,9 @@ def no_gap_reason(gap: Statistic, terms: Terms) -> str:
     if found.high < 0:
         return f"No gap to close: {said}, so sequential is ahead."
     if not found.low <= 0:
-        return f"No gap to close: {said}, less than the margin of {_points(terms.margin)}."
+        return f"No gap to close: {said}, less than the margin of {points(terms.margin)}."
     small = found.high < terms.margin
-    tail = f", and below the margin of {_points(terms.margin)}" if small else ""
+    tail = f", and below the margin of {points(terms.margin)}" if small else ""
     return f"No gap to close: {said}, not shown to be above 0{tail}."
 
 
@@ -150,7 +162,7 @@ def _not_shown_reason(did: Statistic, steps: tuple[Step, ...], terms: Terms) -> 
     left = steps[2]
     if left.bound < left.threshold:
         return (
-            f"The gap is within the margin (upper bound {_points(left.bound)}), "
+            f"The gap is within the margin (upper bound {points(left.bound)}), "
             f"but it is not shown to have shrunk: it did by an estimated {said}."
         )
     return f"The gap is not shown to have shrunk: it did by an estimated {said}."
@@ -160,17 +172,17 @@ def _narrowed_reason(did: Statistic, steps: tuple[Step, ...], terms: Terms) -> s
     said = _with_interval(terms.bounds(did, terms.alpha), terms)
     left = steps[2]
     return (
-        f"The gap shrank by {said}, but {_points(left.estimate)} remain: the upper bound "
-        f"{_points(left.bound)} is not below the margin of {_points(terms.margin)}."
+        f"The gap shrank by {said}, but {points(left.estimate)} remain: the upper bound "
+        f"{points(left.bound)} is not below the margin of {points(terms.margin)}."
     )
 
 
 def _damage_reason(steps: tuple[Step, ...], terms: Terms) -> str:
     left, change = steps[2], steps[3]
     return (
-        f"The gap closed to {_points(left.estimate)}, but parallel may have lost more than the "
-        f"margin of {_points(terms.margin)}: it changed by {_points(change.estimate)}, "
-        f"lower bound {_points(change.bound)}."
+        f"The gap closed to {points(left.estimate)}, but parallel may have lost more than the "
+        f"margin of {points(terms.margin)}: it changed by {points(change.estimate)}, "
+        f"lower bound {points(change.bound)}."
     )
 
 
@@ -178,13 +190,13 @@ def _closed_reason(gap: Statistic, did: Statistic, steps: tuple[Step, ...], term
     said = _with_interval(terms.bounds(did, terms.alpha), terms)
     left, change = steps[2], steps[3]
     return (
-        f"The gap fell from {_points(gap.estimate)} to {_points(left.estimate)} (upper bound "
-        f"{_points(left.bound)}, margin {_points(terms.margin)}), by {said}; parallel changed by "
-        f"{_points(change.estimate)}, lower bound {_points(change.bound)}."
+        f"The gap fell from {points(gap.estimate)} to {points(left.estimate)} (upper bound "
+        f"{points(left.bound)}, margin {points(terms.margin)}), by {said}; parallel changed by "
+        f"{points(change.estimate)}, lower bound {points(change.bound)}."
     )
 
 
-def _points(share: float) -> str:
+def points(share: float) -> str:
     return "unknown" if math.isnan(share) else f"{_number(share)} points"
 
 
@@ -195,4 +207,4 @@ def _number(share: float) -> str:
 def _with_interval(found: Interval, terms: Terms) -> str:
     level = f"{100 * (1 - terms.alpha):g} %"
     limits = f"{_number(found.low)} to {_number(found.high)}"
-    return f"{_points(found.estimate)} ({level} interval {limits}, {counted(found.n, 'problem')})"
+    return f"{points(found.estimate)} ({level} interval {limits}, {counted(found.n, 'problem')})"

@@ -6,6 +6,11 @@ def capitalized(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def uncapitalized(text: str) -> str:
+    """The text with its first letter small and the rest as it is."""
+    return text[:1].lower() + text[1:]
+
+
 def counted(count: int, noun: str) -> str:
     """``1 problem``, ``2 problems``."""
     return f"{count} {noun}" + "s" * (count != 1)

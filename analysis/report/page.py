@@ -15,7 +15,14 @@ from analysis.figures.training import Metrics
 from analysis.numbers import SCHEMA_VERSION
 from analysis.report.limits import limit_sentences
 from analysis.report.reading import RESULTS, entries_of, settings_of
-from analysis.report.sentences import answers, cause_readings, points, readings, stoppings
+from analysis.report.sentences import (
+    answers,
+    cause_readings,
+    points,
+    readings,
+    stoppings,
+    unsettled,
+)
 from analysis.report.table import Json, Table, note_on, shown
 from analysis.report.tables import build_tables
 from analysis.report.writing import curve_rows, save_tables, write_rows
@@ -110,6 +117,7 @@ def _page(summary: Json, tables: Mapping[str, Table], figures: Mapping[str, Path
         warnings=summary.get("warnings") or [],
         answers=answers(summary),
         stoppings=stoppings(summary),
+        unsettled=unsettled(summary),
         verdicts=list(entries_of(summary, "adapters")),
         results=RESULTS,
         readings=readings(summary),

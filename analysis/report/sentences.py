@@ -15,7 +15,7 @@ from analysis.report.reading import (
     steps_count,
 )
 from analysis.report.table import ENDS, NOT_MEASURED, Json, Missing, decimal
-from analysis.words import capitalized
+from analysis.words import capitalized, uncapitalized
 
 MEANINGS = {
     "CLOSED": "the gap shrank, what remains is below the margin, and parallel kept its accuracy",
@@ -24,7 +24,6 @@ MEANINGS = {
     "NOT_SHOWN": "that the gap shrank is not shown",
     "NO_GAP": "there is no gap to close",
 }
-UNREGISTERED = "all four tests passed, but the settings were not fixed before sampling"
 
 
 def points(share: float) -> str:
@@ -62,9 +61,8 @@ def _meaning(entry: Json) -> str:
     verdict = entry.get("verdict")
     if verdict is None:
         return str(entry.get("reason") or "").rstrip(".") or "an arm is missing"
-    tests = entry.get("steps") or []
-    if verdict == "NARROWED" and tests and all(test.get("passed") for test in tests):
-        return UNREGISTERED
+    if entry.get("withheld"):
+        return uncapitalized(entry["withheld"]).rstrip(".")
     return MEANINGS.get(verdict, str(entry.get("reason") or verdict))
 
 
@@ -98,6 +96,14 @@ def stoppings(summary: Json) -> dict[str, str]:
         name: " ".join(filter(None, (entry["sentence"], entry["caution"])))
         for name, entry in found.items()
         if entry
+    }
+
+
+def unsettled(summary: Json) -> dict[str, list[tuple[str, str]]]:
+    """Family -> systems, with what the attempts that have no outcome could change."""
+    return {
+        name: [(s, found["sentence"]) for s, found in (family.get("unsettled") or {}).items()]
+        for name, family in families(summary).items()
     }
 
 

@@ -108,6 +108,7 @@ def adapter(name: str, verdict: str, before: float, after: float, parallel: floa
         "seed": int(seed or 0),
         "verdict": verdict,
         "reason": f"The reason why {name} is {verdict}.",
+        "withheld": None,
         "steps": [
             step("Is there a gap to close?", before, before - 0.025, 0.0, asked[0]),
             step("Did it shrink?", before - after, before - after - 0.03, 0.0, asked[1]),

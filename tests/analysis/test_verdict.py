@@ -4,7 +4,7 @@ import pytest
 from analysis.config import AnalysisConfig
 from analysis.intervals import interval
 from analysis.statistic import Statistic
-from analysis.verdict import judge, judge_model, terms_of
+from analysis.verdict import judge, judge_model, terms_of, withhold
 
 CONFIG = terms_of(AnalysisConfig(margin=0.03))
 NO_CHANGE = (0.0, 0.2)
@@ -18,10 +18,8 @@ def vector(mean, sd=0.2, n=1000, seed=0, within=None) -> Statistic:
     return Statistic(mean + sd * z, noise, 2, -1.0, 1.0)
 
 
-def verdict(base, adapted, change=NO_CHANGE, config=CONFIG, **options):
-    return judge(
-        vector(*base), vector(*adapted, seed=1), vector(*change, seed=2), config, **options
-    )
+def verdict(base, adapted, change=NO_CHANGE, config=CONFIG):
+    return judge(vector(*base), vector(*adapted, seed=1), vector(*change, seed=2), config)
 
 
 @pytest.mark.parametrize(
@@ -78,10 +76,13 @@ def test_a_small_gap_whose_change_is_not_shown_is_said_so():
     assert "The gap grew" in verdict((0.1,), (0.2,)).reason
 
 
-def test_closed_is_never_said_of_settings_chosen_after_sampling():
-    found = verdict((0.1,), (0.0,), registered=False)
-    assert found.verdict == "NARROWED"
-    assert "not fixed before sampling" in found.reason
+def test_a_claim_is_withheld_down_to_a_weaker_one_never_up():
+    closed = verdict((0.1,), (0.0,))
+    found = withhold(closed, "NARROWED", "It is interim.")
+    assert found.verdict == "NARROWED" and found.withheld == "It is interim."
+    assert found.reason == f"{closed.reason} It is interim."
+    narrowed = verdict((0.1,), (0.05,))
+    assert withhold(narrowed, "CLOSED_BY_DAMAGE", "No.") == narrowed
 
 
 def test_the_fixed_estimand_decides_by_replicate_noise():
