@@ -8,6 +8,9 @@ from analysis.stopping_rule import StoppingRule
 from sample.errors import UsageError, need
 
 AGGREGATORS = ("coverage", "majority", "accuracy", "last")
+AUC = {f"auc_{name}": name for name in AGGREGATORS}
+"""Primaries at equal compute: the gap under that aggregator, averaged over log2 of the generated
+tokens (``analysis.matching``)."""
 PARALLEL, SEQUENTIAL = "parallel", "sequential"
 """The arms between which the gap lies."""
 ESTIMANDS = ("superpopulation", "fixed")
@@ -46,7 +49,8 @@ class AnalysisConfig:
     margin: largest gap that counts as closed, and largest loss of the parallel arm that is not
         damage; a share, so 0.03 = 3 points.
     alpha: error rate; intervals are two-sided at 1 - alpha, one-sided bounds at 1 - alpha.
-    primary: family -> aggregator of its verdict; a family not named here uses "majority".
+    primary: family -> aggregator of its verdict, or one of AUC; a family not named here uses
+        "majority".
     resamples: sign flips and bootstrap draws; seed: of those draws.
     base: the model the study is about: its controls are reported, the other models are negative
         controls. An adapter is compared with the model it sits on.
@@ -76,16 +80,21 @@ class AnalysisConfig:
         known = self.estimand in ESTIMANDS
         need(known, "analyze.estimand", f"one of {', '.join(ESTIMANDS)}", self.estimand)
         for family, aggregator in self.primary.items():
-            allowed = f"one of {', '.join(AGGREGATORS)}"
-            need(aggregator in AGGREGATORS, f"analyze.primary.{family}", allowed, aggregator)
+            allowed = (*AGGREGATORS, *AUC)
+            expected = f"one of {', '.join(allowed)}"
+            need(aggregator in allowed, f"analyze.primary.{family}", expected, aggregator)
         if self.stopping is not None:
             like = self.estimand == "superpopulation"
             need(like, "analyze.estimand", "superpopulation with analyze.stopping", self.estimand)
             self.rule(2 * self.stopping.looks)
 
     def aggregator(self, family: str) -> str:
-        """The aggregator of the family's verdict."""
+        """The aggregator of the family's verdict, or one of AUC."""
         return self.primary.get(family, DEFAULT_AGGREGATOR)
+
+    def level(self, family: str) -> str:
+        """The aggregator of the family's verdict, at each number of attempts if it is of AUC."""
+        return AUC.get(self.aggregator(family), self.aggregator(family))
 
     def need_stopping(self) -> Stopping:
         """The section ``stopping``.

@@ -18,7 +18,7 @@ def equal_compute_json(study: Study, system: str, config: AnalysisConfig) -> Jso
     if parallel is None or sequential is None:
         return None
     short = bool(parallel.short.any() or sequential.short.any())
-    found, sides = match(parallel, sequential, config.aggregator(study.family), config)
+    found, sides = match(parallel, sequential, config.level(study.family), config)
     return {
         "problems": found.problems,
         "gaps": {cost: gap_json(found.gaps.get(cost)) for cost in COSTS},

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from analysis.cells import CellStatistics
 from analysis.chains import identity_terms
-from analysis.config import AGGREGATORS, AnalysisConfig
+from analysis.config import AnalysisConfig
 from analysis.inference import Inference, ratio_of_means
 from analysis.intervals import (
     FEWEST_NON_ZERO,
@@ -19,7 +19,7 @@ from analysis.intervals import (
 )
 from analysis.numbers import Json, gap_json, interval_json
 from analysis.statistic import without_noise
-from analysis.study import PARALLEL, SEQUENTIAL, Key, Study
+from analysis.study import PARALLEL, SEQUENTIAL, Key, Study, compared
 
 Floats = NDArray[np.float64]
 
@@ -41,7 +41,8 @@ def system_json(
 ) -> Json:
     """Entry of one system: levels by arm, gaps by aggregator, the identity."""
     arms = study.arms(name)
-    gaps = {a: inferred.get(("gap", name, a)) for a in AGGREGATORS}
+    names = compared(config.aggregator(study.family))
+    gaps = {a: inferred.get(("gap", name, a)) for a in names}
     return {
         "arms": {arm: _arm(study, name, arm, config) for arm in arms},
         "gaps": {a: gap_json(found) for a, found in gaps.items()},
@@ -51,7 +52,7 @@ def system_json(
 
 def _arm(study: Study, system: str, arm: str, config: AnalysisConfig) -> Json:
     cell, cost = study.cells[(system, arm)], study.costs[(system, arm)]
-    primary, alpha = config.aggregator(study.family), config.alpha
+    primary, alpha = config.level(study.family), config.alpha
     levels = {name: interval_json(interval(s, alpha)) for name, s in cell.levels.items()}
     parallel = study.cells.get((system, PARALLEL))
     return {
@@ -86,7 +87,7 @@ def _independence(cell: CellStatistics, parallel: CellStatistics | None, alpha: 
     rate = cell.levels["repeat_rate"]
     later = parallel.pool.baseline[:, 1:]
     values = later.mean(axis=1) if later.shape[1] else np.full(len(later), math.nan)
-    baseline = without_noise(values)
+    baseline = without_noise(values, replicates=rate.replicates)
     return {
         "repeat_baseline": interval_json(interval(baseline.only(rate.known), alpha)),
         "repeat_excess": interval_json(interval(rate - baseline, alpha)),

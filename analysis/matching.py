@@ -3,8 +3,9 @@
 On each problem an arm spends a budget b on the most attempts that it affords there; between k and
 k + 1 attempts it tosses a coin so that its expected cost is b, which is the straight line between
 the two points. Nothing is extrapolated: a problem counts at the budgets that both arms can spend
-on it. The primary endpoint is the mean gap over log2(b) on that common support: it uses all
-budgets, so no budget is picked and nothing needs correcting for multiplicity.
+on it. The mean gap over log2(b) on that common support uses all budgets, so no budget is picked
+and nothing needs correcting for multiplicity. It is reported beside every verdict, and a verdict
+rests on it where ``analyze.primary`` names one of ``analysis.config.AUC``.
 """
 
 import math
@@ -16,10 +17,9 @@ from numpy.typing import NDArray
 
 from analysis.budgets import COSTS, chain_costs, pool_costs, select_replicates
 from analysis.cells import chain_curve, pool_curve
-from analysis.config import AnalysisConfig
+from analysis.config import AUC, PARALLEL, SEQUENTIAL, AnalysisConfig
 from analysis.inference import Inference, infer
 from analysis.statistic import Statistic
-from analysis.study import PARALLEL, SEQUENTIAL
 from analysis.table import FINISHES, Cell
 
 Floats = NDArray[np.float64]
@@ -93,22 +93,26 @@ def mean_over_budgets(value: Floats, cost: Floats, low: Floats, high: Floats) ->
 
 @dataclass(frozen=True)
 class Sides:
-    """The curves of both arms. without: arm -> its curves with each replicate left out in turn."""
+    """The curves of both arms. without: of each, its curves with each replicate left out in turn.
+
+    parallel, sequential: the one and the other side of the contrast, whatever arms they are.
+    """
 
     parallel: Curves
     sequential: Curves
-    without: Mapping[str, Sequence[Curves]]
+    without: tuple[Sequence[Curves], Sequence[Curves]]
     replicates: int
 
 
-def both_sides(parallel: Cell, sequential: Cell, aggregator: str) -> Sides:
-    """The curves of one system's two arms, and what its noise is told from."""
-    arms = {PARALLEL: parallel, SEQUENTIAL: sequential}
+def both_sides(
+    one: Cell, other: Cell, aggregator: str, arms: tuple[str, str] = (PARALLEL, SEQUENTIAL)
+) -> Sides:
+    """The curves of two arms, and what their noise is told from."""
     return Sides(
-        curves(parallel, PARALLEL, aggregator),
-        curves(sequential, SEQUENTIAL, aggregator),
-        {arm: _without_each(cell, arm, aggregator) for arm, cell in arms.items()},
-        min(cell.correct.shape[1] for cell in arms.values()),
+        curves(one, arms[0], aggregator),
+        curves(other, arms[1], aggregator),
+        (_without_each(one, arms[0], aggregator), _without_each(other, arms[1], aggregator)),
+        min(cell.correct.shape[1] for cell in (one, other)),
     )
 
 
@@ -127,8 +131,8 @@ Gap = Callable[[Curves, Curves], Floats]
 def contrast(sides: Sides, gap: Gap) -> Statistic:
     """Any gap of two curves, with its noise by the jackknife over the replicates of each arm."""
     p, s = sides.parallel, sides.sequential
-    within = _jackknife([gap(part, s) for part in sides.without[PARALLEL]])
-    within = within + _jackknife([gap(p, part) for part in sides.without[SEQUENTIAL]])
+    within = _jackknife([gap(part, s) for part in sides.without[0]])
+    within = within + _jackknife([gap(p, part) for part in sides.without[1]])
     values = gap(p, s)
     return Statistic(values, np.broadcast_to(within, values.shape), sides.replicates, -1.0, 1.0)
 
@@ -150,6 +154,11 @@ def over_budgets(cost: str) -> Gap:
         return next(ends) - next(ends)
 
     return gap
+
+
+def auc_contrast(one: Cell, other: Cell, arms: tuple[str, str], primary: str) -> Statistic:
+    """The contrast of two arms, one minus the other, under a primary of AUC."""
+    return contrast(both_sides(one, other, AUC[primary], arms), over_budgets(PRIMARY_COST))
 
 
 def at_parallel_latency(p: Curves, s: Curves) -> Floats:

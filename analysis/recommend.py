@@ -19,6 +19,7 @@ from analysis.intervals import Interval, interval
 from analysis.statistic import without_noise
 from analysis.study import PARALLEL, SEQUENTIAL
 from analysis.table import build_table
+from analysis.words import counted
 from sample.errors import UsageError, need
 from sample.records import Attempt
 
@@ -64,6 +65,7 @@ class Choice:
     apparent: its mean on all problems, which flatters it; held_out: interval of what choosing
     gains on problems that had no say. agreement: share of the halves that chose it too.
     cost: its mean tokens. gain: held_out minus the baseline, None where that is too dear.
+    plain: the baseline's own interval and mean tokens.
     """
 
     budget: float
@@ -74,6 +76,24 @@ class Choice:
     agreement: float
     baseline: Candidate | None
     gain: Interval | None
+    plain: tuple[Interval, float] | None
+
+    @property
+    def worth_it(self) -> bool:
+        """Whether choosing did better than the baseline on problems that had no say."""
+        if self.gain is None:
+            return True
+        return self.baseline != self.candidate and self.gain.estimate > 0
+
+    @property
+    def advised(self) -> Candidate:
+        """The candidate if it is worth it, else the baseline."""
+        return self.baseline if self.baseline and not self.worth_it else self.candidate
+
+    @property
+    def solved(self) -> Interval:
+        """What the advised way solves."""
+        return self.plain[0] if self.plain and not self.worth_it else self.held_out
 
 
 @dataclass(frozen=True)
@@ -82,6 +102,7 @@ class Recommendation:
 
     family: str
     cost: str
+    base: str
     problems: int
     considered: int
     frontier: tuple[Choice, ...]
@@ -122,7 +143,7 @@ def run_recommend(attempts: Iterable[Attempt], config: RecommendConfig) -> list[
 def _warnings(dropped: int, duplicates: int) -> list[str]:
     said = []
     if dropped:
-        said.append(f"{dropped} problems lack attempts or token counts, left out")
+        said.append(f"{counted(dropped, 'problem')} without all attempts or token counts, left out")
     if duplicates:
         said.append(
             f"{duplicates} attempts are in several of the runs; the last run named counts: "
@@ -145,14 +166,16 @@ def recommend(
             f"recommend: {family}: nothing costs as little as {config.budget:g} {config.cost} "
             f"tokens per problem; the cheapest candidate costs {cheapest:.0f}"
         )
+    # the last of equals, so that the advice is the last row
     unique = [
         choice
         for i, choice in enumerate(frontier)
-        if i == 0 or choice.candidate != frontier[i - 1].candidate
+        if i == len(frontier) - 1 or choice.advised != frontier[i + 1].advised
     ]
     return Recommendation(
         family,
         config.cost,
+        config.base,
         len(valued.value),
         len(valued.candidates),
         tuple(unique),
@@ -195,28 +218,30 @@ def _choose(
             row[~half] = valued.value[~half, chosen]
             agreed += chosen == best
     plain = _baseline(valued, affordable, config)
+    level = None if plain is None else _over_halvings(valued.value[None, :, plain], 0.0, config)
     return Choice(
         budget,
         valued.candidates[best],
         float(prices[best]),
         float(valued.value[:, best].mean()),
-        _over_halvings(held, 0.0, config.alpha),
+        _over_halvings(held, 0.0, config),
         agreed / (2 * len(halves)),
         None if plain is None else valued.candidates[plain],
-        None
-        if plain is None
-        else _over_halvings(held - valued.value[:, plain], -1.0, config.alpha),
+        None if plain is None else _over_halvings(held - valued.value[:, plain], -1.0, config),
+        None if plain is None or level is None else (level, float(prices[plain])),
     )
 
 
-def _over_halvings(held: Floats, low: float, alpha: float) -> Interval:
-    """The mean of the intervals of single halvings.
+def _over_halvings(held: Floats, low: float, config: RecommendConfig) -> Interval:
+    """The mean of the intervals of single halvings, within the least and largest value.
 
     The halvings share their problems, so their mean varies nearly as much as each of them: an
     interval of the averaged values would be too narrow (measured: 85 % instead of 95 %).
     """
-    found = [interval(without_noise(row, low, replicates=2), alpha) for row in held]
-    mean = {end: float(np.mean([getattr(f, end) for f in found])) for end in _ENDS}
+    found = [interval(without_noise(row, low, replicates=2), config.alpha) for row in held]
+    mean = {
+        end: float(np.clip(np.mean([getattr(f, end) for f in found]), low, 1.0)) for end in _ENDS
+    }
     return replace(found[0], degenerate=any(f.degenerate for f in found), **mean)
 
 
@@ -241,20 +266,24 @@ def _baseline(valued: Valued, affordable: NDArray[np.int64], config: RecommendCo
 
 
 def _advice(choice: Choice, config: RecommendConfig) -> str:
-    held = choice.held_out
+    """What to run, with the numbers of the choice's row in the table."""
     said = (
-        f"With {choice.budget:.0f} {config.cost} tokens per problem run {choice.candidate.label}: "
-        f"{_percent(held)} solved on held-out problems"
+        f"With {choice.budget:.0f} {config.cost} tokens per problem run {choice.advised.label}"
+        f"{'' if choice.worth_it else ', the baseline'}: {_percent(choice.solved)} solved"
     )
-    if choice.baseline is None or choice.gain is None:
-        return said + "."
+    if choice.gain is None or choice.baseline is None:
+        return f"{said} on held-out problems."
     if choice.baseline == choice.candidate:
-        return f"{said}; no other way to spend them looks better."
+        return f"{said}; no other way to spend them looks better on these problems."
     gain = choice.gain
     points = f"{100 * gain.estimate:+.1f} points [{100 * gain.low:.1f}, {100 * gain.high:.1f}]"
-    shown = gain.low > 0 or gain.high < 0
-    verdict = "" if shown else ", a difference that is not shown"
-    return f"{said}, {points} against {choice.baseline.label}{verdict}."
+    if not choice.worth_it:
+        return (
+            f"{said}. {choice.candidate.label} looks best, but choosing on one half of the "
+            f"problems gains {points} on the other half against the baseline."
+        )
+    shown = "" if gain.low > 0 else ", a difference that is not shown"
+    return f"{said} on held-out problems, {points} against {choice.baseline.label}{shown}."
 
 
 def _percent(found: Interval) -> str:

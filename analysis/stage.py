@@ -1,7 +1,7 @@
 """The last stages of a run: its summary and its report, from the records alone."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,14 @@ def write_summary(
     registered: bool,
     watched: Mapping[str, Watch] | None = None,
     vectors: Path | None = None,
+    notes: Sequence[str] = (),
 ) -> None:
     """Write and print the summary.
 
     sample: None where only records are there. asked: how many attempts the run shall have.
     registered: the settings were fixed before sampling. watched: the families of a run that a
     stopping rule ends. vectors: a .npy file with a row for the trace of each attempt.
+    notes: further warnings.
 
     Raises:
         UsageError: no records, or settings that do not fit them.
@@ -52,7 +54,7 @@ def write_summary(
         budget=sample.budget if sample else None,
         registered=registered,
         embedded=_is_embedded(sample),
-        warnings=_simulated(sample),
+        warnings=[*notes, *_simulated(sample)],
         watched=watched,
         vectors=found,
     )

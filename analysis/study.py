@@ -6,18 +6,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.answers import lack_answers, without_answers
 from analysis.cells import CellStatistics, Costs, chain_statistics, costs, parallel_statistics
-from analysis.config import AGGREGATORS, PARALLEL, SEQUENTIAL, SystemInfo
+from analysis.config import AGGREGATORS, AUC, PARALLEL, SEQUENTIAL, SystemInfo
 from analysis.embeddings import trace_levels
+from analysis.matching import auc_contrast
 from analysis.statistic import Statistic
 from analysis.table import Cell, Table
+from analysis.words import counted
 
 MANY_CUT_OFF = 0.1
 """Share of attempts without an answer from which on the token limit, not the model, is measured."""
 
 Key = tuple[str, ...]
 """("gap", system, aggregator), ("control", arm), or ("gap_base" | "gap_adapted" | "did" |
-"parallel_change" | "sequential_change", adapter, aggregator)."""
+"parallel_change" | "sequential_change", adapter, aggregator); a primary of AUC counts as one."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,9 @@ def build_study(
     cells = {
         key: _statistics(cell, key[1] == PARALLEL, explored, vectors) for key, cell in raw.items()
     }
+    silent = lack_answers(raw.values())
+    if silent:
+        cells = {key: without_answers(cell) for key, cell in cells.items()}
     study = Study(
         family,
         len(table.problems[family]),
@@ -74,8 +80,13 @@ def build_study(
     )
     contrasts: dict[Key, Statistic] = {}
     warnings: list[str] = []
+    if silent:
+        warnings.append(
+            f"{family}: no attempt has an answer, so no vote, repeats or distinct answers; judged "
+            f"by {primary}"
+        )
     for system in study.systems:
-        contrasts.update(_gaps(study, system, warnings))
+        contrasts.update(_gaps(study, system, primary, warnings))
     for system in study.systems:
         contrasts.update(_adapter(study, systems[system], contrasts, primary, warnings))
     contrasts.update(_controls(study, base, primary))
@@ -97,22 +108,46 @@ def parallel_level(cell: CellStatistics, aggregator: str) -> Statistic:
     return cell.levels["majority" if aggregator == "last" else aggregator]
 
 
-def _gaps(study: Study, system: str, warnings: list[str]) -> dict[Key, Statistic]:
+def _difference(study: Study, one: tuple[str, str], other: tuple[str, str], name: str) -> Statistic:
+    """Cell one minus the other under an aggregator, or a primary of AUC."""
+    if name in AUC:
+        return auc_contrast(study.raw[one], study.raw[other], (one[1], other[1]), name)
+    sides = (
+        parallel_level(study.cells[key], name)
+        if key[1] == PARALLEL
+        else study.cells[key].levels[name]
+        for key in (one, other)
+    )
+    return next(sides) - next(sides)
+
+
+def compared(primary: str) -> tuple[str, ...]:
+    """The aggregators that gaps are given under: the usual ones, and the primary."""
+    return tuple(dict.fromkeys((*AGGREGATORS, primary)))
+
+
+def _gaps(study: Study, system: str, primary: str, warnings: list[str]) -> dict[Key, Statistic]:
     parallel = study.cells.get((system, PARALLEL))
     sequential = study.cells.get((system, SEQUENTIAL))
     if parallel is None or sequential is None:
         missing = PARALLEL if parallel is None else SEQUENTIAL
         warnings.append(f"{study.family}: {system} has no {missing} arm, so it has no gap")
         return {}
+    pair = (system, PARALLEL), (system, SEQUENTIAL)
     gaps: dict[Key, Statistic] = {
-        ("gap", system, name): parallel_level(parallel, name) - sequential.levels[name]
-        for name in AGGREGATORS
+        ("gap", system, name): _difference(study, *pair, name) for name in compared(primary)
     }
     sides = (parallel.levels["accuracy"].known, sequential.levels["accuracy"].known)
     if (sides[0] != sides[1]).any():
         warnings.append(
             f"{study.family}: {system} has {sides[0].sum()} problems in parallel and "
             f"{sides[1].sum()} in sequential; the gap uses the {(sides[0] & sides[1]).sum()} shared"
+        )
+    lost = int((sides[0] & sides[1] & ~gaps["gap", system, primary].known).sum())
+    if primary in AUC and lost:
+        warnings.append(
+            f"{study.family}: {system} has no {primary} on {lost} problems: token counts are "
+            "missing, or its arms share no budget there"
         )
     return gaps
 
@@ -131,7 +166,7 @@ def _adapter(
         warnings.append(f"{study.family}: {info.base}, the base of {info.name}, has no gap")
         return {}
     found: dict[Key, Statistic] = {}
-    for name in AGGREGATORS:
+    for name in compared(primary):
         base, adapted = gaps[("gap", info.base, name)], gaps[("gap", info.name, name)]
         shared = base.known & adapted.known
         found[("gap_base", info.name, name)] = base.only(shared)
@@ -147,11 +182,11 @@ def _changes(
     study: Study, info: SystemInfo, name: str, shared: NDArray[np.bool_]
 ) -> dict[Key, Statistic]:
     base, adapted = str(info.base), info.name
-    parallel = [parallel_level(study.cells[(s, PARALLEL)], name) for s in (adapted, base)]
-    sequential = [study.cells[(s, SEQUENTIAL)].levels[name] for s in (adapted, base)]
     return {
-        ("parallel_change", adapted, name): (parallel[0] - parallel[1]).only(shared),
-        ("sequential_change", adapted, name): (sequential[0] - sequential[1]).only(shared),
+        (f"{arm}_change", adapted, name): _difference(
+            study, (adapted, arm), (base, arm), name
+        ).only(shared)
+        for arm in (PARALLEL, SEQUENTIAL)
     }
 
 
@@ -171,12 +206,10 @@ def _warn_if_dropped(
 
 def _controls(study: Study, base: str, primary: str) -> dict[Key, Statistic]:
     """Parallel minus every other arm of the base, on the primary aggregator."""
-    parallel = study.cells.get((base, PARALLEL))
-    if parallel is None:
+    if (base, PARALLEL) not in study.cells:
         return {}
-    level = parallel_level(parallel, primary)
     return {
-        ("control", arm): level - study.cells[(base, arm)].levels[primary]
+        ("control", arm): _difference(study, (base, PARALLEL), (base, arm), primary)
         for arm in study.arms(base)
         if arm not in (PARALLEL, SEQUENTIAL)
     }
@@ -207,7 +240,7 @@ def _data_warnings(study: Study) -> list[str]:
             share = _share(cost.skipped / (cost.skipped + cost.attempts))
             said.append(f"{place}: {share} of attempts skipped, not possible there, left out")
         if cost.missing:
-            said.append(f"{place}: {cost.missing} attempts missing; sampling is not finished")
+            said.append(f"{place}: {counted(cost.missing, 'attempt')} missing; sampling is not finished")
     return said
 
 

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.cells import chain_statistics, parallel_statistics
-from analysis.config import AnalysisConfig
+from analysis.config import AUC, AnalysisConfig
 from analysis.intervals import Interval
+from analysis.matching import auc_contrast
 from analysis.numbers import Json
 from analysis.statistic import Statistic, without_noise
 from analysis.stopping import Decision, decide, repeated_interval
@@ -164,16 +165,20 @@ def _in_order(
     (family,) = table.problems
     cells = {arm: cell for (_, _, arm), cell in table.cells.items()}
     parallel, sequential = (cells[arm] for arm in (PARALLEL, SEQUENTIAL))
-    gap = (
-        parallel_level(parallel_statistics(parallel), aggregator)
-        - chain_statistics(sequential).levels[aggregator]
-    )
+    gap = _gap(parallel, sequential, aggregator)
     done = _finished(parallel, steps * replicates) & _finished(sequential, steps * replicates)
     place = {name: i for i, name in enumerate(table.problems[family])}
     places = [place.get(name) for name in order]
     values = [np.nan if i is None else gap.values[i] for i in places]
     finished = np.array([i is not None and done[i] for i in places], dtype=bool)
     return without_noise(np.array(values), gap.low, gap.high, gap.replicates), finished
+
+
+def _gap(parallel: Cell, sequential: Cell, aggregator: str) -> Statistic:
+    if aggregator in AUC:
+        return auc_contrast(parallel, sequential, (PARALLEL, SEQUENTIAL), aggregator)
+    level = parallel_level(parallel_statistics(parallel), aggregator)
+    return level - chain_statistics(sequential).levels[aggregator]
 
 
 def _finished(cell: Cell, attempts: int) -> NDArray[np.bool_]:

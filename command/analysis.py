@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from command.options import out_option, set_option, verb
+from command.several import analyze_runs, split_label
 from command.stages import report_on, summarize
 from sample.errors import UsageError
 
@@ -52,6 +53,10 @@ def analyze(
     RUN is a run folder, or a folder that holds only attempts.jsonl. Settings that differ from
     those the run was begun with are marked as exploratory.
 
+    Several runs are read as one, about the base of the first; the summary and the report go to
+    -o DIR, default runs/NAME-joined, with the name of the first. Where runs have systems of the
+    same name, NAME=RUN calls those of a run NAME-base and so on.
+
     FILES were made by others: a table with a row per attempt (CSV, JSONL, Parquet), or a log of
     inspect_ai (.eval, .json), lm-evaluation-harness (samples_*.jsonl) or verifiers (results.jsonl,
     traces.jsonl). Several files are read as one. The summary and the report go to -o DIR, default
@@ -60,6 +65,7 @@ def analyze(
     \b
     Examples:
       forage analyze runs/demo --set analyze.margin=0.05
+      forage analyze small=runs/1.7b large=runs/8b -o runs/sizes
       forage analyze tries.csv --columns problem=id,answer=pred,correct=ok,arm=mode,step=turn
       forage analyze logs/*.eval --scorer match -o runs/aime
 
@@ -71,7 +77,14 @@ def analyze(
     """
     from analysis.foreign.read import is_foreign
 
-    if any(is_foreign(target) for target in targets):
+    foreign = [target for target in targets if is_foreign(split_label(target)[1])]
+    if foreign and len(foreign) < len(targets):
+        run = next(target for target in targets if target not in foreign)
+        raise UsageError(
+            f"analyze reads runs or files, not both at once (given: run {run}, file "
+            f"{foreign[0]}); give each kind alone"
+        )
+    if foreign:
         if vectors is not None:
             raise UsageError("--vectors goes with a run, whose attempts have an order; not files")
         _analyze_files(targets, out, overrides, **reading)
@@ -80,9 +93,12 @@ def analyze(
         raise UsageError(
             "only --set, --vectors and -o go with a run; --columns and its like are for files"
         )
-    if len(targets) != 1:
-        raise UsageError(f"analyze takes one run at a time (given: {len(targets)})")
-    _analyze_run(targets[0], out, overrides, vectors)
+    if len(targets) == 1:
+        _analyze_run(targets[0], out, overrides, vectors)
+        return
+    if vectors is not None:
+        raise UsageError(f"--vectors goes with one run (given: {len(targets)})")
+    analyze_runs(targets, out, overrides)
 
 
 def _analyze_run(
@@ -113,10 +129,11 @@ def _analyze_files(
     from experiment import experiment_of_files
     from sample.run import folder_for_files, logged
 
-    attempts = read_foreign(paths, ForeignConfig(parse_columns(maps), **reading))
-    experiment = experiment_of_files(paths, (a.system for a in attempts), overrides)
+    found = read_foreign(paths, ForeignConfig(parse_columns(maps), **reading))
+    attempts = found.attempts
+    experiment = experiment_of_files(paths, attempts, overrides)
     folder = folder_for_files(out or Path("runs") / experiment.name)
-    show_diagnosis(diagnose(attempts), Console())
+    show_diagnosis(diagnose(attempts, found.notes), Console())
     with logged(folder.error_log):
         summarize(experiment, folder, attempts, registered=False)
         report_on(folder)

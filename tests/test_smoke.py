@@ -129,6 +129,33 @@ def test_plan_and_recommend_from_a_scripted_pilot(tmp_path):
     assert "rsa" in forage("sample", "--list-strategies").stdout
 
 
+def test_several_runs_are_analyzed_as_one(tmp_path):
+    model = "sample.models.base={engine: scripted, reuse: 0.7}"
+    sizes = ("sample.problems.countdown.count=12", "sample.attempts=4", "sample.replicates=1")
+    words = ("sample", "configs/demo.yaml", *options(model, *sizes, "train=null", "workers=1"))
+    a, b = tmp_path / "a", tmp_path / "b"
+    forage(*words, "-o", a)
+    forage(*words, *options("sample.problems.countdown.seed=5"), "-o", b)
+    forage("analyze", a, b, "-o", tmp_path / "ab")
+    found = json.loads((tmp_path / "ab" / "summary.json").read_text())
+    assert found["families"]["countdown"]["n_problems"] == 24
+    assert found["settings"]["fixed_before_sampling"]
+    assert any("0 are in every run" in warning for warning in found["warnings"])
+    assert (tmp_path / "ab" / "report.html").exists()
+    other = ("--set", "sample.models.base={engine: scripted, reuse: 0.1}")
+    forage(*words, *other, *options("analyze.margin=0.1"), "-o", tmp_path / "c")
+    assert "both have base" in forage("analyze", a, tmp_path / "c", code=2).stderr
+    assert not Path(ROOT / "runs" / "demo-joined").exists()
+    forage("analyze", f"x={a}", f"y={tmp_path / 'c'}", "-o", tmp_path / "xy")
+    found = json.loads((tmp_path / "xy" / "summary.json").read_text())
+    assert set(found["families"]["countdown"]["systems"]) == {"x-base", "y-base"}
+    assert not found["settings"]["fixed_before_sampling"]
+    table = tmp_path / "x.csv"
+    table.write_text("problem,correct\n1,1\n")
+    done = forage("analyze", a, table, code=2)
+    assert done.stderr.startswith("error: analyze reads runs or files, not both at once")
+
+
 def test_a_probe_needs_a_finished_run_with_histories(tmp_path):
     scripted = ("sample.models.base={engine: scripted, reuse: 1}", "sample.attempts=4")
     sizes = ("sample.problems.countdown.count=4", "workers=1")

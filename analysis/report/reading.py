@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from analysis.config import AUC
 from analysis.figures.reading import families, number
 from analysis.report.table import Json, Missing
 
@@ -43,7 +44,14 @@ def primary_of(summary: Json, family: str) -> str:
     return str(named or (settings_of(summary).get("primary") or {}).get(family) or "primary")
 
 
+def level_of(summary: Json, family: str) -> str:
+    """The aggregator of the family's verdict, at each number of attempts if it is of AUC."""
+    return AUC.get(primary_of(summary, family), primary_of(summary, family))
+
+
 def aggregator_label(name: str, steps: str) -> str:
+    if name in AUC:
+        return f"{aggregator_label(AUC[name], steps)}, mean over log2 tokens"
     labels = {
         "coverage": f"coverage@{steps}",
         "majority": f"majority@{steps}",

@@ -17,7 +17,7 @@ from analysis.report.reading import (
     base_gap,
     entries_of,
     hypotheses,
-    primary_of,
+    level_of,
     settings_of,
     share_of_gap,
     steps_count,
@@ -316,7 +316,7 @@ def _attribution(summary: Json) -> Table:
         | {key: known(share.get(key), _NO_CELL) for key in ("shapley", "first", "last")}
         | {"within": _within(share)}
         for family, _, name, causes in entries_of(summary, "attribution")
-        for factor, share in _shares(causes, primary_of(summary, family))
+        for factor, share in _shares(causes, level_of(summary, family))
         if any(share.get(key) for key in ("shapley", "first", "last"))
     )
     caption = (

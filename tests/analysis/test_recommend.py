@@ -165,7 +165,7 @@ def test_unknown_costs_are_refused_and_few_gaps_are_left_out():
         run_recommend(blind, RecommendConfig())
     records = list(simulate(ARMS, problems=20))
     (found,) = run_recommend(records[1:], RecommendConfig())
-    assert found.problems == 19 and "1 problems lack attempts" in found.warnings[0]
+    assert found.problems == 19 and "1 problem without all attempts" in found.warnings[0]
 
 
 def test_attempts_of_several_runs_that_hide_each_other_are_told():
@@ -187,3 +187,62 @@ def test_the_printed_frontier_holds_the_advice():
         show_recommend(found, console)
     text = " ".join(capture.get().split())
     assert found[0].advice in text and "held out" in text
+
+
+def outshone(problems=60):
+    """A baseline that is plainly better than everything else."""
+    names = [
+        Candidate("base", "parallel", 2, 1, "majority"),
+        *(Candidate(f"m{i}", "sequential", 1, 2, "last") for i in range(8)),
+    ]
+    rng = np.random.default_rng(5)
+    value = (rng.random((problems, 9)) < 0.5).astype(float)
+    value[:, 0] = (rng.random(problems) < 0.85).astype(float)
+    return Valued(tuple(names), value, np.full(value.shape, 10.0))
+
+
+def test_the_baseline_is_advised_where_choosing_gains_nothing():
+    drawn = equals(np.random.default_rng(0))
+    names = (Candidate("base", "parallel", 2, 1, "majority"), *drawn.candidates[1:])
+    drawn.value[:, 0] = np.arange(60) % 10 < 6
+    found = recommend(Valued(names, drawn.value, drawn.cost), "toy", RecommendConfig())
+    choice = found.frontier[-1]
+    assert choice.candidate != choice.baseline and choice.gain is not None
+    assert choice.gain.estimate <= 0 and choice.advised == choice.baseline == names[0]
+    assert "run 2 parallel, base, majority, the baseline: 60.0 %" in found.advice
+    assert f"{100 * choice.gain.estimate:+.1f} points" in found.advice
+    console = Console(width=120, force_terminal=False)
+    with console.capture() as capture:
+        show_recommend([found], console)
+    row = next(line for line in capture.get().splitlines() if line.startswith("2 parallel, base"))
+    assert "60.0 [" in row and "baseline" in row
+
+
+def test_where_the_baseline_looks_best_no_gain_is_spoken_of():
+    found = recommend(outshone(), "toy", RecommendConfig())
+    assert found.frontier[-1].candidate.system == "base"
+    assert "no other way to spend them looks better" in found.advice
+    assert "points" not in found.advice
+
+
+def test_advice_is_the_last_row_and_bounds_stay_within_0_and_100():
+    """One way at two budgets: the numbers must be those of the budget asked for."""
+    names = (
+        Candidate("base", "parallel", 1, 1, "majority"),
+        Candidate("base", "parallel", 2, 1, "majority"),
+        Candidate("m", "sequential", 1, 2, "last"),
+    )
+    rng = np.random.default_rng(0)
+    value = np.column_stack([rng.random(40) < 0.3, rng.random(40) < 0.9, np.arange(40) > 0]).astype(
+        float
+    )
+    cost = np.tile([1.0, 7.0, 2.0], (40, 1))
+    found = recommend(Valued(names, value, cost), "toy", RecommendConfig(budget=8))
+    last = found.frontier[-1]
+    assert last.budget == 8 and last.candidate == names[2]
+    assert last.baseline == names[1] and last.baseline.label in found.advice
+    assert [c.advised for c in found.frontier] == list(
+        dict.fromkeys(c.advised for c in found.frontier)
+    )
+    for choice in found.frontier:
+        assert choice.held_out.low >= 0 and choice.held_out.high <= 1
