@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.intervals import interval
+from analysis.intervals import interval, mean_and_error
 from analysis.quantiles import t_sf
 from analysis.statistic import Statistic
 
@@ -34,7 +34,7 @@ def equivalence(statistic: Statistic, margin: float, alpha: float) -> Equivalenc
 
 def tost_p(d: np.ndarray, margin: float) -> float:
     """p of |mean| >= margin: the larger one-sided p; NaN without variation."""
-    if len(d) < 2 or np.ptp(d) < 1e-12:
+    if len(d) < 2 or d.max() - d.min() < 1e-12:
         return math.nan
-    error = d.std(ddof=1) / math.sqrt(len(d))
-    return t_sf((margin - abs(d.mean())) / error, len(d) - 1)
+    mean, error = mean_and_error(d)
+    return t_sf((margin - abs(mean)) / error, len(d) - 1)

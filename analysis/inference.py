@@ -8,7 +8,14 @@ from typing import TypeVar
 import numpy as np
 
 from analysis.config import AnalysisConfig
-from analysis.intervals import Interval, fieller, fixed_interval, interval, is_single_run
+from analysis.intervals import (
+    Interval,
+    fieller,
+    fixed_interval,
+    interval,
+    is_single_run,
+    mean_and_error,
+)
 from analysis.quantiles import beta_sf, coin_cdf, t_sf
 from analysis.resampling import sign_flip_p, two_level_bootstrap
 from analysis.statistic import Statistic
@@ -94,19 +101,21 @@ def estimand_bounds(estimand: str) -> Bounds:
 
 def t_p(statistic: Statistic) -> float:
     """Two-sided p of the one-sample t test; NaN without variation."""
-    d = statistic.sample
-    if len(d) < 2 or np.ptp(d) < 1e-12:
+    if not _varies(statistic.sample):
         return math.nan
-    t = d.mean() / (d.std(ddof=1) / math.sqrt(len(d)))
-    return 2 * t_sf(abs(t), len(d) - 1)
+    return 2 * t_sf(abs(t_ratio(statistic)), len(statistic.sample) - 1)
 
 
 def t_ratio(statistic: Statistic) -> float:
     """Mean over its standard error; 0 without variation."""
-    d = statistic.sample
-    if len(d) < 2 or np.ptp(d) < 1e-12:
+    if not _varies(statistic.sample):
         return 0.0
-    return float(d.mean() / (d.std(ddof=1) / math.sqrt(len(d))))
+    mean, error = mean_and_error(statistic.sample)
+    return mean / error
+
+
+def _varies(d: np.ndarray) -> bool:
+    return len(d) > 1 and bool(np.ptp(d) >= 1e-12)
 
 
 def ratio_of_means(top: Statistic, bottom: Statistic, alpha: float) -> Interval | None:

@@ -95,9 +95,16 @@ def t_interval(d: Floats, alpha: float) -> tuple[float, float]:
     """mean(d) -/+ t_{n-1} sd(d) / sqrt(n). Raises ValueError if n < 2."""
     if len(d) < 2:
         raise ValueError("a t interval needs at least 2 problems")
-    half = t_isf(alpha / 2, len(d) - 1) * float(d.std(ddof=1)) / math.sqrt(len(d))
-    mean = float(d.mean())
+    mean, error = mean_and_error(d)
+    half = t_isf(alpha / 2, len(d) - 1) * error
     return mean - half, mean + half
+
+
+def mean_and_error(d: Floats) -> tuple[float, float]:
+    """mean(d) and its standard error sd(d) / sqrt(n), of n >= 2 values."""
+    mean = float(d.sum()) / len(d)
+    centred = d - mean
+    return mean, math.sqrt(float(centred @ centred) / (len(d) - 1) / len(d))
 
 
 def bonett_price(plus: int, minus: int, n: int, alpha: float) -> tuple[float, float]:
