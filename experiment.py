@@ -4,13 +4,14 @@ It stands beside the packages because it alone knows all their sections.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from analysis.config import PARALLEL, SEQUENTIAL, AnalysisConfig, SystemInfo
+from analysis.foreign.primary import primary_of_files
 from sample.config import (
     SampleConfig,
     config_systems,
@@ -23,6 +24,7 @@ from sample.config import (
     refuse_unknown_keys,
 )
 from sample.errors import UsageError
+from sample.records import Attempt
 from sample.run import Run, at_work, find_run, folder_name
 from sample.runfolder import RunFolder, refuse_other_config
 from sample.scheduler import arms_on
@@ -98,24 +100,26 @@ def experiment_from(data: Mapping[str, Any]) -> Experiment:
 
 
 def experiment_of_files(
-    paths: Sequence[Path], systems: Iterable[str], overrides: tuple[str, ...]
+    paths: Sequence[Path], attempts: Sequence[Attempt], overrides: tuple[str, ...]
 ) -> Experiment:
     """The settings for attempts that others made: named like the first file, no other section.
 
-    systems: of the attempts; the study is about "base" if it is one of them, else the first.
+    The study is about the system "base" if it is one of the attempts', else about the first.
 
     Raises:
-        UsageError: an override that is malformed or names another section.
+        UsageError: an override that is malformed, names another section, or asks for a vote where
+            there are no answers.
     """
     data = override({"name": folder_name(paths[0].stem)}, overrides)
     others = sorted(set(data) - {"name", "analyze"})
     need(not others, "--set", "analyze.KEY=VALUE for files", ", ".join(others))
-    names = list(systems)
+    names = [attempt.system for attempt in attempts]
     base = {"base": "base" if "base" in names else names[0]}
     analyze = _mapping(data, "analyze")
     none = "stopping" not in analyze
     need(none, "analyze.stopping", "a run sampled --until-decided; no rule ended files", "files")
-    return experiment_from({**data, "analyze": {**base, **analyze}})
+    primary = primary_of_files(attempts, _mapping(analyze, "primary"))
+    return experiment_from({**data, "analyze": {**base, **analyze, "primary": primary}})
 
 
 def _mapping(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -36,7 +36,7 @@ class Attribution:
     total: the gap. effects: factor -> its losses. interactions: "context x exposure" and so on.
     split: of what exposure costs on top of the context, "seen" is there for any answers, "own"
     only for the chain's own; empty without the swapped arm, and under "last", for which attempts
-    that never see their own answers are no chain.
+    that never see their own answers are no chain. replicates: the least behind a value.
     """
 
     arms: Mapping[str, str | None]
@@ -44,6 +44,7 @@ class Attribution:
     effects: Mapping[str, Effect]
     interactions: Mapping[str, Statistic]
     split: Mapping[str, Statistic]
+    replicates: int
 
 
 def attribute(
@@ -68,21 +69,23 @@ def attribute(
     }
     factors = (AGGREGATOR, *PROMPT) if aggregator == "last" else PROMPT
     values = _shared(np.column_stack(_columns(cells, names, aggregator)))
+    runs = min(cells[name].levels[level].replicates for name in arms.values() if name)
     return Attribution(
         arms,
-        contrast(values[:, 0] - values[:, -1]),
+        contrast(values[:, 0] - values[:, -1], runs),
         {name: effect(values, i) for i, name in enumerate(factors)},
         {
-            f"{factors[i]} x {factors[j]}": contrast(extra, most=2.0)
+            f"{factors[i]} x {factors[j]}": contrast(extra, runs, most=2.0)
             for (i, j), extra in interactions(values).items()
         },
-        _split(cells, design, aggregator),
+        _split(cells, design, aggregator, runs),
+        runs,
     )
 
 
-def contrast(values: Floats, most: float = 1.0) -> Statistic:
+def contrast(values: Floats, replicates: int, most: float = 1.0) -> Statistic:
     """values: [problem], each in [-most, most]."""
-    return without_noise(values, -most, most)
+    return without_noise(values, -most, most, replicates)
 
 
 def _columns(
@@ -111,7 +114,7 @@ def _shared(values: Floats) -> Floats:
 
 
 def _split(
-    cells: Mapping[str, CellStatistics], design: Design, aggregator: str
+    cells: Mapping[str, CellStatistics], design: Design, aggregator: str, replicates: int
 ) -> dict[str, Statistic]:
     if aggregator == "last" or not {design.swapped, design.context} <= set(cells):
         return {}
@@ -119,4 +122,7 @@ def _split(
     before, between, after = _shared(
         np.column_stack([_values(cells, name, aggregator) for name in names])
     ).T
-    return {"seen": contrast(before - between), "own": contrast(between - after)}
+    return {
+        "seen": contrast(before - between, replicates),
+        "own": contrast(between - after, replicates),
+    }

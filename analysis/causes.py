@@ -69,13 +69,16 @@ def _share(found: Effect, parts: Attribution, t: float, config: AnalysisConfig) 
     orders = {"first": found.first, "last": found.last}
     entry: Json = {
         "shapley": None,
-        **{k: None if v is None else _claim(contrast(v), config) for k, v in orders.items()},
+        **{
+            k: None if v is None else _claim(contrast(v, parts.replicates), config)
+            for k, v in orders.items()
+        },
         "least": found.least,
         "most": found.most,
         "separable": found.separable,
     }
     if found.shapley is not None:
-        shapley = contrast(found.shapley)
+        shapley = contrast(found.shapley, parts.replicates)
         entry["shapley"] = {
             **_claim(shapley, config),
             **_simultaneous(shapley, t),
@@ -118,10 +121,11 @@ def _beyond_chance(
     question: str, rate: np.ndarray, study: Study, system: str, alpha: float
 ) -> Check:
     """rate: [problem]; chance: that an independent draw is among as many earlier ones."""
-    pool = study.cells[(system, PARALLEL)].pool
+    parallel = study.cells[(system, PARALLEL)]
+    pool, runs = parallel.pool, parallel.levels["repeat_rate"].replicates
     if pool is None or pool.baseline.shape[1] < 2:
         return Check(question, math.nan, None)
-    low = interval(contrast(rate - pool.baseline[:, 1:].mean(axis=1)), alpha).low
+    low = interval(contrast(rate - pool.baseline[:, 1:].mean(axis=1), runs), alpha).low
     return Check(question, low, None if math.isnan(low) else low > 0)
 
 

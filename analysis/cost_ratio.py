@@ -13,13 +13,18 @@ from analysis.resampling import resampled_means
 
 Floats = NDArray[np.float64]
 
+FEWEST_PROBLEMS = 5
+"""For an interval."""
+
 
 @dataclass(frozen=True)
 class CostRatio:
     """Tokens that sequential needs for what parallel reaches with k attempts, over parallel's.
 
     ratio: infinite where sequential never gets there with its N attempts; then it is above
-    ``least``. low, high: percentile bootstrap over problems, infinite where censored.
+    ``least``. low, high: percentile bootstrap over problems, infinite where censored; NaN for
+    fewer than 5 problems, of which a bootstrap says too little. n: problems. reason: why ratio is
+    NaN, else None.
     """
 
     k: int
@@ -29,6 +34,8 @@ class CostRatio:
     least: float
     low: float
     high: float
+    n: int
+    reason: str | None = None
 
 
 def cost_ratios(
@@ -45,17 +52,23 @@ def cost_ratios(
     if len(data) == 0:
         return []
     drawn = resampled_means(data, config.resamples, config.seed)
-    mean = data.mean(axis=0)[None, :]
-    return [_cost_ratio(k, mean, drawn, p.shape[1], config.alpha) for k in ks]
+    return [_cost_ratio(k, data, drawn, p.shape[1], config.alpha) for k in ks]
 
 
-def _cost_ratio(k: int, mean: Floats, drawn: Floats, n: int, alpha: float) -> CostRatio:
-    columns = [k - 1, n + k - 1, *range(2 * n, mean.shape[1])]
-    mean, steps = mean[:, columns], (mean.shape[1] - 2 * n) // 2
-    ratios = _ratios(drawn[:, columns], steps)[0]
-    low, high = np.quantile(ratios, [alpha / 2, 1 - alpha / 2], method="nearest")
+def _cost_ratio(k: int, data: Floats, drawn: Floats, n: int, alpha: float) -> CostRatio:
+    columns = [k - 1, n + k - 1, *range(2 * n, data.shape[1])]
+    mean, steps = data[:, columns].mean(axis=0)[None, :], (data.shape[1] - 2 * n) // 2
     ratio, least = (float(found[0]) for found in _ratios(mean, steps))
-    return CostRatio(k, float(mean[0, 0]), float(mean[0, 1]), ratio, least, float(low), float(high))
+    reached, tokens = float(mean[0, 0]), float(mean[0, 1])
+    low = high = math.nan
+    if reached <= 0:
+        said = "parallel solves nothing, which costs nothing to reach"
+        return CostRatio(k, reached, tokens, math.nan, least, low, high, len(data), said)
+    if len(data) >= FEWEST_PROBLEMS:
+        ratios = _ratios(drawn[:, columns], steps)[0]
+        ends = np.quantile(ratios, [alpha / 2, 1 - alpha / 2], method="nearest")
+        low, high = float(ends[0]), float(ends[1])
+    return CostRatio(k, reached, tokens, ratio, least, low, high, len(data))
 
 
 def _ratios(means: Floats, steps: int) -> tuple[Floats, Floats]:

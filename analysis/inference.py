@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from analysis.config import AnalysisConfig
-from analysis.intervals import Interval, fieller, fixed_interval, interval
+from analysis.intervals import Interval, fieller, fixed_interval, interval, is_single_run
 from analysis.quantiles import beta_sf, coin_cdf, t_sf
 from analysis.resampling import sign_flip_p, two_level_bootstrap
 from analysis.statistic import Statistic
@@ -24,8 +24,8 @@ class Inference:
     """interval: super-population. fixed: these problems only. boot_*: two-level bootstrap.
 
     p_t: two-sided t test; p_flip: sign flip; p_mcnemar: mid-p where there is one run per problem
-    (contrast in {-1, 0, 1}); posterior: then also the chance that the contrast is above 0, under a
-    uniform prior on the four outcomes. NaN where undefined.
+    (contrast in {-1, 0, 1}, one replicate); posterior: then also the chance that the contrast is
+    above 0, under a uniform prior on the four outcomes. NaN where undefined.
     """
 
     interval: Interval
@@ -129,7 +129,7 @@ def ratio_of_means(top: Statistic, bottom: Statistic, alpha: float) -> Interval 
 def _single_run(statistic: Statistic) -> tuple[float, float]:
     """McNemar mid-p and posterior of a contrast of one run per problem, NaN for any other."""
     d = statistic.sample
-    if statistic.high != 1 or len(d) == 0 or np.abs(d - np.round(d)).max() > 1e-9:
+    if len(d) == 0 or not is_single_run(statistic):
         return math.nan, math.nan
     plus, minus = int((d > 0.5).sum()), int((d < -0.5).sum())
     return mid_p(plus, minus), dirichlet_posterior(plus, minus)

@@ -18,7 +18,7 @@ _TINY = 1e-9
 @dataclass(frozen=True)
 class Interval:
     """low, high: NaN where undefined. method: "t", "bonett-price", "wilson", "sign bound", "z",
-    "delta" or "fieller".
+    "still bound", "delta" or "fieller".
 
     degenerate: too little variation for a t interval, so another method stands in.
     """
@@ -34,16 +34,16 @@ class Interval:
 def interval(statistic: Statistic, alpha: float) -> Interval:
     """The two-sided 1 - alpha interval for problems like these (super-population).
 
-    Contrasts in {-1, 0, 1}: Bonett-Price. Standard deviation 0, or fewer than 5 problems that
-    differ from 0 (for a level: from its ends): never t; Wilson for a level, a sign bound for a
-    contrast. Otherwise t over problems with n - 1 degrees of freedom.
+    Contrasts in {-1, 0, 1} of one run per problem: Bonett-Price. Standard deviation 0, or fewer
+    than 5 problems that differ from 0 (for a level: from its ends): never t; Wilson for a level, a
+    sign bound for a contrast. Otherwise t over problems with n - 1 degrees of freedom.
     """
     d = statistic.sample
     if len(d) == 0:
         return Interval(math.nan, math.nan, math.nan, 0)
     level = statistic.low == 0
     degenerate = _is_degenerate(d, statistic)
-    if not level and statistic.high == 1 and _is_ternary(d):
+    if not level and is_single_run(statistic):
         low, high = bonett_price(int((d > 0.5).sum()), int((d < -0.5).sum()), len(d), alpha)
         return Interval(float(d.mean()), low, high, len(d), "bonett-price", degenerate)
     if not degenerate:
@@ -60,14 +60,18 @@ def fixed_interval(statistic: Statistic, alpha: float) -> Interval:
     """The interval for these very problems: replicate noise only, z.
 
     NaN bounds where no problem has two replicates. A problem with one replicate is given the mean
-    variance of the others.
+    variance of the others. Fewer than 5 problems whose replicates differ: ``still_bound``.
     """
     d = statistic.sample
     within = statistic.within[statistic.known]
+    moves = np.abs(np.nan_to_num(within)) > _TINY
     within = within[~np.isnan(within)]
     if len(within) == 0:
         estimate = float(d.mean()) if len(d) else math.nan
         return Interval(estimate, math.nan, math.nan, len(d), "z")
+    if moves.sum() < FEWEST_NON_ZERO:
+        low, high = still_bound(statistic, moves, alpha)
+        return Interval(float(d.mean()), low, high, len(d), "still bound", True)
     # an unbiased variance may be negative for one problem, hardly ever for the mean of many
     half = normal_isf(alpha / 2) * math.sqrt(max(float(within.mean()), 0.0) / len(d))
     return Interval(float(d.mean()), float(d.mean()) - half, float(d.mean()) + half, len(d), "z")
@@ -80,8 +84,11 @@ def _is_degenerate(d: Floats, statistic: Statistic) -> bool:
     return float(np.ptp(d)) < _TINY or fewest < FEWEST_NON_ZERO
 
 
-def _is_ternary(d: Floats) -> bool:
-    return bool((np.abs(d - np.round(d)) < _TINY).all())
+def is_single_run(statistic: Statistic) -> bool:
+    """A contrast of one run per problem, so -1, 0 or 1 in each."""
+    d = statistic.sample
+    whole = bool((np.abs(d - np.round(d)) < _TINY).all())
+    return whole and statistic.high == 1 and statistic.replicates == 1
 
 
 def t_interval(d: Floats, alpha: float) -> tuple[float, float]:
@@ -112,19 +119,49 @@ def wilson(share: float, n: int, alpha: float) -> tuple[float, float]:
 
 
 def sign_bound(d: Floats, low: float, high: float, alpha: float) -> tuple[float, float]:
-    """Bounds for a mean of values in [low, high] of which hardly any differ from 0.
+    """Bounds for a mean of values in [low, high] that vary too little for a t interval.
 
     E[d] <= high P(d > 0) and E[d] >= low P(d < 0), with one-sided Clopper-Pearson bounds for the
-    two shares; with no problem above 0 the upper bound is high (1 - (alpha/2)^(1/n)), the rule of
-    three at alpha/2.
+    two shares. Where no problem, or every problem, lies above 0, the largest value m says more:
+    E[d] <= m P(d <= m) + high P(d > m), and at most a share 1 - (alpha/2)^(1/n) of the population
+    lies above the largest of n draws (the rule of three at alpha/2). Likewise below.
     """
     n = len(d)
+
+    def end(count: int, extreme: float, limit: float) -> float:
+        if 0 < count < n:
+            return limit * beta_isf(alpha / 2, count + 1, n - count)
+        beyond = beta_isf(alpha / 2, 1, n)
+        return extreme * (1 - beyond) + limit * beyond
+
     above, below = int((d > _TINY).sum()), int((d < -_TINY).sum())
+    return end(below, float(d.min()), low), end(above, float(d.max()), high)
 
-    def most(count: int) -> float:
-        return 1.0 if count == n else beta_isf(alpha / 2, count + 1, n - count)
 
-    return low * most(below), high * most(above)
+def still_bound(
+    statistic: Statistic, moves: NDArray[np.bool_], alpha: float
+) -> tuple[float, float]:
+    """Bounds for these very problems where hardly any shows noise over its replicates.
+
+    moves: [known problem] its replicates differ; those: Wilson on their replicates. The other s
+    problems gave one value d_i each in all R replicates, so at most a share 1 - (a/2)^(1/(s R)) of
+    such replicates gives another, which moves their mean by at most that share of the way from the
+    outermost d_i to the end of the range. Where there are both kinds, each has half of alpha.
+    """
+    d, runs, ends = statistic.sample, statistic.replicates, (statistic.low, statistic.high)
+    still, moving = d[~moves], d[moves]
+    alpha = alpha / 2 if len(still) and len(moving) else alpha
+    sums = np.zeros(2)
+    if len(still):
+        beyond = beta_isf(alpha / 2, 1, len(still) * runs)
+        way = np.array([ends[0] - still.max(), ends[1] - still.min()])
+        sums += still.sum() + len(still) * beyond * way
+    if len(moving):
+        span = ends[1] - ends[0]
+        shares = wilson((float(moving.mean()) - ends[0]) / span, len(moving) * runs, alpha)
+        sums += len(moving) * (ends[0] + span * np.array(shares))
+    low, high = np.clip(sums / len(d), *ends)
+    return float(low), float(high)
 
 
 def ratio_interval(top: Floats, bottom: Floats, alpha: float) -> Interval:

@@ -87,7 +87,7 @@ def _independence(cell: CellStatistics, parallel: CellStatistics | None, alpha: 
     rate = cell.levels["repeat_rate"]
     later = parallel.pool.baseline[:, 1:]
     values = later.mean(axis=1) if later.shape[1] else np.full(len(later), math.nan)
-    baseline = without_noise(values)
+    baseline = without_noise(values, replicates=rate.replicates)
     return {
         "repeat_baseline": interval_json(interval(baseline.only(rate.known), alpha)),
         "repeat_excess": interval_json(interval(rate - baseline, alpha)),

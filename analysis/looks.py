@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy.special import ndtr
+
+from analysis.quantiles import normal_isf
 
 Floats = NDArray[np.float64]
 
@@ -34,6 +36,9 @@ def design(shares: Sequence[float], alpha: float, shape: float = 0.0) -> Looks:
     Raises:
         ValueError: shares that do not rise from above 0 to 1.
     """
+    # only a run with looks needs it, and its import takes longer than a small analysis
+    from scipy.optimize import root_scalar
+
     t = np.asarray(shares, dtype=float)
     if len(t) == 0 or t[0] <= 0 or t[-1] != 1 or (np.diff(t) <= 0).any():
         raise ValueError("looks must rise from above 0 to 1")
@@ -42,8 +47,8 @@ def design(shares: Sequence[float], alpha: float, shape: float = 0.0) -> Looks:
         return float(_stops(t, c * t**shape, 0.0).sum()) - alpha
 
     # below the first end even one look would stop too often
-    bracket = (0.99 * float(stats.norm.isf(alpha / 2)), 12.0)
-    c = float(optimize.root_scalar(excess, bracket=bracket, xtol=1e-7).root)
+    bracket = (0.99 * normal_isf(alpha / 2), 12.0)
+    c = float(root_scalar(excess, bracket=bracket, xtol=1e-7).root)
     return Looks(tuple(t.tolist()), tuple((c * t ** (shape - 0.5)).tolist()), alpha)
 
 
@@ -68,10 +73,11 @@ def _stops(t: Floats, bound: Floats, drift: float) -> Floats:
     for look, step in enumerate(steps):
         scale = math.sqrt(step)
         start = points + drift * step
-        inside = stats.norm.cdf((bound[look] - start) / scale)
-        inside -= stats.norm.cdf((-bound[look] - start) / scale)
+        inside = ndtr((bound[look] - start) / scale)
+        inside -= ndtr((-bound[look] - start) / scale)
         stops[look] = mass.sum() - mass @ inside
         ahead = bound[look] * _NODES
-        density = stats.norm.pdf((ahead[:, None] - start) / scale) / scale
+        density = np.exp(-(((ahead[:, None] - start) / scale) ** 2) / 2) / scale
+        density /= math.sqrt(2 * math.pi)
         points, mass = ahead, bound[look] * _WEIGHTS * (density @ mass)
     return stops

@@ -71,9 +71,10 @@ def at_budgets(value: Floats, cost: Floats, budgets: Floats) -> Floats:
         affords += budgets >= cost[:, k : k + 1]
     before = np.clip(affords - 1, 0, max(cost.shape[1] - 2, 0))
     after = np.minimum(before + 1, cost.shape[1] - 1)
+    # places in the flattened curves: several times faster than take_along_axis
+    row = cost.shape[1] * np.arange(len(cost))[:, None]
     (x, x_after), (y, y_after) = (
-        [np.take_along_axis(curve, place, axis=1) for place in (before, after)]
-        for curve in (cost, value)
+        [curve.take(row + place) for place in (before, after)] for curve in (cost, value)
     )
     with np.errstate(invalid="ignore", divide="ignore"):
         between = y + (budgets - x) * ((y_after - y) / (x_after - x))

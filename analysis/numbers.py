@@ -34,6 +34,7 @@ def gap_json(found: Inference | None) -> Json | None:
         "boot_high": found.boot_high,
         "fixed_low": found.fixed.low,
         "fixed_high": found.fixed.high,
+        "fixed_degenerate": found.fixed.degenerate,
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from analysis.numbers import Json
-from analysis.terminal import UNKNOWN, add_row, start_table, with_interval
+from analysis.terminal import UNKNOWN, add_row, explained, start_table, with_interval
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -23,9 +23,12 @@ def show_probes(found: Json, console: Console) -> None:
     for name, family in found["families"].items():
         title = f"[bold]{escape(name)}[/]: {family['n_problems']} problems, histories of the base"
         console.print(title, "", highlight=False)
-        for table in _tables(family):
+        tables = list(_tables(family))
+        for table in tables:
             console.print(table)
             console.print()
+        for line in explained(tables):
+            console.print(line, highlight=False)
     for note in found["notes"]:
         console.print(f"[yellow]note:[/] {escape(note)}", highlight=False)
 

@@ -19,6 +19,7 @@ from analysis.intervals import Interval, interval
 from analysis.statistic import without_noise
 from analysis.study import PARALLEL, SEQUENTIAL
 from analysis.table import build_table
+from analysis.words import counted
 from sample.errors import UsageError, need
 from sample.records import Attempt
 
@@ -142,7 +143,7 @@ def run_recommend(attempts: Iterable[Attempt], config: RecommendConfig) -> list[
 def _warnings(dropped: int, duplicates: int) -> list[str]:
     said = []
     if dropped:
-        said.append(f"{dropped} problems lack attempts or token counts, left out")
+        said.append(f"{counted(dropped, 'problem')} without all attempts or token counts, left out")
     if duplicates:
         said.append(
             f"{duplicates} attempts are in several of the runs; the last run named counts: "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from analysis.numbers import interval_json
 from analysis.recommend import Choice, Recommendation
-from analysis.terminal import UNKNOWN, add_row, start_table, with_interval
+from analysis.terminal import UNKNOWN, add_row, explained, start_table, with_interval
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -18,8 +18,9 @@ def show_recommend(found: Sequence[Recommendation], console: Console) -> None:
     from rich.markup import escape
 
     for recommendation in found:
-        console.print(_frontier(recommendation))
-        console.print()
+        table = _frontier(recommendation)
+        for part in (table, *explained([table]), ""):
+            console.print(part, highlight=False)
         console.print(f"[bold]{escape(recommendation.advice)}[/]", highlight=False)
         for warning in recommendation.warnings:
             console.print(f"[yellow]note:[/] {escape(warning)}", highlight=False)

@@ -114,5 +114,6 @@ def resampled_means(values: Floats, resamples: int, seed: int) -> Floats:
 
 def _problem_weights(rng: np.random.Generator, rows: int, n: int) -> Floats:
     """[row, problem] how often each of n problems is drawn in each of ``rows`` resamples."""
-    drawn = rng.integers(0, n, (rows, n), dtype=np.int32) + n * np.arange(rows)[:, None]
+    drawn = rng.integers(0, n, (rows, n))
+    drawn += n * np.arange(rows)[:, None]
     return np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n).astype(float)

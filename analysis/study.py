@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.answers import lack_answers, without_answers
 from analysis.cells import CellStatistics, Costs, chain_statistics, costs, parallel_statistics
 from analysis.config import AGGREGATORS, AUC, PARALLEL, SEQUENTIAL, SystemInfo
 from analysis.embeddings import trace_levels
 from analysis.matching import auc_contrast
 from analysis.statistic import Statistic
 from analysis.table import Cell, Table
+from analysis.words import counted
 
 MANY_CUT_OFF = 0.1
 """Share of attempts without an answer from which on the token limit, not the model, is measured."""
@@ -64,6 +66,9 @@ def build_study(
     cells = {
         key: _statistics(cell, key[1] == PARALLEL, explored, vectors) for key, cell in raw.items()
     }
+    silent = lack_answers(raw.values())
+    if silent:
+        cells = {key: without_answers(cell) for key, cell in cells.items()}
     study = Study(
         family,
         len(table.problems[family]),
@@ -75,6 +80,11 @@ def build_study(
     )
     contrasts: dict[Key, Statistic] = {}
     warnings: list[str] = []
+    if silent:
+        warnings.append(
+            f"{family}: no attempt has an answer, so no vote, repeats or distinct answers; judged "
+            f"by {primary}"
+        )
     for system in study.systems:
         contrasts.update(_gaps(study, system, primary, warnings))
     for system in study.systems:
@@ -230,7 +240,7 @@ def _data_warnings(study: Study) -> list[str]:
             share = _share(cost.skipped / (cost.skipped + cost.attempts))
             said.append(f"{place}: {share} of attempts skipped, not possible there, left out")
         if cost.missing:
-            said.append(f"{place}: {cost.missing} attempts missing; sampling is not finished")
+            said.append(f"{place}: {counted(cost.missing, 'attempt')} missing; sampling is not finished")
     return said
 
 

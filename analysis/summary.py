@@ -22,6 +22,7 @@ from analysis.study import Key, Study, build_study
 from analysis.table import Table, build_table
 from analysis.until_decided import Watch, stopping_json
 from analysis.verdict import terms_of
+from analysis.words import counted
 from sample.errors import UsageError
 from sample.records import Attempt
 
@@ -109,9 +110,9 @@ def _table_warnings(table: Table, registered: bool) -> list[str]:
     if not registered:
         warnings.append("the settings were not fixed before sampling: read this as exploratory")
     if table.duplicates:
-        warnings.append(f"{table.duplicates} records came twice; the later one counts")
+        warnings.append(f"{counted(table.duplicates, 'record')} came twice; the later one counts")
     if table.beyond:
-        warnings.append(f"{table.beyond} records beyond attempt {table.steps} left out")
+        warnings.append(f"{counted(table.beyond, 'record')} beyond attempt {table.steps} left out")
     if len(table.configs) > 1:
         warnings.append(f"records of {len(table.configs)} configs: {', '.join(table.configs)}")
     return warnings

@@ -6,10 +6,10 @@ one, which its problem does not allow. So is one that the chain's budget of toke
 allow: that is ``short``, and no question of data.
 """
 
-from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from struct import Struct
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ _MARKS = {"score": -np.inf, "weight": 0.0}
 _COLUMNS = ("problem", "replicate", "step", "answer", "correct", "finish", *TOKENS, "record")
 _FIRST_TOKEN = _COLUMNS.index(TOKENS[0])
 WIDTH = len(_COLUMNS) + len(_MARKS)
+_pack = Struct(f"{WIDTH}d").pack
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class _Reader:
     """One pass over the records into flat columns, strings replaced by codes."""
 
     def __init__(self) -> None:
-        self.rows: dict[CellKey, array[float]] = defaultdict(lambda: array("d"))
+        self.rows: dict[CellKey, bytearray] = defaultdict(bytearray)
         self.read = 0
         self.problems: dict[str, dict[str, int]] = defaultdict(dict)
         self.answers: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
@@ -107,7 +108,7 @@ class _Reader:
             codes = self.answers[family, problem]
             answer = codes.setdefault(attempt.canonical, len(codes))
         graded = attempt.correct if usable else None if finish in _LEFT_OUT else 0
-        row = (
+        row = _pack(
             known.setdefault(problem, len(known)),
             attempt.replicate,
             attempt.step,
@@ -122,7 +123,7 @@ class _Reader:
             _mark(attempt.score, usable, "score"),
             _mark(attempt.weight, usable, "weight"),
         )
-        self.rows[family, attempt.system, attempt.arm].extend(row)
+        self.rows[family, attempt.system, attempt.arm] += row
         self.configs.add(attempt.config)
         self.read += 1
 

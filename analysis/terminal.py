@@ -6,10 +6,12 @@ of problems (n) beside them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from analysis.config import AUC
+from analysis.cost_ratio import FEWEST_PROBLEMS
+from analysis.words import counted
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -34,6 +36,23 @@ def render(summary: Json) -> Iterator[RenderableType]:
     """The parts of the printout, in order."""
     from rich.markup import escape
 
+    parts = list(_of_families(summary))
+    yield from parts
+    yield from explained(parts)
+    for warning in summary["warnings"]:
+        yield f"[yellow]warning:[/] {escape(warning)}"
+
+
+def explained(parts: Iterable[RenderableType]) -> Iterator[str]:
+    """One line on the star of ``with_interval``, if any of these tables shows one."""
+    from rich.table import Table
+
+    columns = [column for part in parts if isinstance(part, Table) for column in part.columns]
+    if any(str(cell).endswith("]*") for column in columns for cell in column.cells):
+        yield "* too few problems that vary for a t interval; one that allows for it stands in"
+
+
+def _of_families(summary: Json) -> Iterator[RenderableType]:
     settings = summary["settings"]
     for name, family in summary["families"].items():
         yield _heading(name, family, settings)
@@ -57,8 +76,9 @@ def render(summary: Json) -> Iterator[RenderableType]:
         if family["methods"]:
             yield ""
             yield _methods(family)
-        yield ""
-        yield _exploration(family)
+        if any(True for _ in _with_repeats(family)):
+            yield ""
+            yield _exploration(family)
         if any(True for _ in _with_traces(family)):
             yield ""
             yield _traces(family, settings)
@@ -67,8 +87,6 @@ def render(summary: Json) -> Iterator[RenderableType]:
             yield _controls(family)
         yield ""
         yield from _causes(family)
-    for warning in summary["warnings"]:
-        yield f"[yellow]warning:[/] {escape(warning)}"
 
 
 def with_interval(found: Json | None, scale: float = 100.0, digits: int = 1) -> str:
@@ -84,8 +102,12 @@ def with_interval(found: Json | None, scale: float = 100.0, digits: int = 1) -> 
 
 def with_censoring(ratio: Json) -> str:
     """``1.30x [1.10, 1.70]``; ``not by 1.80x`` where no attempt of sequential gets there."""
+    if ratio["reason"]:
+        return UNKNOWN
     if ratio["ratio"] is None:
         return f"not by {ratio['least']:.2f}x"
+    if ratio["n"] < FEWEST_PROBLEMS:
+        return f"{ratio['ratio']:.2f}x"
     ends = ["never" if ratio[end] is None else f"{ratio[end]:.2f}" for end in ("low", "high")]
     return f"{ratio['ratio']:.2f}x [{ends[0]}, {ends[1]}]"
 
@@ -99,9 +121,9 @@ def _heading(name: str, family: Json, settings: Json) -> RenderableType:
 
     within = f"{settings['budget']} tokens, at most " if settings.get("budget") else ""
     return (
-        f"[bold]{escape(name)}[/]: {family['n_problems']} problems, "
-        f"{within}N = {settings['N']} attempts, "
-        f"{settings['replicates']} replicates, judged by {family['primary']}; "
+        f"[bold]{escape(name)}[/]: {counted(family['n_problems'], 'problem')}, "
+        f"{within}N = {counted(settings['N'], 'attempt')}, "
+        f"{counted(settings['replicates'], 'replicate')}, judged by {family['primary']}; "
         f"margin {_number(settings['margin'], 100, 1)} points, "
         f"{_number(1 - settings['alpha'], 100, 0)} % intervals"
     )
@@ -216,8 +238,9 @@ def _reasons(family: Json) -> Iterator[str]:
     from rich.markup import escape
 
     for name, judged in (*family["adapters"].items(), *family["models"].items()):
-        verdict = judged["verdict"] or "not measured"
-        yield f"[bold]{escape(name)}[/] {verdict}: {escape(judged['reason'])}"
+        # a reason without a verdict begins with "Not measured" itself
+        verdict = f"{judged['verdict']}: " if judged["verdict"] else ""
+        yield f"[bold]{escape(name)}[/] {verdict}{escape(judged['reason'])}"
 
 
 def _methods(family: Json) -> Table:
@@ -232,12 +255,18 @@ def _methods(family: Json) -> Table:
     return table
 
 
+def _with_repeats(family: Json) -> Iterator[str]:
+    for name, system in family["systems"].items():
+        if any(levels["repeat_rate"]["n"] for levels in system["arms"].values()):
+            yield name
+
+
 def _exploration(family: Json) -> Table:
     columns = ("arm", "repeats", "if independent", "distinct", "n")
     table = start_table("Exploration: later attempts that repeat an answer (percent)", *columns)
-    for name, system in family["systems"].items():
+    for name in _with_repeats(family):
         add_row(table, name, "", "", "", "", style="bold")
-        for arm, levels in system["arms"].items():
+        for arm, levels in family["systems"][name]["arms"].items():
             shares = [with_interval(levels[key]) for key in ("repeat_rate", "repeat_baseline")]
             distinct = with_interval(levels["distinct"], 1, 2)
             add_row(table, arm, *shares, distinct, _count(levels["repeat_rate"]))

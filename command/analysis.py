@@ -129,10 +129,11 @@ def _analyze_files(
     from experiment import experiment_of_files
     from sample.run import folder_for_files, logged
 
-    attempts = read_foreign(paths, ForeignConfig(parse_columns(maps), **reading))
-    experiment = experiment_of_files(paths, (a.system for a in attempts), overrides)
+    found = read_foreign(paths, ForeignConfig(parse_columns(maps), **reading))
+    attempts = found.attempts
+    experiment = experiment_of_files(paths, attempts, overrides)
     folder = folder_for_files(out or Path("runs") / experiment.name)
-    show_diagnosis(diagnose(attempts), Console())
+    show_diagnosis(diagnose(attempts, found.notes), Console())
     with logged(folder.error_log):
         summarize(experiment, folder, attempts, registered=False)
         report_on(folder)

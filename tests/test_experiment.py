@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.foreign.rows import Row, to_attempts
 from experiment import (
     begun,
     experiment_from,
@@ -116,9 +117,23 @@ def test_a_config_without_a_stopping_rule_resolves_as_before_there_was_one():
     assert "stopping" not in resolved(experiment_from(WHOLE))["analyze"]
 
 
+ATTEMPTS = to_attempts([Row("p", True, answer="1", canonical="1")])
+
+
+def test_files_without_answers_are_judged_by_coverage():
+    silent = to_attempts([Row("p", True)])
+    paths = [Path("a.csv")]
+    for attempts, primary in ((ATTEMPTS, {}), (silent, {"data": "coverage"})):
+        assert experiment_of_files(paths, attempts, ()).section("analyze").primary == primary
+    asked = experiment_of_files(paths, silent, ("analyze.primary.data=accuracy",))
+    assert asked.section("analyze").primary == {"data": "accuracy"}
+    with pytest.raises(UsageError, match=r"primary\.data=last needs answers.*answer=NAME"):
+        experiment_of_files(paths, silent, ("analyze.primary.data=last",))
+
+
 def test_files_of_others_were_ended_by_no_rule():
     with pytest.raises(UsageError, match=r"analyze\.stopping: expected a run"):
-        experiment_of_files([Path("a.csv")], ["base"], ("analyze.stopping.looks=4",))
+        experiment_of_files([Path("a.csv")], ATTEMPTS, ("analyze.stopping.looks=4",))
 
 
 def test_a_rule_is_asked_for_before_a_run_begins(tmp_path):

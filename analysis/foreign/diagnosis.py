@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.study import PARALLEL, SEQUENTIAL
 from analysis.table import FINISHES, Cell, build_table
+from analysis.words import counted
 from sample.records import Attempt
 
 if TYPE_CHECKING:
@@ -28,8 +29,10 @@ class Diagnosis:
     cannot: tuple[str, ...]
 
 
-def diagnose(attempts: Iterable[Attempt]) -> Diagnosis:
+def diagnose(attempts: Iterable[Attempt], notes: Iterable[str] = ()) -> Diagnosis:
     """Look through the records before any statistic is made of them.
+
+    notes: what was left out of them when they were read.
 
     Raises:
         UsageError: no records.
@@ -39,20 +42,22 @@ def diagnose(attempts: Iterable[Attempt]) -> Diagnosis:
     can, cannot = [], []
     for family in sorted(table.problems):
         cells = {(s, arm): c for (f, s, arm), c in sorted(table.cells.items()) if f == family}
-        more, less = _pairs(family, cells)
+        more, less = _pairs(family, cells, table.steps)
         can += more
         cannot += [*less, *_one_by_one(family, cells, table.steps)]
-    return Diagnosis(tuple(found), tuple(can), tuple(cannot))
+    return Diagnosis((*found, *notes), tuple(can), tuple(cannot))
 
 
 def _cell_line(key: tuple[str, str, str], cell: Cell) -> str:
     family, system, arm = key
     per_problem = cell.present.sum(axis=(1, 2))
     some = per_problem[per_problem > 0]
-    counts = f"{some.min()}" if some.min() == some.max() else f"{some.min()} to {some.max()}"
+    attempts = counted(int(some.max()), "attempt")
+    if some.min() < some.max():
+        attempts = f"{some.min()} to {attempts}"
     graded = float((~np.isnan(cell.correct))[cell.present].mean())
     return (
-        f"{family}: {system}/{arm}: {len(some)} problems, {counts} attempts each, "
+        f"{family}: {system}/{arm}: {counted(len(some), 'problem')}, {attempts} each, "
         f"{100 * graded:.0f} % graded"
     )
 
@@ -60,32 +65,46 @@ def _cell_line(key: tuple[str, str, str], cell: Cell) -> str:
 Cells = dict[tuple[str, str], Cell]
 
 
-def _graded(cell: Cell) -> NDArray[np.bool_]:
-    return np.logical_or.reduce(~np.isnan(cell.correct), axis=(1, 2))
+def _settled(cell: Cell) -> NDArray[np.bool_]:
+    """Graded, or left without a grade by the budget of tokens, which no question of data is."""
+    return ~np.isnan(cell.correct) | cell.short
 
 
-def _pairs(family: str, cells: Cells) -> tuple[list[str], list[str]]:
-    """Which gaps and which changes of a gap the arms allow."""
+def _usable(cell: Cell, arm: str) -> NDArray[np.bool_]:
+    """[problem] N graded attempts in parallel, of any other arm a whole graded chain of N."""
+    settled, n = _settled(cell), cell.correct.shape[2]
+    if arm == PARALLEL:
+        return settled.sum(axis=(1, 2)) >= n
+    return np.logical_or.reduce(np.logical_and.reduce(settled, axis=2), axis=1)
+
+
+def _pairs(family: str, cells: Cells, steps: int) -> tuple[list[str], list[str]]:
+    """Which gaps and which changes of a gap of N = ``steps`` attempts the arms allow."""
     can, cannot = [], []
     gaps: dict[str, NDArray[np.bool_]] = {}
     for system in dict.fromkeys(name for name, _ in cells):
         sides = [cells.get((system, arm)) for arm in (PARALLEL, SEQUENTIAL)]
         if sides[0] is None or sides[1] is None:
             missing = PARALLEL if sides[0] is None else SEQUENTIAL
-            cannot.append(f"{family}: no gap of {system}: it has no {missing} arm")
+            seen = [arm for name, arm in cells if name == system]
+            cannot.append(f"{family}: no gap of {system}: {_no_arm(missing, seen)}")
             continue
-        shared = _graded(sides[0]) & _graded(sides[1])
+        shared = _usable(sides[0], PARALLEL) & _usable(sides[1], SEQUENTIAL)
         if not shared.any():
-            cannot.append(f"{family}: no gap of {system}: its arms share no graded problem")
+            cannot.append(
+                f"{family}: no gap of {system} at N = {steps}: its arms share no problem with N "
+                "graded parallel attempts and a whole graded chain"
+            )
             continue
         gaps[system] = shared
-        can.append(f"{family}: the gap of {system}, on {shared.sum()} shared problems")
+        shared_problems = counted(int(shared.sum()), "shared problem")
+        can.append(f"{family}: the gap of {system}, on {shared_problems}")
     names = list(gaps)
     for i, one in enumerate(names):
         for other in names[i + 1 :]:
             both = int((gaps[one] & gaps[other]).sum())
             if both:
-                can.append(f"{family}: {one} against {other}, on {both} shared problems")
+                can.append(f"{family}: {one} against {other}, on {counted(both, 'shared problem')}")
             else:
                 cannot.append(
                     f"{family}: {one} against {other}: their problem sets do not overlap, so no "
@@ -94,8 +113,15 @@ def _pairs(family: str, cells: Cells) -> tuple[list[str], list[str]]:
     return can, cannot
 
 
+def _no_arm(missing: str, seen: list[str]) -> str:
+    said = f"it has no {missing} arm; arms seen: {', '.join(seen)}"
+    if not set(seen) - {PARALLEL, SEQUENTIAL}:
+        return said
+    return f"{said}; in the column of the arm, call the two of the gap {PARALLEL} and {SEQUENTIAL}"
+
+
 def _one_by_one(family: str, cells: Cells, steps: int) -> Iterator[str]:
-    problems = max(int(_graded(cell).sum()) for cell in cells.values())
+    problems = max(int(_usable(cell, arm).sum()) for (_, arm), cell in cells.items())
     if problems == 1:
         yield f"{family}: one problem says nothing about problems like it"
     elif 1 < problems < _FEW:
@@ -128,25 +154,29 @@ def _cell_limits(cell: Cell, arm: str, steps: int) -> Iterator[str]:
 
 
 def _missing(cell: Cell, arm: str, steps: int) -> Iterator[str]:
-    graded = ~np.isnan(cell.correct)
     started = np.logical_or.reduce(cell.present, axis=(1, 2))
+    lacking = int((started & ~_usable(cell, arm)).sum())
     if arm == PARALLEL:
-        n = graded.sum(axis=(1, 2))[started]
-        short, thin = int((n < steps).sum()), int((n < 2 * steps).sum())
-        if short:
-            yield f"{short} problems have fewer than N = {steps} graded attempts, left out at N"
+        thin = int((_settled(cell).sum(axis=(1, 2))[started] < 2 * steps).sum())
+        if lacking:
+            yield (
+                f"{counted(lacking, 'problem')} with fewer than N = {steps} graded attempts, left "
+                "out at N"
+            )
         elif thin:
             yield (
-                f"{thin} problems have fewer than 2 N = {2 * steps} graded attempts, so coverage "
-                "at N has no interval for these very problems; a smaller --attempts has one"
+                f"{counted(thin, 'problem')} with fewer than 2 N = {2 * steps} graded attempts, so "
+                "coverage at N has no interval for these very problems; a smaller --attempts has "
+                "one"
             )
         return
-    whole = np.logical_and.reduce(graded, axis=2)
-    broken = int((started & (whole.sum(axis=1) == 0)).sum())
-    if broken:
-        yield f"{broken} problems have no whole chain of N = {steps} graded attempts, left out at N"
-    chains = whole.sum(axis=1)[started]
-    if len(chains) and chains.max() < 2:
+    if lacking:
+        yield (
+            f"{counted(lacking, 'problem')} without a whole chain of N = {steps} graded attempts, "
+            "left out at N"
+        )
+    chains = np.logical_and.reduce(_settled(cell), axis=2).sum(axis=1)[started]
+    if len(chains) and chains.max() == 1:
         yield "one chain per problem: noise within problems cannot be told from differences"
 
 

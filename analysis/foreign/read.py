@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from analysis.foreign.cleaning import without_copies, without_empty_words
 from analysis.foreign.columns import TABLES, json_lines, read_rows
 from analysis.foreign.inspect_log import read_inspect
 from analysis.foreign.lm_eval import is_lm_eval, read_lm_eval
 from analysis.foreign.rows import Row, to_attempts
 from analysis.foreign.verifiers_log import is_results, is_traces, read_results, read_traces
+from analysis.words import counted
 from sample.errors import UsageError
 from sample.records import Attempt
 
@@ -35,18 +37,33 @@ class ForeignConfig:
             raise UsageError(f"--attempts must be 1 or more (given: {self.attempts})")
 
 
+@dataclass(frozen=True)
+class Reading:
+    """attempts: of all files together. notes: what was left out of the rows, in sentences."""
+
+    attempts: list[Attempt]
+    notes: tuple[str, ...]
+
+
 def is_foreign(path: Path) -> bool:
     """Whether a path is that of a file, and not of a run folder or a config."""
     return path.suffix not in ("", ".yaml", ".yml") and not path.is_dir()
 
 
-def read_foreign(paths: Sequence[Path], config: ForeignConfig) -> list[Attempt]:
+def read_foreign(paths: Sequence[Path], config: ForeignConfig) -> Reading:
     """The attempts of all files together.
 
     Raises:
         UsageError: no such file, a format that is not known, or a value that cannot be read.
     """
-    return to_attempts([row for path in paths for row in _read(path, config)], config.attempts)
+    rows, words = without_empty_words(row for path in paths for row in _read(path, config))
+    rows, copies = without_copies(rows)
+    notes = []
+    if words:
+        notes.append(f"{counted(words, 'answer')} such as nan, null or None: read as no answer")
+    if copies:
+        notes.append(f"{counted(copies, 'row')} the same as an earlier one: left out")
+    return Reading(to_attempts(rows, config.attempts), tuple(notes))
 
 
 def _read(path: Path, config: ForeignConfig) -> list[Row]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from analysis.report.reading import entries_of
-from analysis.report.table import Json, Table, family_columns, known
+from analysis.report.table import Json, Missing, Table, family_columns, known
 from analysis.terminal import with_censoring
 
 _COSTS = {
@@ -47,6 +47,10 @@ def _values(entry: Json) -> dict[str, Any]:
     }
 
 
+def _needs(ratio: Json) -> str | Missing:
+    return Missing(ratio["reason"]) if ratio["reason"] else with_censoring(ratio)
+
+
 def cost_ratios_table(summary: Json) -> Table:
     columns = family_columns(
         "system|system",
@@ -56,7 +60,7 @@ def cost_ratios_table(summary: Json) -> Table:
         "ratio|sequential needs",
     )
     rows = tuple(
-        {"family": family, "system": system, "ratio": with_censoring(ratio)}
+        {"family": family, "system": system, "ratio": _needs(ratio)}
         | {key: ratio[key] for key in ("k", "reached", "tokens")}
         for family, _, system, entry in entries_of(summary, "equal_compute")
         for ratio in entry.get("ratios") or []

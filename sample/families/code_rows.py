@@ -77,8 +77,18 @@ def _humaneval(row: Columns) -> tuple[str, dict[str, Any]]:
     """
     prompt, entry = str(row.get("prompt") or ""), row["entry_point"]
     hidden = [f"{row['test']}\n\ncheck(candidate)\n"]
-    public, hidden = (_tests(tests, prompt) for tests in (_examples(prompt, entry), hidden))
+    setup = _parsable(prompt)
+    public, hidden = (_tests(tests, setup) for tests in (_examples(prompt, entry), hidden))
     return row["prompt"], {"entry": entry, "given": prompt, "public": public, "hidden": hidden}
+
+
+def _parsable(prompt: str) -> str:
+    """The prompt as code that runs alone: a function that lacks even a docstring gets a body."""
+    try:
+        ast.parse(prompt)
+    except SyntaxError:
+        return f"{prompt.rstrip()}\n    pass\n"
+    return prompt
 
 
 def _examples(prompt: str, entry: str) -> list[str]:

@@ -129,6 +129,7 @@ def over_seeds(estimate: float, seeds: int) -> Json:
 
 def equal_compute() -> Json:
     ratio = {"k": 8, "reached": 0.7, "tokens": 274.0, "ratio": None, "low": 1.9, "high": None}
+    ratio |= {"n": 400, "reason": None}
     spent = {"generated": 274.0, "total": 516.0, "cached": None, "latency": 60.0}
     return {
         "problems": 400,

@@ -213,6 +213,6 @@ def test_a_control_cut_short_is_as_if_it_had_not_been_sampled(arm, aggregator):
 def test_an_interaction_may_reach_two():
     values = np.array([[0.0, 1.0, 1.0, 0.0]] * 20)
     (extra,) = interactions(values).values()
-    found = interval(contrast(extra, most=2.0), 0.05)
+    found = interval(contrast(extra, 1, most=2.0), 0.05)
     assert found.estimate == 2.0
     assert found.low <= 2.0 <= found.high == 2.0

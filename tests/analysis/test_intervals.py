@@ -8,16 +8,17 @@ from statsmodels.stats.weightstats import DescrStatsW
 
 from analysis import intervals
 from analysis.config import AnalysisConfig
-from analysis.inference import dirichlet_posterior, infer, mid_p, ratio_of_means, t_p
+from analysis.inference import dirichlet_posterior, infer, mid_p, ratio_of_means, t_p, t_ratio
 from analysis.statistic import Statistic, over_replicates
 
 SLEEP = np.array([0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0])
 SLEEP -= np.array([1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4])
+MAIZE = np.array([49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48], float)
 
 
-def contrast(values, high=1.0) -> Statistic:
+def contrast(values, high=1.0, replicates=1) -> Statistic:
     values = np.asarray(values, float)
-    return Statistic(values, np.full(len(values), np.nan), 1, -high, high)
+    return Statistic(values, np.full(len(values), np.nan), replicates, -high, high)
 
 
 def level(values, high=1.0) -> Statistic:
@@ -28,6 +29,28 @@ def level(values, high=1.0) -> Statistic:
 def test_t_interval_and_p_of_the_sleep_data():
     assert intervals.t_interval(SLEEP, 0.05) == pytest.approx((-2.459886, -0.700114), abs=1e-6)
     assert t_p(contrast(SLEEP, 10)) == pytest.approx(0.00283289, abs=1e-8)
+
+
+def test_t_of_the_maize_data():
+    # Darwin's 15 pairs, t as Fisher gives it
+    assert t_ratio(contrast(MAIZE, 100)) == pytest.approx(2.147987, abs=1e-6)
+    assert t_p(contrast(MAIZE, 100)) == pytest.approx(0.0497029, abs=1e-7)
+
+
+def test_t_p_of_a_published_table_of_language_models():
+    # bayes_evals (MIT), langchain tool use: 20 questions, claude-2.1 alone right on 12, never wrong
+    assert t_p(contrast([1] * 12 + [0] * 8)) == pytest.approx(3.7534e-5, rel=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("both", "plus", "minus", "neither", "chi2"),
+    [(101, 121, 59, 33, 21.355556), (101, 70, 59, 33, 0.9379845), (794, 150, 86, 570, 17.355932)],
+)
+def test_t_of_single_runs_is_mcnemar_but_for_the_variance(both, plus, minus, neither, chi2):
+    # chi2 = (b - c)^2 / (b + c) takes the variance at mean 0, t at the mean found
+    d = [1] * plus + [-1] * minus + [0] * (both + neither)
+    n, square = len(d), t_ratio(contrast(d)) ** 2
+    assert n * square / (n - 1 + square) == pytest.approx(chi2, rel=1e-6)
 
 
 def test_the_equivalence_interval_gives_the_verdicts_of_tost():
@@ -105,6 +128,43 @@ def test_sign_bound_is_the_rule_of_three_where_nothing_differs():
     low, high = intervals.sign_bound(np.zeros(30), -2.0, 2.0, 0.05)
     upper = proportion_confint(0, 30, method="beta")[1]
     assert (low, high) == pytest.approx((-2 * upper, 2 * upper))
+    assert upper == pytest.approx(0.115703, abs=1e-6)
+
+
+def test_sign_bound_is_clopper_pearson_where_all_differ():
+    low, high = intervals.sign_bound(np.array([1.0] * 27 + [-1.0] * 3), -1.0, 1.0, 0.05)
+    assert (1 + low, high) == pytest.approx((0.734712, 0.978883), abs=1e-6)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_constant_effect_is_shown_by_many_problems_and_not_by_few(sign):
+    many = intervals.sign_bound(np.full(300, sign * 1.0), -2.0, 2.0, 0.05)
+    share = 0.025 ** (1 / 300)  # at least this much of the population lies at or beyond the value
+    near, far = share - 2 * (1 - share), share + 2 * (1 - share)
+    assert many == pytest.approx(sorted((sign * near, sign * far)))
+    few = intervals.sign_bound(np.full(3, sign * 1.0), -2.0, 2.0, 0.05)
+    assert few[0] < 0 < few[1]
+
+
+def test_the_bound_of_a_constant_effect_covers_the_worst_population():
+    """A few problems of the population lie at the far end of the range, and none is drawn."""
+    rng = np.random.default_rng(7)
+    for rare in (0.005, 0.01, 0.02, 0.05):
+        covered = 0
+        for _ in range(400):
+            d = np.where(rng.random(100) < rare, -2.0, 1.0)
+            low, high = intervals.sign_bound(d, -2.0, 2.0, 0.05)
+            covered += low <= 1 - 3 * rare <= high
+        assert covered >= 380
+
+
+def test_bonett_price_is_for_one_replicate_only():
+    d = [1] * 12 + [-1] * 6 + [0] * 12
+    assert intervals.interval(contrast(d, replicates=2), 0.05).method == "t"
+    config = AnalysisConfig(resamples=100)
+    found = infer({"d": contrast(d, replicates=2)}, config)["d"]
+    assert np.isnan(found.p_mcnemar) and np.isnan(found.posterior) and found.p_t > 0
+    assert infer({"d": contrast(d)}, config)["d"].p_mcnemar == mid_p(12, 6)
 
 
 def test_t_bonett_price_and_sign_bound_cover_the_truth():
@@ -138,6 +198,33 @@ def test_fixed_interval_covers_these_problems_and_is_narrower():
     assert narrower == 400
 
 
+def without_noise_seen(n, replicates, low=-1.0, value=0.0) -> Statistic:
+    return Statistic(np.full(n, value), np.zeros(n), replicates, low, 1.0)
+
+
+def test_replicates_that_agree_get_a_bound_by_their_number_and_no_zero_width():
+    found = intervals.fixed_interval(without_noise_seen(3, 2), 0.05)
+    upper = proportion_confint(0, 6, method="beta")[1]
+    assert (found.low, found.high) == pytest.approx((-upper, upper))
+    assert (found.method, found.degenerate) == ("still bound", True)
+    assert intervals.fixed_interval(without_noise_seen(300, 2), 0.05).high < 0.01
+    always = intervals.fixed_interval(without_noise_seen(30, 2, value=1.0), 0.05)
+    assert 0.8 < always.low < always.high == 1
+
+
+@pytest.mark.parametrize("rare", [0.5, 0.1, 0.02, 0.002])
+@pytest.mark.parametrize(("n", "replicates"), [(3, 2), (3, 16), (30, 2), (100, 4)])
+def test_fixed_interval_covers_where_replicates_hardly_differ(n, replicates, rare):
+    rng = np.random.default_rng(8)
+    covered = 0
+    for _ in range(300):
+        p = np.where(rng.random((2, n)) < 0.5, rare, 1 - rare)
+        arms = [over_replicates((rng.random((n, replicates)) < q[:, None]) * 1.0) for q in p]
+        found = intervals.fixed_interval(arms[0] - arms[1], 0.05)
+        covered += found.low <= (p[0] - p[1]).mean() <= found.high
+    assert covered >= 270
+
+
 def test_fixed_interval_needs_replicates():
     found = intervals.fixed_interval(over_replicates(np.ones((5, 1))), 0.05)
     assert np.isnan(found.low) and found.estimate == 1
@@ -156,7 +243,10 @@ def test_mid_p_is_exact_mcnemar_less_half_the_point(b, c):
 def test_clusters_of_two_runs_have_the_anchored_error():
     d = over_replicates(np.array([[1.0, 1.0], [0.0, 1.0], [0.0, 0.0]])).values
     low, high = intervals.t_interval(d, 0.05)
-    assert (high - low) / 2 / stats.t.isf(0.025, 2) == pytest.approx(0.2886751346)
+    error = (high - low) / 2 / stats.t.isf(0.025, 2)
+    assert error == pytest.approx(0.2886751346)
+    # Miller 2024 has no C / (C - 1)
+    assert error * np.sqrt(2 / 3) == pytest.approx(0.2357022604)
 
 
 def test_the_posterior_equals_draws_from_the_dirichlet():

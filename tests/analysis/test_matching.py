@@ -162,6 +162,18 @@ def test_what_is_never_reached_is_censored_and_never_dropped():
     assert cost_ratios(nothing, nothing, "generated", [2], CONFIG) == []
 
 
+def test_nothing_reached_has_no_price_and_few_problems_no_interval():
+    wrong = curve([0.0, 0.0], [10, 20])
+    (found,) = cost_ratios(wrong, wrong, "generated", [2], CONFIG)
+    assert math.isnan(found.ratio) and math.isnan(found.low) and found.n == len(wrong.value)
+    assert found.reason and "parallel solves nothing" in found.reason
+    for n in (4, 5):
+        some = Curves(np.tile([0.2, 0.5], (n, 1)), {"generated": np.tile([10.0, 20.0], (n, 1))})
+        (found,) = cost_ratios(some, some, "generated", [2], CONFIG)
+        assert found.ratio == pytest.approx(1) and found.reason is None
+        assert math.isnan(found.low) == math.isnan(found.high) == (n < 5)
+
+
 def matched(records, aggregator="coverage"):
     return match(*cells(records), aggregator, CONFIG)[0]
 

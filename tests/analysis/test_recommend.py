@@ -165,7 +165,7 @@ def test_unknown_costs_are_refused_and_few_gaps_are_left_out():
         run_recommend(blind, RecommendConfig())
     records = list(simulate(ARMS, problems=20))
     (found,) = run_recommend(records[1:], RecommendConfig())
-    assert found.problems == 19 and "1 problems lack attempts" in found.warnings[0]
+    assert found.problems == 19 and "1 problem without all attempts" in found.warnings[0]
 
 
 def test_attempts_of_several_runs_that_hide_each_other_are_told():

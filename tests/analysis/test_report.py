@@ -8,6 +8,7 @@ from scipy import stats
 from synthetic_summary import gap, interval, synthetic_summary, training_log
 
 from analysis.power import drift
+from analysis.report.compute_tables import cost_ratios_table
 from analysis.report.limits import (
     half_width,
     limit_sentences,
@@ -16,7 +17,7 @@ from analysis.report.limits import (
 )
 from analysis.report.page import write_report
 from analysis.report.sentences import answers, readings, said
-from analysis.report.table import Missing, shown
+from analysis.report.table import Missing, note_on, shown
 from analysis.report.tables import build_tables
 from analysis.report.writing import escape_latex, latex
 from sample.errors import UsageError
@@ -371,3 +372,16 @@ def test_other_schema_is_refused_with_what_to_type(given, tmp_path):
     with pytest.raises(UsageError, match=r"schema_version must be 3 .*forage analyze"):
         write_report(given, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_price_of_nothing_is_told_as_missing_with_its_reason():
+    summary = synthetic_summary()
+    ratios = next(
+        found["ratios"]
+        for family in summary["families"].values()
+        for found in family["equal_compute"].values()
+        if found
+    )
+    ratios[0] |= {"ratio": None, "reason": "parallel solves nothing"}
+    shown = cost_ratios_table(summary).rows[0]["ratio"]
+    assert note_on(shown) == "parallel solves nothing"

@@ -2,13 +2,17 @@ import numpy as np
 import pytest
 from arch.bootstrap import IIDBootstrap
 from scipy import stats
+from test_intervals import MAIZE
 
 from analysis.config import AnalysisConfig
 from analysis.inference import infer
-from analysis.resampling import max_t_quantile, sign_flip_p, two_level_bootstrap
+from analysis.resampling import (
+    max_t_quantile,
+    resampled_means,
+    sign_flip_p,
+    two_level_bootstrap,
+)
 from analysis.statistic import Statistic, over_replicates
-
-MAIZE = np.array([49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48], float)
 
 
 def flip(d, resamples=10_000, seed=0):
@@ -113,6 +117,22 @@ def test_bootstrap_of_several_contrasts_agrees_with_arch():
     peer = IIDBootstrap(d, seed=1)
     expected = peer.conf_int(lambda x: x.mean(axis=0), reps=20_000, method="percentile")
     assert np.array(bounds) == pytest.approx(expected, abs=0.01)
+
+
+def test_the_law_schools_of_efron_and_tibshirani():
+    # 15 schools: mean test score and grade point average of a class, Efron & Tibshirani 1993
+    score = [576, 635, 558, 578, 666, 580, 555, 661, 651, 605, 653, 575, 545, 572, 594]
+    grade = [339, 330, 281, 303, 344, 307, 300, 343, 336, 313, 312, 274, 276, 288, 296]
+    x, y = np.array(score, float), np.array(grade, float)
+    moments = np.column_stack([x, y, x * x, y * y, x * y])
+
+    def correlation(m):
+        variances = (m[..., 2] - m[..., 0] ** 2) * (m[..., 3] - m[..., 1] ** 2)
+        return (m[..., 4] - m[..., 0] * m[..., 1]) / np.sqrt(variances)
+
+    assert correlation(moments.mean(axis=0)) == pytest.approx(0.776374, abs=1e-6)
+    drawn = correlation(resampled_means(moments, 20_000, 0))
+    assert drawn.std() == pytest.approx(0.135, abs=0.005)
 
 
 def test_contrasts_over_different_problems_are_inferred_apart():

@@ -54,7 +54,7 @@ def test_ungraded_failed_and_missing_attempts_are_reported(records):
     text = "\n".join(found["warnings"])
     assert "base/parallel: 0.021 % of attempts not graded, left out" in text
     assert "base/irrelevant_context: 0.021 % of attempts failed, read as wrong" in text
-    assert "base/irrelevant_context: 1 attempts missing; sampling is not finished" in text
+    assert "base/irrelevant_context: 1 attempt missing; sampling is not finished" in text
     arm = found["families"]["toy"]["systems"]["base"]["arms"]["parallel"]
     assert arm["ungraded"] == pytest.approx(1 / 4800)
 

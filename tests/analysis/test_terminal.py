@@ -60,10 +60,26 @@ def test_without_token_counts_there_is_no_table_of_equal_tokens():
 
 
 def test_a_ratio_that_is_never_reached_is_censored_and_never_dropped():
-    ratio = {"ratio": 1.5, "low": 1.2, "high": 2.0, "least": 2.5}
+    ratio = {"ratio": 1.5, "low": 1.2, "high": 2.0, "least": 2.5, "n": 9, "reason": None}
     assert with_censoring(ratio) == "1.50x [1.20, 2.00]"
     assert with_censoring({**ratio, "high": None}) == "1.50x [1.20, never]"
     assert with_censoring({**ratio, "ratio": None, "high": None}) == "not by 2.50x"
+    assert with_censoring({**ratio, "n": 4, "low": None, "high": None}) == "1.50x"
+    assert with_censoring({**ratio, "ratio": None, "reason": "parallel solves nothing"}) == "-"
+
+
+def test_the_star_of_a_degenerate_interval_is_explained_where_there_is_one(summary):
+    star = "* too few problems that vary for a t interval"
+    few = summarize(simulate(PAIR, problems=4, steps=2), AnalysisConfig(resamples=200))
+    assert "]*" in printed(few, 80) and star in printed(few, 80)
+    assert "]*" not in printed(summary, 80) and star not in printed(summary, 80)
+
+
+def test_one_of_a_thing_and_a_missing_arm_are_told_once():
+    attempts = simulate({**PAIR, ("diverse-s0", "parallel"): 0.0}, 1, 1, 1)
+    text = printed(summarize(attempts, AnalysisConfig(resamples=200)), 100)
+    assert "toy: 1 problem, N = 1 attempt, 1 replicate, judged by majority" in text
+    assert "diverse-s0 Not measured: an arm of" in text
 
 
 def test_every_verdict_and_warning_is_printed(summary):

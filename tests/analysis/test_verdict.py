@@ -112,3 +112,16 @@ def test_damage_holds_its_level_where_the_loss_is_the_margin():
         kept = Statistic(rng.normal(-0.03, 0.2, 200), np.full(200, np.nan), 1, -1.0, 1.0)
         closed += judge(base, left, kept, CONFIG).verdict == "CLOSED"
     assert 20 <= closed <= 62
+
+
+def same(value, n, replicates=2) -> Statistic:
+    return Statistic(np.full(n, value), np.zeros(n), replicates, -1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("estimand", "few"), [("fixed", "NOT_SHOWN"), ("superpopulation", "NO_GAP")]
+)
+def test_outcomes_without_any_noise_close_a_gap_only_with_many_problems(estimand, few):
+    terms = terms_of(AnalysisConfig(margin=0.03, estimand=estimand))
+    verdicts = {n: judge(same(1.0, n), same(0.0, n), same(0.0, n), terms).verdict for n in (3, 300)}
+    assert verdicts == {3: few, 300: "CLOSED"}

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis import votes
+from analysis.estimators import absent
 from sample.errors import ForageError
 
 
@@ -42,6 +43,15 @@ def test_two_answers_at_odd_k_are_decided_by_strict_majority():
     # right answers among 5; the documented strict majority at k = 1 and 3
     rows = [curve(right, [5 - right], steps=3) for right in (3, 4)]
     assert np.mean(rows, axis=0)[[0, 2]] == pytest.approx([0.7, 0.85])
+
+
+def test_two_votes_are_a_strict_majority_and_half_of_the_ties():
+    # the same matrix; strict majority of two is documented as 0.45
+    plurality = np.mean([curve(right, [5 - right], steps=2)[1] for right in (3, 4)])
+    right = np.array([3, 4])
+    agree = [absent(5, count, 2).mean() for count in (5 - right, right)]
+    assert agree[0] == pytest.approx(0.45)
+    assert plurality - (1 - sum(agree)) / 2 == pytest.approx(0.45)
 
 
 @settings(max_examples=60, deadline=None)

@@ -29,7 +29,7 @@ def test_a_csv_through_a_map_of_its_columns(tmp_path):
     columns = parse_columns(
         ["problem=task_id,arm=mode", "step=attempt", "answer=pred,correct=ok,generated_tokens=out"]
     )
-    table = build_table(read_foreign([path], ForeignConfig(columns)))
+    table = build_table(read_foreign([path], ForeignConfig(columns)).attempts)
     parallel, chain = (table.cells["data", "base", arm] for arm in ("parallel", "sequential"))
     assert parallel.correct[0, 0].tolist() == [1, 0]
     assert chain.answer[0, 0, 0] == parallel.answer[0, 0, 0]

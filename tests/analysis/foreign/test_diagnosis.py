@@ -57,8 +57,11 @@ def test_a_whole_study_can_say_everything():
 
 
 def test_a_missing_arm():
-    assert "no gap of base: it has no sequential arm" in cannot(study(arms=("parallel",)))
+    said = "no gap of base: it has no sequential arm; arms seen: parallel"
+    assert said in cannot(study(arms=("parallel",)))
     assert "no gap of base: it has no parallel arm" in cannot(study(arms=("sequential",)))
+    other = cannot(study(arms=("par", "seq")))
+    assert "no parallel arm; arms seen: par, seq; in the column of the arm, call the two" in other
 
 
 def test_ungraded_failed_and_truncated_attempts():
@@ -67,7 +70,10 @@ def test_ungraded_failed_and_truncated_attempts():
     assert "base/parallel" in cannot(ungraded)
     assert "fewer than N = 2 graded attempts" in cannot(ungraded)
     none = cannot(change(rows, correct=None))
-    assert "no attempt is graded, so no accuracy" in none and "share no graded problem" in none
+    assert (
+        "no attempt is graded, so no accuracy" in none
+        and "its arms share no problem with N graded" in none
+    )
     failed = [*change(rows[:16], finish="error"), *rows[16:]]
     assert "base/parallel: 10 % of attempts failed" in cannot(failed)
 
@@ -100,7 +106,38 @@ def test_columns_that_hold_nothing():
 def test_one_chain_per_problem_and_broken_chains():
     assert "one chain per problem" in cannot(study(replicates=1))
     rows = [r for r in study() if not (r.arm == "sequential" and r.problem == "p7" and r.step == 2)]
-    assert "1 problems have no whole chain of N = 2" in cannot(rows)
+    assert "1 problem without a whole chain of N = 2" in cannot(rows)
+
+
+def gap_problems(attempts):
+    """How many problems the gap stands on, in the summary, and as the diagnosis tells it."""
+    family = summarize(attempts, CONFIG)["families"]["data"]
+    return family["systems"]["base"]["gaps"]["majority"]["n"], " | ".join(diagnose(attempts).can)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda r: r.arm == "sequential" and r.step == 2 and int(r.problem[1:]) < 10,
+        lambda r: r.arm == "parallel" and r.replicate + r.step > 1 and int(r.problem[1:]) < 10,
+        lambda r: r.arm == "sequential" and (r.step + r.replicate) % 2 and int(r.problem[1:]) < 10,
+    ],
+)
+def test_the_diagnosis_counts_the_problems_that_the_gap_of_the_summary_has(spoil):
+    rows = [row for r in study() for row in (change([r], correct=None) if spoil(r) else [r])]
+    assert gap_problems(to_attempts(rows)) == (30, "data: the gap of base, on 30 shared problems")
+
+
+def test_chains_shorter_than_n_leave_no_gap():
+    rows = [r for r in study(steps=3) if not (r.arm == "sequential" and r.step == 3)]
+    assert gap_problems(to_attempts(rows)) == (0, "")
+    assert "no gap of base at N = 3: its arms share no problem with N graded" in cannot(rows)
+
+
+def test_one_of_a_thing_is_told_as_one():
+    found = diagnose(to_attempts(study(problems=1, steps=1, replicates=1)))
+    assert found.found[0].startswith("data: base/parallel: 1 problem, 1 attempt each")
+    assert found.can == ("data: the gap of base, on 1 shared problem",)
 
 
 def test_two_runs_with_different_problem_sets():
@@ -111,7 +148,7 @@ def test_two_runs_with_different_problem_sets():
     assert "base against diverse-s0: their problem sets do not overlap" in said
     half = [row for r in study() if r.arm == "parallel" for row in [r]]
     moved = [r for r in change(study(), problem="z") if r.arm == "sequential"][:4]
-    assert "no gap of base: its arms share no graded problem" in cannot([*half, *moved])
+    assert "no gap of base at N = 2: its arms share no problem with" in cannot([*half, *moved])
 
 
 def test_the_printout_holds_every_sentence():

@@ -33,7 +33,7 @@ def run(tmp_path):
 def test_a_table_that_is_read_back_holds_the_same_attempts(run, tmp_path):
     folder, _ = run
     path = export_run(folder, tmp_path / "out.parquet")
-    back = {a.key: a for a in read_foreign([path], ForeignConfig())}
+    back = {a.key: a for a in read_foreign([path], ForeignConfig()).attempts}
     for row in to_attempts(ROWS):
         found = back[row.key]
         for name in ("family", "correct", "answer", "canonical", "finish", "text", "thinking"):

@@ -26,7 +26,7 @@ SAMPLES = [
 
 
 def read(path, **options):
-    return read_foreign([path], ForeignConfig(**options))
+    return read_foreign([path], ForeignConfig(**options)).attempts
 
 
 @pytest.mark.parametrize("form", ["json", "eval", "zstd"])

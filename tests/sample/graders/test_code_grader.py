@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.estimators import pass_at_k
 from sample.errors import UsageError
 from sample.families.code_rows import read
 from sample.families.options import RowOptions
@@ -134,6 +135,23 @@ def test_half_a_body_is_wrong_and_a_whole_function_in_a_block_is_right():
         assert not grade(asked, body[: len(body) // 2]).correct
         found = grade(asked, f"My answer:\n```python\n{row['prompt']}{body}\n```")
         assert found.correct and found.canonical == grade(asked, body).canonical
+
+
+def test_three_of_the_six_example_samples_of_human_eval_pass():
+    # openai/human-eval (MIT), data/: its README gives pass@1 = 0.4999999999999999
+    row = {"prompt": "def return1():\n", "entry_point": "return1"}
+    row["test"] = "def check(candidate):\n    assert candidate() == 1"
+    asked = from_row("humaneval", row)
+    asked.metadata["limits"] = {"wall": 1.0}
+    bodies = (
+        "    import subprocess\n    subprocess.check_output('rm -rf tmp')",
+        "    import time\n    time.sleep(10)\n    return 1",
+        "    return input('enter a number')",
+        *("    return 1", "  return 1", "\treturn 1"),
+    )
+    passed = [grade(asked, body).correct for body in bodies]
+    assert passed == [False, False, False, True, True, True]
+    assert pass_at_k(6, sum(passed), 1) == pytest.approx(0.4999999999999999)
 
 
 def test_docstring_examples_are_public_tests():
