@@ -240,7 +240,9 @@ def _data_warnings(study: Study) -> list[str]:
             share = _share(cost.skipped / (cost.skipped + cost.attempts))
             said.append(f"{place}: {share} of attempts skipped, not possible there, left out")
         if cost.missing:
-            said.append(f"{place}: {counted(cost.missing, 'attempt')} missing; sampling is not finished")
+            said.append(
+                f"{place}: {counted(cost.missing, 'attempt')} missing; sampling is not finished"
+            )
     return said
 
 

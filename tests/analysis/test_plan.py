@@ -173,8 +173,8 @@ def test_a_truncated_variance_makes_no_promise_of_few_problems():
     pilot = Pilot("toy", 8, {"gap": found})
     plan = make_plan(pilot, PlanConfig(gap=0.2), ANALYZE)
     rows = {row.replicates: row for row in plan.rows}
-    assert rows[16].careful > 2.5 * rows[16].verdict
-    assert rows[1].careful < 2 * rows[1].verdict
+    ratios = {r: (row.careful or 0) / (row.verdict or 1) for r, row in rows.items()}
+    assert ratios[16] > 2.5 and 1 < ratios[1] < 2
     assert any("read as 0" in warning for warning in plan.warnings)
     console = Console(width=100, force_terminal=False)
     with console.capture() as capture:
