@@ -16,8 +16,8 @@ def corrected_json(families: Mapping[str, Json], base: str, alpha: float) -> Jso
     """Confirmatory tests with Holm's correction, exploratory ones with Benjamini-Hochberg's.
 
     Confirmatory: did the gap shrink, for every adapter on the primary aggregator; in a family
-    without adapters, is there a gap, for every model. Exploratory: the controls, and the same question under the
-    other aggregators.
+    without adapters, is there a gap, for every model. Exploratory: the controls, and the same
+    question under the other aggregators.
     """
     confirmatory = [test for name, family in families.items() for test in _main(name, family, base)]
     exploratory = [test for name, family in families.items() for test in _rest(name, family)]
