@@ -16,8 +16,8 @@ def corrected_json(families: Mapping[str, Json], base: str, alpha: float) -> Jso
     """Confirmatory tests with Holm's correction, exploratory ones with Benjamini-Hochberg's.
 
     Confirmatory: did the gap shrink, for every adapter on the primary aggregator; in a family
-    without adapters, is there a gap. Exploratory: the controls, and the same question under the
-    other aggregators.
+    without adapters, is there a gap, for every model. Exploratory: the controls, and the same
+    question under the other aggregators.
     """
     confirmatory = [test for name, family in families.items() for test in _main(name, family, base)]
     exploratory = [test for name, family in families.items() for test in _rest(name, family)]
@@ -52,9 +52,12 @@ def _main(name: str, family: Json, base: str) -> Iterator[Json]:
     for adapter, entry in family["adapters"].items():
         if entry["did"] is not None:
             yield _test(name, "did", adapter, family["primary"], entry["did"])
-    gaps = family["systems"].get(base, {}).get("gaps", {})
-    if not family["adapters"] and gaps.get(family["primary"]) is not None:
-        yield _test(name, "gap", base, family["primary"], gaps[family["primary"]])
+    if family["adapters"]:
+        return
+    for model in (base, *family["models"]):
+        gap = family["systems"].get(model, {}).get("gaps", {}).get(family["primary"])
+        if gap is not None:
+            yield _test(name, "gap", model, family["primary"], gap)
 
 
 def _rest(name: str, family: Json) -> Iterator[Json]:

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from analysis.config import AnalysisConfig, guess_info
-from analysis.power import Variances
+from analysis.power import Variances, upper_variance
 from analysis.statistic import Statistic
 from analysis.study import Study, build_study
 from analysis.table import build_table
@@ -23,12 +23,39 @@ class Measured:
     """A contrast of the pilot. problems: how many it rests on (0 = stated or assumed).
 
     single: one replicate, so that noise and true differences cannot be told apart.
+    replicates: of the pilot; total: variance over its problems, which may be below the noise.
     """
 
     estimate: float
     variances: Variances
     problems: int = 0
     single: bool = False
+    replicates: int = 1
+    total: float = 0.0
+
+    @property
+    def truncated(self) -> bool:
+        """The noise explains more than all of the variance, so ``between`` was set to 0."""
+        return self.problems > 0 and self.total < self.variances.within / self.replicates
+
+    def scaled(self, factor: float) -> "Measured":
+        """Of a contrast that the pilot lacks, with so many times the variance."""
+        total, variances = factor * self.total, self.variances.scaled(factor)
+        return replace(self, estimate=math.nan, variances=variances, total=total)
+
+    def at(self, replicates: int, careful: bool = False) -> float:
+        """Standard deviation over problems at R replicates; careful: its upper 80 % bound.
+
+        At R replicates the variance is the pilot's total, plus what the noise then is more: the
+        further R lies above the pilot's, the more it rests on telling noise from differences.
+        """
+        point = self.variances.at(replicates)
+        if not careful or self.problems == 0:
+            return point
+        noise = self.variances.within * (1 / replicates - 1 / self.replicates)
+        freedom = self.problems * (self.replicates - 1)
+        terms = [(self.total, self.problems - 1), (noise, freedom)]
+        return math.sqrt(upper_variance(point**2, terms))
 
 
 @dataclass(frozen=True)
@@ -51,10 +78,10 @@ def measure(contrast: Statistic) -> Measured:
     noise = contrast.within[known]
     noise = noise[~np.isnan(noise)]
     if contrast.replicates < 2 or len(noise) == 0:
-        return Measured(contrast.estimate, Variances(total, 0.0), len(d), True)
+        return Measured(contrast.estimate, Variances(total, 0.0), len(d), True, total=total)
     mean = max(float(noise.mean()), 0.0)
     split = Variances(max(total - mean, 0.0), contrast.replicates * mean)
-    return Measured(contrast.estimate, split, len(d))
+    return Measured(contrast.estimate, split, len(d), replicates=contrast.replicates, total=total)
 
 
 def read_pilot(attempts: Iterable[Attempt], config: AnalysisConfig) -> list[Pilot]:

@@ -11,7 +11,6 @@ from analysis.pilot import Measured, Pilot, read_pilot, stated
 from analysis.power import (
     MOST_PROBLEMS,
     Variances,
-    cautious,
     detectable,
     drift,
     problems_needed,
@@ -54,24 +53,24 @@ class PlanConfig:
 class Claim:
     """One test of the verdict. effect: true distance from its threshold (<= 0: out of reach).
 
-    sides: of the bound. caution: factor on the variances, their upper 80 % bound from the pilot.
-    assumed: the variances are not of this contrast but derived from the gap's.
+    sides: of the bound. measured: its variances. assumed: they are not of this contrast but
+    derived from the gap's. careful: by their upper 80 % bound from the pilot.
     """
 
     name: str
     effect: float
-    variances: Variances
+    measured: Measured
     sides: int
-    caution: float
     assumed: bool
 
-    def power(self, n: int, replicates: int, alpha: float) -> float:
-        return superiority(self.effect, self.variances.at(replicates), n, alpha, self.sides)
+    def power(self, n: int, replicates: int, alpha: float, careful: bool = False) -> float:
+        sd = self.measured.at(replicates, careful)
+        return superiority(self.effect, sd, n, alpha, self.sides)
 
     def needed(
-        self, replicates: int, alpha: float, power: float, factor: float = 1.0
+        self, replicates: int, alpha: float, power: float, careful: bool = False
     ) -> int | None:
-        sd = self.variances.scaled(factor).at(replicates)
+        sd = self.measured.at(replicates, careful)
         return problems_needed(self.effect, sd, alpha, power, self.sides)
 
 
@@ -79,7 +78,8 @@ class Claim:
 class Row:
     """One number of replicates. needed, cautious: claim -> problems, None = out of reach.
 
-    verdict: problems for all claims at once; attempts: what those cost in all four cells.
+    verdict, careful: problems for all claims at once; attempts: what those of ``verdict`` cost in
+    all four cells.
     power: claim -> power on the available problems, empty without that limit.
     """
 
@@ -87,6 +87,7 @@ class Row:
     needed: Mapping[str, int | None]
     cautious: Mapping[str, int | None]
     verdict: int | None
+    careful: int | None
     attempts: int | None
     power: Mapping[str, float]
 
@@ -150,6 +151,7 @@ def make_plan(pilot: Pilot, config: PlanConfig, analyze: AnalysisConfig) -> Plan
     replicates = (1,) if pilot.contrasts["gap"].single else REPLICATES
     rows = tuple(_row(r, claims, pilot.attempts, config, analyze) for r in replicates)
     looks = analyze.stopping.looks if analyze.stopping else LOOKS
+    best = _cheapest(rows, config)
     early = design([k / looks for k in range(1, looks + 1)], analyze.alpha)
     return Plan(
         pilot.family,
@@ -166,8 +168,8 @@ def make_plan(pilot: Pilot, config: PlanConfig, analyze: AnalysisConfig) -> Plan
         expected_share(early, 0.0),
         analyze.margin,
         config.power,
-        _advice(claims, rows, config),
-        (*pilot.warnings, *warnings),
+        _advice(claims, rows, best, config),
+        (*pilot.warnings, *warnings, *_doubts(measured, best)),
     )
 
 
@@ -176,9 +178,7 @@ def _complete(pilot: Pilot) -> tuple[dict[str, Measured], list[str]]:
     gap = pilot.contrasts["gap"]
     measured, warnings = dict(pilot.contrasts), []
     if "did" not in measured:
-        doubled = Measured(math.nan, gap.variances.scaled(2.0), gap.problems, gap.single)
-        measured["did"] = doubled
-        measured["parallel_change"] = Measured(math.nan, gap.variances, gap.problems, gap.single)
+        measured |= {"did": gap.scaled(2.0), "parallel_change": gap.scaled(1.0)}
         warnings.append(
             "no adapter in the pilot: the change of the gap is given twice the gap's variance "
             "(as if the two gaps were independent), parallel's own change the gap's variance"
@@ -208,9 +208,8 @@ def _claims(
         Claim(
             name,
             effect,
-            measured[source].variances,
+            measured[source],
             sides,
-            cautious(measured[source].problems) if measured[source].problems else 1.0,
             source not in pilot.contrasts,
         )
         for name, source, effect, sides in wanted
@@ -224,13 +223,17 @@ def _row(
     config: PlanConfig,
     analyze: AnalysisConfig,
 ) -> Row:
-    verdict = joint_problems(claims, replicates, analyze.alpha, config.power)
+    verdict, careful = (
+        joint_problems(claims, replicates, analyze.alpha, config.power, careful)
+        for careful in (False, True)
+    )
     available = config.available
     return Row(
         replicates,
         {c.name: c.needed(replicates, analyze.alpha, config.power) for c in claims},
-        {c.name: c.needed(replicates, analyze.alpha, config.power, c.caution) for c in claims},
+        {c.name: c.needed(replicates, analyze.alpha, config.power, careful=True) for c in claims},
         verdict,
+        careful,
         None if verdict is None else 4 * verdict * replicates * attempts,
         {c.name: c.power(available, replicates, analyze.alpha) for c in claims}
         if available
@@ -239,21 +242,21 @@ def _row(
 
 
 def joint_problems(
-    claims: Sequence[Claim], replicates: int, alpha: float, power: float
+    claims: Sequence[Claim], replicates: int, alpha: float, power: float, careful: bool = False
 ) -> int | None:
     """The fewest problems at which all claims hold together with this chance, at least.
 
     1 - sum of (1 - power) bounds the joint power whatever the dependence. None: out of reach.
     """
     strict = 1 - (1 - power) / len(claims)
-    least = [claim.needed(replicates, alpha, power) for claim in claims]
-    most = [claim.needed(replicates, alpha, strict) for claim in claims]
+    least = [claim.needed(replicates, alpha, power, careful) for claim in claims]
+    most = [claim.needed(replicates, alpha, strict, careful) for claim in claims]
     if None in least or None in most:
         return None
     low, high = max(n or 0 for n in least) - 1, max(n or 0 for n in most)
     while high - low > 1:
         middle = (low + high) // 2
-        missed = sum(1 - claim.power(middle, replicates, alpha) for claim in claims)
+        missed = sum(1 - claim.power(middle, replicates, alpha, careful) for claim in claims)
         low, high = (low, middle) if 1 - missed >= power else (middle, high)
     return high
 
@@ -267,24 +270,50 @@ def _detectable(
     }
 
 
-def _advice(claims: Sequence[Claim], rows: Sequence[Row], config: PlanConfig) -> str:
+def _cheapest(rows: Sequence[Row], config: PlanConfig) -> Row | None:
+    """The row whose cautious number costs least among those that fit; None if none does."""
+    limit = math.inf if config.available is None else config.available
+    fitting = [r for r in rows if r.verdict is not None and r.verdict <= limit]
+    return min(fitting, key=lambda r: (r.careful or math.inf) * r.replicates, default=None)
+
+
+def _doubts(measured: Mapping[str, Measured], best: Row | None) -> list[str]:
+    said = []
+    cut = [name for name, found in measured.items() if found.truncated]
+    if cut:
+        said.append(
+            f"the noise of single replicates explains all the variance between problems "
+            f"({', '.join(cut)}; read as 0), which a small pilot may show by chance: replicates "
+            "then seem as good as problems; go by the numbers in brackets"
+        )
+    had = measured["gap"].replicates
+    if best is not None and measured["gap"].problems and best.replicates > had:
+        said.append(
+            f"{best.replicates} replicates are more than the pilot's {had}: what they save was not "
+            f"seen but computed; with {had} a plan rests on what was"
+        )
+    return said
+
+
+def _advice(
+    claims: Sequence[Claim], rows: Sequence[Row], best: Row | None, config: PlanConfig
+) -> str:
     reachable = [row for row in rows if row.verdict is not None]
     if not reachable:
         names = ", ".join(c.name for c in claims if c.effect <= 0)
         if not names:
             return f"Out of reach: the whole verdict needs more than {MOST_PROBLEMS:,} problems."
         return f"Out of reach at any size, because the expected effect misses the margin: {names}."
-    limit = config.available
-    fitting = [r for r in reachable if limit is None or (r.verdict or 0) <= limit]
-    if not fitting:
-        best = min(reachable, key=lambda row: row.verdict or 0)
+    if best is None:
+        least = min(reachable, key=lambda row: row.verdict or 0)
         return (
-            f"The {limit} available problems cannot carry the whole verdict: with "
-            f"{best.replicates} replicate(s) it needs {best.verdict:,} problems. Claim less, or "
+            f"The {config.available} available problems cannot carry the whole verdict: with "
+            f"{least.replicates} replicate(s) it needs {least.verdict:,} problems. Claim less, or "
             "speak of these very problems only (analyze.estimand=fixed)."
         )
-    best = min(fitting, key=lambda row: row.attempts or 0)
+    careful = "" if best.careful in (None, best.verdict) else f" (cautious: {best.careful:,})"
     return (
-        f"Cheapest for the whole verdict with power {config.power:g}: {best.verdict:,} problems "
-        f"with {best.replicates} replicate(s), {best.attempts:,} attempts over the four cells."
+        f"Cheapest for the whole verdict with power {config.power:g}: {best.verdict:,} problems"
+        f"{careful} with {best.replicates} replicate(s), {best.attempts:,} attempts over the four "
+        "cells."
     )

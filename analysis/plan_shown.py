@@ -52,8 +52,7 @@ def _needs(plan: Plan) -> RenderableType:
         cells = []
         for claim in plan.claims:
             needed, careful = row.needed[claim.name], row.cautious[claim.name]
-            brackets = f" ({_count(careful)})" if claim.caution > 1 else ""
-            cells.append(_count(needed) + brackets)
+            cells.append(_count(needed) + _in_brackets(careful, claim.measured.problems))
         add_row(table, str(row.replicates), *cells)
     effects = [
         f"{100 * claim.effect:.1f}{' assumed sd' if claim.assumed else ''}" for claim in plan.claims
@@ -63,11 +62,13 @@ def _needs(plan: Plan) -> RenderableType:
 
 
 def _verdicts(plan: Plan) -> list[RenderableType]:
+    pilot = plan.pilot.contrasts["gap"].problems
     title = f"For CLOSED, all claims together (margin {100 * plan.margin:g} points)"
     needed = start_table(title, "replicates", "problems", "attempts")
     reached = start_table("Power on the problems available", "replicates", *plan.rows[0].power)
     for row in plan.rows:
-        add_row(needed, str(row.replicates), _count(row.verdict), _count(row.attempts))
+        problems = _count(row.verdict) + _in_brackets(row.careful, pilot)
+        add_row(needed, str(row.replicates), problems, _count(row.attempts))
         add_row(reached, str(row.replicates), *(f"{power:.2f}" for power in row.power.values()))
     return [needed, reached] if plan.rows[0].power else [needed]
 
@@ -87,12 +88,19 @@ def _looks(plan: Plan) -> str:
     early = plan.early
     critical = ", ".join(f"{value:.2f}" for value in early.critical)
     return (
-        f"Stopping early: {len(early.shares)} equally spaced looks (O'Brien-Fleming), at |z| = "
+        "Stopping early, where no adapter is to be judged: "
+        f"{len(early.shares)} equally spaced looks (O'Brien-Fleming) at the base's gap, at |z| = "
         f"{critical}; expected use of the problems {100 * plan.early_gap:.0f} % with the gap that "
         f"the plan finds with power {plan.power:g}, {100 * plan.early_none:.0f} % without a gap. "
         f"For it, put analyze: {{stopping: {{looks: {len(early.shares)}}}}} into the config before "
-        "sampling and give forage sample --until-decided."
+        "sampling and give forage sample --until-decided. It saves nothing towards CLOSED: with "
+        "adapters a family stops early only if the base has no gap to close."
     )
+
+
+def _in_brackets(careful: int | None, pilot: int) -> str:
+    """The cautious number, where there was a pilot of any problems to be cautious about."""
+    return f" ({_count(careful)})" if pilot else ""
 
 
 def _count(value: int | None) -> str:

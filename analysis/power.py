@@ -89,10 +89,17 @@ def problems_needed(
     return high
 
 
-def cautious(n: int, confidence: float = 0.8) -> float:
-    """Factor that turns a variance estimated from n problems into its upper confidence bound.
+def upper_variance(point: float, terms: list[tuple[float, int]], confidence: float = 0.8) -> float:
+    """Upper confidence bound of a sum of variance terms, some of which may be taken away.
 
-    A plan on the point estimate of a small pilot misses its power half of the time (Browne 1995
-    asks for an 80 % bound). Exact for normal contrasts.
+    point: its estimate, at least 0. terms: (estimate, degrees of freedom) of each term, with its
+    sign. The deviations to the bound of each term add up by squares (Graybill & Wang 1980; Ting et
+    al. 1990). A plan on the point estimates of a small pilot misses its power half of the time
+    (Browne 1995 asks for an 80 % bound). Exact for one term of normal contrasts.
     """
-    return float((n - 1) / stats.chi2.ppf(1 - confidence, n - 1)) if n > 1 else math.inf
+    squares = 0.0
+    for term, freedom in terms:
+        tail = confidence if term < 0 else 1 - confidence
+        bound = freedom / stats.chi2.ppf(tail, freedom) if freedom > 0 else math.inf
+        squares += (term * (bound - 1)) ** 2 if term else 0.0
+    return point + math.sqrt(squares)

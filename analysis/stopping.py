@@ -47,6 +47,8 @@ class Decision:
     @property
     def sentence(self) -> str:
         said = f"{100 * self.low:.1f} to {100 * self.high:.1f} points after {self.used} problems"
+        if self.answer and not self.stop:
+            return f"Shown: {self.answer}; the gap is {said}. It goes on, for the adapters."
         if self.answer:
             return f"Decided: {self.answer}; the gap is {said}."
         ending = "no problems are left" if self.stop else "go on"
@@ -58,12 +60,16 @@ def monitoring_order(problems: Iterable[str], seed: int) -> list[str]:
     return sorted(problems, key=lambda p: hashlib.blake2b(f"{seed} {p}".encode()).digest())
 
 
-def decide(gap: Statistic, rule: StoppingRule, complete: bool = False) -> Decision:
+def decide(
+    gap: Statistic, rule: StoppingRule, complete: bool = False, adapted: bool = False
+) -> Decision:
     """What the finished prefix decides.
 
     gap: the contrast with its problems in the order of ``monitoring_order``; the watched prefix
     ends at the first problem without a value. A problem that will never have a value (not graded)
-    must be taken out before. complete: no further problem will come.
+    must be taken out before. complete: no further problem will come. adapted: adapters are to be
+    compared with the base, which takes more problems than to show its gap: a gap ends nothing then,
+    only that there is none to close.
     """
     finished = int(np.logical_and.accumulate(gap.known).sum())
     values = gap.values[: min(finished, rule.problems)]
@@ -73,9 +79,10 @@ def decide(gap: Statistic, rule: StoppingRule, complete: bool = False) -> Decisi
     latest = Decision(None, complete, 0, 0, math.nan, gap.low, gap.high)
     for (look, used), (low, high), (_, upper) in zip(looks, both, single, strict=True):
         answer = _answer(low, high, rule.margin, upper)
-        stop = answer is not None or complete or used == rule.problems
+        decided = answer is not None and not (adapted and answer == "gap")
+        stop = decided or complete or used == rule.problems
         latest = Decision(answer, stop, used, look + 1, float(values[:used].mean()), low, high)
-        if answer is not None:
+        if decided:
             break
     return latest
 

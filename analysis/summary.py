@@ -216,7 +216,7 @@ def _straddles(
     primary = config.aggregator(study.family)
     return [
         f"{study.family}: {' '.join(key[:-1])}: t and sign-flip p straddle {config.alpha:g} "
-        f"({found.p_t:.3f}, {found.p_flip:.3f}); trust the larger"
+        f"({found.p_t:.3f}, {found.p_flip:.3f}); the verdict goes by t, so read it with care"
         for key, found in inferred.items()
         if key[0] in ("gap", "did")
         and key[-1] == primary

@@ -62,8 +62,11 @@ def watch_all(
     *,
     steps: int,
     replicates: int,
+    adapted: bool = False,
 ) -> dict[str, Watch]:
     """Every family of the orders, on the gap of the base under the family's primary aggregator.
+
+    adapted: see ``analysis.stopping.decide``.
 
     Raises:
         UsageError: no rule is set, or one that does not fit the number of problems.
@@ -77,6 +80,7 @@ def watch_all(
             aggregator=config.aggregator(family),
             steps=steps,
             replicates=replicates,
+            adapted=adapted,
         )
         for family, order in orders.items()
     }
@@ -90,6 +94,7 @@ def watch(
     aggregator: str,
     steps: int,
     replicates: int,
+    adapted: bool = False,
 ) -> Watch:
     """What the gap of one system on one family decides so far.
 
@@ -101,8 +106,8 @@ def watch(
     prefix = int(np.logical_and.accumulate(finished).sum())
     known = np.flatnonzero(gap.known[:prefix])
     watched = without_noise(gap.values[known], gap.low, gap.high, gap.replicates)
-    decision = decide(watched, rule, complete=prefix == len(order))
-    if decision.answer is not None:
+    decision = decide(watched, rule, complete=prefix == len(order), adapted=adapted)
+    if decision.answer is not None and decision.stop:
         asked = int(known[decision.used - 1]) + 1
     else:
         asked = min(prefix + rule.next_size(decision.used) - len(known), len(order))

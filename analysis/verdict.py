@@ -1,6 +1,8 @@
 """The verdict: four tests in a fixed order, each asked only if the one before it passed.
 
-The order is fixed before sampling, so no correction for multiplicity is due.
+The order is fixed before sampling, so no correction for multiplicity is due. The interval of the
+estimand (t over problems) decides alone; the sign flip is a check, and where the two p values fall
+on different sides of alpha the summary warns.
 """
 
 import math

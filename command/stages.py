@@ -66,8 +66,14 @@ def _watched(experiment: "Experiment", folder: "RunFolder") -> "dict[str, Watch]
     if config is None or config.stopping is None or sample is None or not folder.order.exists():
         return {}
     attempts = read_attempts(folder.attempts) if folder.attempts.exists() else ()
-    sizes = {"steps": sample.attempts, "replicates": sample.replicates}
-    return watch_all(attempts, read_json(folder.order), config, **sizes)
+    return watch_all(
+        attempts,
+        read_json(folder.order),
+        config,
+        steps=sample.attempts,
+        replicates=sample.replicates,
+        adapted=bool(sample.adapters) or experiment.train is not None,
+    )
 
 
 def summarize(

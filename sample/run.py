@@ -63,6 +63,10 @@ def find_existing_run(
     Raises:
         UsageError: as there, or no such folder.
     """
+    if target.is_file() and target.suffix not in ("", ".yaml", ".yml"):
+        raise UsageError(
+            f"{target} is a file, and this verb takes only run folders; forage analyze reads files"
+        )
     data, folder = find_run(target, out, overrides, bare=True)
     if not folder.path.is_dir():
         raise UsageError(f"no run folder {folder.path}; first: forage run {target}")

@@ -40,6 +40,15 @@ def test_without_adapters_the_gap_is_the_confirmatory_test():
     assert [(t["test"], t["name"], t["aggregator"]) for t in found] == [("gap", "base", "coverage")]
 
 
+def test_every_model_is_a_confirmatory_test_where_several_are_compared():
+    reuse = {
+        (m, a): r for m in ("base", "big") for a, r in (("parallel", 0.0), ("sequential", 0.5))
+    }
+    found = summarize(simulate(reuse, problems=40), CONFIG)["tests"]["confirmatory"]
+    assert [(t["test"], t["name"]) for t in found] == [("gap", "base"), ("gap", "big")]
+    assert [t["p_adjusted"] for t in found] == pytest.approx(holm([t["p"] for t in found]))
+
+
 def test_single_runs_are_tested_by_mcnemar():
     reuse = {("base", "parallel"): 0.0, ("base", "sequential"): 0.5}
     summary = summarize(simulate(reuse, problems=40, replicates=1), CONFIG)

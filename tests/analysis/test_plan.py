@@ -7,8 +7,8 @@ from rich.console import Console
 from simulated import simulate
 
 from analysis.config import AnalysisConfig
-from analysis.pilot import measure, read_pilot
-from analysis.plan import PlanConfig, joint_problems, run_plan
+from analysis.pilot import Pilot, measure, read_pilot
+from analysis.plan import PlanConfig, joint_problems, make_plan, run_plan
 from analysis.plan_shown import save_plan_figure, show_plan
 from analysis.statistic import Statistic
 from sample.errors import UsageError
@@ -70,7 +70,7 @@ def test_the_joint_plan_holds_in_a_simulation_of_whole_studies():
     (plan,) = run_plan(None, PlanConfig(gap=0.1), ANALYZE, between=0.03, within=0.1)
     row = next(row for row in plan.rows if row.replicates == 4)
     n, rng = row.verdict, np.random.default_rng(1)
-    claims = [(c.effect, c.variances.at(4), c.sides) for c in plan.claims]
+    claims = [(c.effect, c.measured.at(4), c.sides) for c in plan.claims]
     passed = 0
     for _ in range(300):
         ratios = [
@@ -147,3 +147,46 @@ def test_the_figure_is_drawn_for_one_family_and_for_two(pilot, tmp_path):
     assert "problems" in said and "margin, 3 points" in said and "change of the gap" in said
     assert not math.isnan(plans[0].detectable["gap"][1][0])
     assert save_plan_figure(plans * 2, tmp_path / "two").stat().st_size > 1000
+
+
+def drawn(rng, between, within, problems=40, replicates=2):
+    """A pilot's contrast of that many problems and replicates, by the normal law."""
+    true = rng.normal(0.2, np.sqrt(between), problems)
+    runs = true[:, None] + rng.normal(0, np.sqrt(within), (problems, replicates))
+    noise = runs.var(axis=1, ddof=1) / replicates
+    return measure(Statistic(runs.mean(axis=1), noise, replicates, -1.0, 1.0))
+
+
+@pytest.mark.parametrize("replicates", [1, 2, 16])
+@pytest.mark.parametrize("between", [0.01, 0.1])
+def test_the_cautious_deviation_covers_the_true_one_at_any_replicates(between, replicates):
+    rng = np.random.default_rng(3)
+    true = np.sqrt(between + 0.2 / replicates)
+    above = [drawn(rng, between, 0.2).at(replicates, careful=True) > true for _ in range(600)]
+    assert np.mean(above) > 0.75
+
+
+def test_a_truncated_variance_makes_no_promise_of_few_problems():
+    """Between problems the pilot saw less than its noise: replicates must not look free."""
+    rng = np.random.default_rng(0)
+    found = next(m for m in (drawn(rng, 0.02, 0.3) for _ in range(200)) if m.truncated)
+    pilot = Pilot("toy", 8, {"gap": found})
+    plan = make_plan(pilot, PlanConfig(gap=0.2), ANALYZE)
+    rows = {row.replicates: row for row in plan.rows}
+    ratios = {r: (row.careful or 0) / (row.verdict or 1) for r, row in rows.items()}
+    assert ratios[16] > 2.5 and 1 < ratios[1] < 2
+    assert any("read as 0" in warning for warning in plan.warnings)
+    console = Console(width=100, force_terminal=False)
+    with console.capture() as capture:
+        show_plan([plan], console)
+    assert f"({rows[16].careful:,})" in capture.get()
+
+
+def test_more_replicates_than_the_pilot_had_are_pointed_out():
+    rng = np.random.default_rng(0)
+    pilot = Pilot("toy", 8, {"gap": drawn(rng, 0.05, 0.9, problems=400)})
+    plan = make_plan(pilot, PlanConfig(gap=0.2, available=3000), ANALYZE)
+    assert any("more than the pilot's 2" in warning for warning in plan.warnings)
+    wide = drawn(rng, 0.2, 0.01, problems=400)
+    plan = make_plan(Pilot("toy", 8, {"gap": wide}), PlanConfig(gap=0.2), ANALYZE)
+    assert not any("pilot's 2" in warning for warning in plan.warnings)

@@ -240,7 +240,7 @@ def test_advice_is_the_last_row_and_bounds_stay_within_0_and_100():
     found = recommend(Valued(names, value, cost), "toy", RecommendConfig(budget=8))
     last = found.frontier[-1]
     assert last.budget == 8 and last.candidate == names[2]
-    assert last.baseline == names[1] and last.baseline.label in found.advice
+    assert last.baseline == names[1] and names[1].label in found.advice
     assert [c.advised for c in found.frontier] == list(
         dict.fromkeys(c.advised for c in found.frontier)
     )

@@ -91,6 +91,22 @@ def test_a_gap_ends_sampling_early_and_no_gap_runs_to_the_end(attempts, order):
     assert upto == {"toy": 60} and len(told) == 4 and "no problems are left" in told[-1]
 
 
+def test_beside_adapters_a_gap_ends_nothing_and_no_gap_does(attempts, order):
+    """To show that a gap is closed takes more problems than to show that it is there."""
+    alone = watched(attempts, order)
+    beside = watch(attempts, order, RULE, aggregator="coverage", **SIZES, adapted=True)
+    assert alone.asked < 60 and (beside.asked, beside.decision.used) == (60, 60)
+    assert beside.decision.answer == "gap" and beside.decision.stop and not beside.early
+    some = [a for a in attempts if a.problem in order[: alone.asked]]
+    open_ = watch(some, order, RULE, aggregator="coverage", **SIZES, adapted=True)
+    assert open_.decision.answer == "gap" and not open_.decision.stop
+    assert open_.asked == alone.asked + 15 and "goes on" in open_.decision.sentence
+    worse = made({("base", "parallel"): 0.95, ("base", "sequential"): 0.0})
+    ends = watch(worse, order, RULE, aggregator="coverage", **SIZES, adapted=True)
+    assert ends.decision.answer in ("reversed", "within margin")
+    assert ends.decision.stop and ends.asked < 60
+
+
 def test_a_decided_family_asks_for_no_more_while_another_goes_on(attempts, order):
     other = [type(a)(**{**vars(a), "family": "b", "problem": "b" + a.problem}) for a in made(SAME)]
     orders = {"toy": order, "b": monitoring_order({a.problem for a in other}, 0)}

@@ -26,6 +26,10 @@ def test_a_folder_of_records_alone_is_a_run_only_where_that_is_enough(tmp_path):
     config.write_text("name: mine\n")
     with pytest.raises(UsageError, match="first: forage run"):
         find_existing_run(config, tmp_path / "nowhere")
+    table = tmp_path / "tries.csv"
+    table.write_text("problem,correct\n1,1\n")
+    with pytest.raises(UsageError, match=r"tries\.csv is a file, .* only run folders; forage an"):
+        find_existing_run(table, None)
 
 
 def test_a_run_at_work_holds_its_folder_and_knows_its_config(tmp_path):
