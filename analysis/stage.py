@@ -24,7 +24,7 @@ def write_summary(
     systems: Mapping[str, SystemInfo],
     *,
     name: str,
-    asked: int,
+    asked: Mapping[str, int],
     registered: bool,
     watched: Mapping[str, Watch] | None = None,
     vectors: Path | None = None,
@@ -32,8 +32,8 @@ def write_summary(
 ) -> None:
     """Write and print the summary.
 
-    sample: None where only records are there. asked: how many attempts the run shall have.
-    registered: the settings were fixed before sampling. watched: the families of a run that a
+    sample: None where only records are there. asked: family -> how many attempts the run shall
+    have. registered: the settings were fixed before sampling. watched: the families of a run that a
     stopping rule ends. vectors: a .npy file with a row for the trace of each attempt.
     notes: further warnings.
 
@@ -53,13 +53,14 @@ def write_summary(
         decoding=plain(sample.decoding) if sample else None,
         budget=sample.budget if sample else None,
         registered=registered,
+        asked=asked,
         embedded=_is_embedded(sample),
         warnings=[*notes, *_simulated(sample)],
         watched=watched,
         vectors=found,
     )
     made = summary["run"]["attempts"]
-    summary["warnings"] += _missing_attempts(asked, made, bool(watched))
+    summary["warnings"] += _missing_attempts(sum(asked.values()), made, bool(watched))
     write_json(folder.summary, summary)
     print_summary(summary)
 

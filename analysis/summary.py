@@ -16,6 +16,7 @@ from analysis.config import AnalysisConfig, SystemInfo, guess_info
 from analysis.corrections import corrected_json, correction_warnings
 from analysis.equal_compute import equal_compute_json
 from analysis.inference import Inference, infer
+from analysis.interim import interim_json
 from analysis.levels import system_json
 from analysis.numbers import SCHEMA_VERSION, Json, gap_json, plain_json
 from analysis.study import Key, Study, build_study
@@ -23,7 +24,7 @@ from analysis.table import Table, build_table
 from analysis.unsettled import unsettled_json
 from analysis.until_decided import Watch, stopping_json
 from analysis.verdict import terms_of
-from analysis.words import counted
+from analysis.words import capitalized, counted
 from sample.errors import UsageError
 from sample.records import Attempt
 
@@ -38,6 +39,7 @@ def summarize(
     decoding: Mapping[str, Any] | None = None,
     budget: int | None = None,
     registered: bool = True,
+    asked: Mapping[str, int] | None = None,
     embedded: bool = False,
     warnings: Sequence[str] = (),
     watched: Mapping[str, Watch] | None = None,
@@ -49,7 +51,8 @@ def summarize(
     systems: what each system of the records is; one that is not named is judged by its name.
     steps: the chain length N of the run; None = the largest step in the records.
     decoding: shown in the report. budget: of tokens for each chain, None = without one.
-    registered: the settings were fixed before sampling; if not, CLOSED is never said. embedded:
+    registered: the settings were fixed before sampling; if not, CLOSED is never said. asked:
+    family -> attempts that the run shall have, as far as known; with fewer it is interim. embedded:
     the model is the toolkit's own small one. warnings: further ones to carry. watched: the
     families that a stopping rule ends. vectors: [attempt, dimension] of their traces
     (``analysis.embeddings``). created: ISO time; None = now.
@@ -73,7 +76,8 @@ def summarize(
             table, family, infos, config.base, config.aggregator(family), vectors=vectors
         )
         watch = (watched or {}).get(family)
-        families[family], more = _family(study, infos, config, withheld, watch, table)
+        interim = interim_json(table, family, (asked or {}).get(family, 0), watch)
+        families[family], more = _family(study, infos, config, withheld, watch, table, interim)
         said += [*study.warnings, *more]
     tests = corrected_json(families, config.base, config.alpha)
     said += correction_warnings(families, tests)
@@ -165,12 +169,15 @@ def _family(
     withheld: str | None,
     watch: Watch | None,
     table: Table,
+    interim: Json | None,
 ) -> tuple[Json, list[str]]:
     primary = config.aggregator(study.family)
     problems = table.problems[study.family]
     # The ordinary intervals of whatever was sampled for as long as an outcome asked are too narrow.
     terms = terms_of(config, partial(watch.interval, problems=problems) if watch else None)
     inferred = infer(study.contrasts, config)
+    if interim and not withheld:
+        withheld = f"only {interim['made']} of {interim['asked']} attempts are made"
     unsettled = unsettled_json(study, infos, primary, terms)
     adapters = {
         name: adapter_json(
@@ -184,6 +191,9 @@ def _family(
         for name in study.systems
         if infos[name].base is None and name != config.base
     }
+    if interim:
+        for entry in (*adapters.values(), *models.values()):
+            entry["reason"] = f"{capitalized(interim['label'])}. {entry['reason']}"
     controls = {
         key[1]: {"system": config.base, "difference": gap_json(found)}
         for key, found in inferred.items()
@@ -193,6 +203,7 @@ def _family(
         "n_problems": study.problems,
         "primary": primary,
         "stopping": stopping_json(watch) if watch else None,
+        "interim": interim,
         "unsettled": unsettled,
         "systems": {name: system_json(study, name, inferred, config) for name in study.systems},
         "equal_compute": {name: equal_compute_json(study, name, config) for name in study.systems},

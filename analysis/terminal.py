@@ -57,6 +57,8 @@ def _of_families(summary: Json) -> Iterator[RenderableType]:
     for name, family in summary["families"].items():
         yield _heading(name, family, settings)
         yield from _stopping(family)
+        if interim := family.get("interim"):
+            yield f"[yellow]{interim['label']}.[/] {interim['sentence']}"
         yield ""
         yield _levels(family, settings)
         yield ""
@@ -225,7 +227,9 @@ def _equal_compute(family: Json, settings: Json) -> Table:
 
 
 def _verdicts(family: Json) -> Table:
-    table = start_table("Verdicts", "adapter", "verdict", "gap left", "gap shrank by", "n")
+    label = (family.get("interim") or {}).get("label")
+    title = f"Verdicts, {label}" if label else "Verdicts"
+    table = start_table(title, "adapter", "verdict", "gap left", "gap shrank by", "n")
     for name, adapter in family["adapters"].items():
         verdict = adapter["verdict"] or "not measured"
         changes = [with_interval(adapter[key]) for key in ("gap_adapted", "did")]

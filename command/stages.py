@@ -104,7 +104,7 @@ def summarize(
         config,
         systems,
         name=experiment.name,
-        asked=attempts_asked(config, systems, upto or None) if config else 0,
+        asked=attempts_asked(config, systems, upto or None) if config else {},
         registered=registered,
         watched=watched,
         vectors=vectors,

@@ -140,13 +140,13 @@ def _first_hashes(
 
 def attempts_asked(
     config: SampleConfig, systems: Iterable[str], upto: Mapping[str, int] | None = None
-) -> int:
-    """How many attempts are asked of the systems of these names, as far as the config tells.
+) -> dict[str, int]:
+    """Family -> how many attempts are asked of the systems of these names, as far as is known.
 
-    upto: family -> its first problems, so many; None = all. Sets that are taken whole then count
-    for nothing: only loading them would show their size.
+    upto: family -> its first problems, so many; None = all. Of a set that is taken whole nothing is
+    known then: only loading it would show its size.
     """
     counts = {family: problems.count or 0 for family, problems in config.problems.items()}
-    problems = sum((upto or counts).values())
     arms = sum(len(arms_on(config, system)) for system in systems)
-    return problems * config.replicates * config.attempts * arms
+    each = config.replicates * config.attempts * arms
+    return {family: count * each for family, count in (upto or counts).items()}

@@ -18,6 +18,7 @@ from analysis.report.reading import RESULTS, entries_of, settings_of
 from analysis.report.sentences import (
     answers,
     cause_readings,
+    interims,
     points,
     readings,
     stoppings,
@@ -117,6 +118,7 @@ def _page(summary: Json, tables: Mapping[str, Table], figures: Mapping[str, Path
         warnings=summary.get("warnings") or [],
         answers=answers(summary),
         stoppings=stoppings(summary),
+        interims=interims(summary),
         unsettled=unsettled(summary),
         verdicts=list(entries_of(summary, "adapters")),
         results=RESULTS,

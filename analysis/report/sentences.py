@@ -48,13 +48,18 @@ def answers(summary: Json) -> list[dict[str, str]]:
             "family": family,
             "name": name,
             "verdict": str(entry.get("verdict") or NOT_MEASURED).replace("_", " "),
-            "meaning": _meaning(entry),
+            "meaning": _interim(summary, family) + _meaning(entry),
             "numbers": _answer_numbers(summary, family, entry),
         }
         for family, _, name, entry in entries_of(summary, "adapters")
     ]
     answered = {answer["family"] for answer in found}
     return found + [_base_answer(summary, f) for f in families(summary) if f not in answered]
+
+
+def _interim(summary: Json, family: str) -> str:
+    interim = families(summary)[family].get("interim")
+    return f"{interim['label']}; " if interim else ""
 
 
 def _meaning(entry: Json) -> str:
@@ -84,9 +89,15 @@ def _base_answer(summary: Json, family: str) -> dict[str, str]:
         "family": family,
         "name": name,
         "verdict": "NO ADAPTER",
-        "meaning": "nothing was trained, so there is no verdict",
+        "meaning": f"{_interim(summary, family)}nothing was trained, so there is no verdict",
         "numbers": f"Gap in {label}: {said(gap)}{tail}.",
     }
+
+
+def interims(summary: Json) -> dict[str, str]:
+    """Family that is still being sampled -> why its verdicts do not count yet."""
+    found = {name: family.get("interim") for name, family in families(summary).items()}
+    return {name: entry["sentence"] for name, entry in found.items() if entry}
 
 
 def stoppings(summary: Json) -> dict[str, str]:

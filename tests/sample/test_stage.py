@@ -18,10 +18,11 @@ def test_attempts_asked_counts_each_arm_only_where_it_runs():
         attempts=5,
         replicates=2,
     )
-    assert attempts_asked(config, ["base"]) == (3 + 4) * 2 * 5 * 2
-    assert attempts_asked(config, ["base", "diverse-s0"]) == (3 + 4) * 2 * 5 * 3
-    assert attempts_asked(config, []) == 0
-    assert attempts_asked(config, ["base"], {"one": 2, "two": 1}) == (2 + 1) * 2 * 5 * 2
+    assert attempts_asked(config, ["base"]) == {"one": 3 * 2 * 5 * 2, "two": 4 * 2 * 5 * 2}
+    both = attempts_asked(config, ["base", "diverse-s0"])
+    assert both == {"one": 3 * 2 * 5 * 3, "two": 4 * 2 * 5 * 3}
+    assert attempts_asked(config, []) == {"one": 0, "two": 0}
+    assert attempts_asked(config, ["base"], {"one": 2}) == {"one": 2 * 2 * 5 * 2}
 
 
 def test_code_problems_need_the_sandbox_before_any_attempt_is_made(tmp_path, monkeypatch):
