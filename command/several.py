@@ -1,5 +1,6 @@
 """``forage analyze`` of several runs, read as one study."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -45,7 +46,7 @@ def analyze_runs(targets: Sequence[Path], out: Path | None, overrides: tuple[str
             _joint_sample(runs),
             {name: info for part in parts for name, info in part.infos().items()},
             name=name,
-            asked=0,
+            asked=_asked(runs),
             registered=begun and not stopped,
             notes=[*shared_problems(parts), *_notes(experiments, parts, agree, stopped)],
         )
@@ -124,6 +125,19 @@ def _joint_sample(runs: Sequence[Found]) -> "SampleConfig | None":
     }
     steps = min(sample.attempts for _, sample in found)
     return replace(found[0][1], models=models, attempts=steps)
+
+
+def _asked(runs: Sequence[Found]) -> dict[str, int]:
+    """Family -> the attempts that the runs shall have; one that followed a stopping rule is left
+    out, as it has all that it asks for."""
+    from experiment import system_infos
+    from sample.stage import attempts_asked
+
+    asked: Counter[str] = Counter()
+    for _, experiment, folder in runs:
+        if experiment.sample is not None and not folder.order.exists():
+            asked.update(attempts_asked(experiment.sample, system_infos(experiment)))
+    return dict(asked)
 
 
 def _notes(
