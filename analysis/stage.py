@@ -1,7 +1,7 @@
 """The last stages of a run: its summary and its report, from the records alone."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +26,16 @@ def write_summary(
     name: str,
     asked: Mapping[str, int],
     registered: bool,
+    hashes: Collection[str] | None = None,
     watched: Mapping[str, Watch] | None = None,
     vectors: Path | None = None,
 ) -> None:
     """Write and print the summary.
 
     sample: None where only records are there. asked: family -> how many attempts the run shall
-    have. registered: the settings were fixed before sampling. watched: the families of a run that a
-    stopping rule ends. vectors: a .npy file with a row for the trace of each attempt.
+    have. registered: the settings were fixed before sampling. hashes: see ``summarize``. watched:
+    the families of a run that a stopping rule ends. vectors: a .npy file with a row for the trace
+    of each attempt.
 
     Raises:
         UsageError: no records, or settings that do not fit them.
@@ -52,6 +54,7 @@ def write_summary(
         budget=sample.budget if sample else None,
         registered=registered,
         asked=asked,
+        hashes=hashes,
         embedded=_is_embedded(sample),
         warnings=_simulated(sample),
         watched=watched,

@@ -111,6 +111,16 @@ def test_settings_chosen_after_sampling_are_exploratory(records):
     assert found["families"]["toy"]["adapters"]["diverse-s0"]["verdict"] == "NARROWED"
 
 
+def test_records_of_another_config_than_the_one_at_hand_are_exploratory(records):
+    found = summarize(records, CONFIG, SYSTEMS, hashes=["c0ffee", "older"])
+    assert found["settings"]["fixed_before_sampling"] is True
+    found = summarize(records, CONFIG, SYSTEMS, hashes=["edited"])
+    assert found["settings"]["fixed_before_sampling"] is False
+    said = "not fixed before sampling: config.yaml was changed after sampling began"
+    assert found["warnings"][0].startswith(said)
+    assert found["families"]["toy"]["adapters"]["diverse-s0"]["verdict"] == "NARROWED"
+
+
 def test_a_fixed_verdict_needs_replicates(records):
     config = AnalysisConfig(estimand="fixed", resamples=500)
     with pytest.raises(UsageError, match="at least 2 replicates"):
