@@ -89,9 +89,14 @@ def _infer_group(
 
 
 def _resampled_noise(statistic: Statistic) -> np.ndarray:
-    """Drawing R replicates anew with replacement shows (R - 1) / R of their unbiased variance."""
-    shrink = 1 - 1 / statistic.replicates
-    return np.nan_to_num(statistic.within[statistic.known]) * shrink
+    """Drawing R replicates anew with replacement shows (R - 1) / R of their unbiased variance.
+
+    A problem with one replicate is given the mean variance of the others.
+    """
+    within = statistic.within[statistic.known]
+    some = within[~np.isnan(within)]
+    mean = some.mean() if len(some) else 0.0
+    return np.where(np.isnan(within), mean, within) * (1 - 1 / statistic.replicates)
 
 
 def estimand_bounds(estimand: str) -> Bounds:

@@ -1,7 +1,7 @@
 """The last stages of a run: its summary and its report, from the records alone."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ def write_summary(
     name: str,
     asked: Mapping[str, int],
     registered: bool,
+    hashes: Collection[str] | None = None,
     watched: Mapping[str, Watch] | None = None,
     vectors: Path | None = None,
     notes: Sequence[str] = (),
@@ -33,9 +34,9 @@ def write_summary(
     """Write and print the summary.
 
     sample: None where only records are there. asked: family -> how many attempts the run shall
-    have. registered: the settings were fixed before sampling. watched: the families of a run that a
-    stopping rule ends. vectors: a .npy file with a row for the trace of each attempt.
-    notes: further warnings.
+    have. registered: the settings were fixed before sampling. hashes: see ``summarize``. watched:
+    the families of a run that a stopping rule ends. vectors: a .npy file with a row for the trace
+    of each attempt. notes: further warnings.
 
     Raises:
         UsageError: no records, or settings that do not fit them.
@@ -54,6 +55,7 @@ def write_summary(
         budget=sample.budget if sample else None,
         registered=registered,
         asked=asked,
+        hashes=hashes,
         embedded=_is_embedded(sample),
         warnings=[*notes, *_simulated(sample)],
         watched=watched,

@@ -85,7 +85,8 @@ def build_study(
             f"{family}: no attempt has an answer, so no vote, repeats or distinct answers; judged "
             f"by {primary}",
         )
-    return replace(study, contrasts=contrasts, warnings=(*warnings, *_data_warnings(study)))
+    said = (*warnings, *_data_warnings(study, _is_of_files(table)))
+    return replace(study, contrasts=contrasts, warnings=said)
 
 
 def contrasts_of(
@@ -223,7 +224,12 @@ def _controls(study: Study, base: str, primary: str) -> dict[Key, Statistic]:
     }
 
 
-def _data_warnings(study: Study) -> list[str]:
+def _is_of_files(table: Table) -> bool:
+    """Whether others made the records: no config stands behind them that asks for more."""
+    return not any(table.configs)
+
+
+def _data_warnings(study: Study, of_files: bool) -> list[str]:
     """Ungraded, failed, cut off and missing attempts, per cell, where there are any."""
     said = []
     for (system, arm), cost in study.costs.items():
@@ -247,11 +253,23 @@ def _data_warnings(study: Study) -> list[str]:
         if cost.skipped:
             share = _share(cost.skipped / (cost.skipped + cost.attempts))
             said.append(f"{place}: {share} of attempts skipped, not possible there, left out")
-        if cost.missing:
+        if cost.missing and of_files:
+            said.append(f"{place}: {_unequal(study.raw[system, arm])}")
+        elif cost.missing:
             said.append(
                 f"{place}: {counted(cost.missing, 'attempt')} missing; sampling is not finished"
             )
     return said
+
+
+def _unequal(cell: Cell) -> str:
+    counts = (cell.finish >= 0).sum(axis=(1, 2))
+    least, most = counts[counts > 0].min(), counts.max()
+    some = f"{least}" if least == most else f"{least} to {most}"
+    return (
+        f"problems have {some} of {cell.finish[0].size} places for attempts filled; each problem "
+        "counts alike, by the attempts it has: a pool by all of them, a chain up to its first hole"
+    )
 
 
 def _share(value: float) -> str:

@@ -1,7 +1,7 @@
 """From attempt records to ``summary.json`` (schema in docs/summary.md)."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from importlib import metadata
@@ -40,6 +40,7 @@ def summarize(
     budget: int | None = None,
     registered: bool = True,
     asked: Mapping[str, int] | None = None,
+    hashes: Collection[str] | None = None,
     embedded: bool = False,
     warnings: Sequence[str] = (),
     watched: Mapping[str, Watch] | None = None,
@@ -52,7 +53,9 @@ def summarize(
     steps: the chain length N of the run; None = the largest step in the records.
     decoding: shown in the report. budget: of tokens for each chain, None = without one.
     registered: the settings were fixed before sampling; if not, CLOSED is never said. asked:
-    family -> attempts that the run shall have, as far as known; with fewer it is interim. embedded:
+    family -> attempts that the run shall have, as far as known; with fewer it is interim.
+    hashes: those that records of this config carry; with any other, the config was changed after
+    sampling began, so the settings were not fixed. None = not known. embedded:
     the model is the toolkit's own small one. warnings: further ones to carry. watched: the
     families that a stopping rule ends. vectors: [attempt, dimension] of their traces
     (``analysis.embeddings``). created: ISO time; None = now.
@@ -62,7 +65,9 @@ def summarize(
     """
     table = build_table(attempts, steps)
     infos, said = _know_systems(table, systems or {}, config.base)
-    said += _table_warnings(table, registered)
+    changed = hashes is not None and not set(table.configs) <= set(hashes)
+    registered = registered and not changed
+    said += _table_warnings(table, registered, changed)
     replicates = max(cell.present.shape[1] for cell in table.cells.values())
     if config.estimand == "fixed" and replicates < 2:
         raise UsageError(
@@ -111,9 +116,14 @@ def _know_systems(
     return known, warnings
 
 
-def _table_warnings(table: Table, registered: bool) -> list[str]:
+def _table_warnings(table: Table, registered: bool, changed: bool) -> list[str]:
     warnings = []
-    if not registered:
+    if changed:
+        warnings.append(
+            "not fixed before sampling: config.yaml was changed after sampling began; read this as "
+            "exploratory, or bring the old config.yaml back"
+        )
+    elif not registered:
         warnings.append("the settings were not fixed before sampling: read this as exploratory")
     if table.duplicates:
         warnings.append(f"{counted(table.duplicates, 'record')} came twice; the later one counts")

@@ -48,6 +48,7 @@ def analyze_runs(targets: Sequence[Path], out: Path | None, overrides: tuple[str
             name=name,
             asked=_asked(runs),
             registered=begun and not stopped,
+            hashes=_hashes(runs),
             notes=[*shared_problems(parts), *_notes(experiments, parts, agree, stopped)],
         )
         report_on(target)
@@ -125,6 +126,14 @@ def _joint_sample(runs: Sequence[Found]) -> "SampleConfig | None":
     }
     steps = min(sample.attempts for _, sample in found)
     return replace(found[0][1], models=models, attempts=steps)
+
+
+def _hashes(runs: Sequence[Found]) -> set[str] | None:
+    """What records of these configs carry; None where a run has no config."""
+    folders = [folder for _, _, folder in runs]
+    if not all(folder.config.exists() for folder in folders):
+        return None
+    return {carried for folder in folders for carried in folder.config_hashes()}
 
 
 def _asked(runs: Sequence[Found]) -> dict[str, int]:

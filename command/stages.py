@@ -106,6 +106,7 @@ def summarize(
         name=experiment.name,
         asked=attempts_asked(config, systems, upto or None) if config else {},
         registered=registered,
+        hashes=folder.config_hashes() if attempts is None and folder.config.exists() else None,
         watched=watched,
         vectors=vectors,
     )

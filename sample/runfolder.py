@@ -113,10 +113,21 @@ class RunFolder:
         for family, count in grown_sets(before, now).items():
             if begun := manifest["hashes"].pop(f"problems {family}", None):
                 manifest["hashes"][first_problems(family, count)] = begun
-        step = {"time": _now(), "config": run_hash(now), "more": more}
+        hashes = {"before": run_hash(before), "config": run_hash(now)}
+        step = {"time": _now(), **hashes, "more": more}
         manifest.setdefault("extensions", []).append(step)
         write_json(self.manifest, manifest)
         say(f"{self.path} is extended: {', '.join(more)}")
+
+    def config_hashes(self) -> list[str]:
+        """The hashes that records of config.yaml as it stands may carry: its own, and those of the
+        configs that the run was extended from, the latest first."""
+        known = [run_hash(read_yaml(self.config))]
+        for step in reversed(self.read_manifest().get("extensions", [])):
+            if step["config"] != known[-1] or "before" not in step:
+                break
+            known.append(step["before"])
+        return known
 
     def _refuse_foreign_files(self) -> None:
         if self.config.exists() or not self.path.is_dir():

@@ -59,6 +59,15 @@ def test_ungraded_failed_and_missing_attempts_are_reported(records):
     assert arm["ungraded"] == pytest.approx(1 / 4800)
 
 
+def test_files_with_unequal_replicates_are_told_so_and_are_no_unfinished_run(records):
+    files = [replace(a, config="") for a in records if a.system == "base" and a.problem < "p0030"]
+    fewer = [a for a in files if not (a.arm == "parallel" and a.replicate and a.problem > "p0010")]
+    text = "\n".join(summarize(fewer, CONFIG)["warnings"])
+    assert "sampling is not finished" not in text
+    said = "base/parallel: problems have 6 to 12 of 12 places for attempts filled"
+    assert said in text and "base/sequential" not in text
+
+
 @pytest.mark.parametrize(("every", "told"), [(20, 0), (2, 3)])
 def test_attempts_cut_off_are_told_of_each_arm_where_they_are_many(records, every, told):
     base = [a for a in records if a.system == "base"]
@@ -77,6 +86,18 @@ def test_dropping_ungraded_parallel_attempts_leaves_the_pool_unbiased():
     arm = summarize(records, CONFIG)["families"]["toy"]["systems"]["base"]["arms"]["parallel"]
     assert arm["coverage"]["estimate"] == arm["majority"]["estimate"] == 1
     assert arm["accuracy"]["n"] == 8
+
+
+def test_a_problem_with_one_replicate_leaves_the_bootstrap_its_second_level(records):
+    def width(kept):
+        gap = summarize(kept, CONFIG)["families"]["toy"]["systems"]["base"]["gaps"]["accuracy"]
+        return gap["boot_high"] - gap["boot_low"]
+
+    base = [a for a in records if a.system == "base" and a.problem < "p0100"]
+    one_fewer = [a for a in base if not (a.problem == "p0000" and a.replicate)]
+    single = [a for a in base if not a.replicate or a.problem == "p0001"]
+    assert width(one_fewer) == pytest.approx(width(base), rel=0.02)
+    assert width(single) > width(base)
 
 
 def test_one_run_per_problem_uses_bonett_price_and_mcnemar(records):
@@ -108,6 +129,16 @@ def test_settings_chosen_after_sampling_are_exploratory(records):
     found = summarize(records, CONFIG, SYSTEMS, registered=False)
     assert found["settings"]["fixed_before_sampling"] is False
     assert "exploratory" in found["warnings"][0]
+    assert found["families"]["toy"]["adapters"]["diverse-s0"]["verdict"] == "NARROWED"
+
+
+def test_records_of_another_config_than_the_one_at_hand_are_exploratory(records):
+    found = summarize(records, CONFIG, SYSTEMS, hashes=["c0ffee", "older"])
+    assert found["settings"]["fixed_before_sampling"] is True
+    found = summarize(records, CONFIG, SYSTEMS, hashes=["edited"])
+    assert found["settings"]["fixed_before_sampling"] is False
+    said = "not fixed before sampling: config.yaml was changed after sampling began"
+    assert found["warnings"][0].startswith(said)
     assert found["families"]["toy"]["adapters"]["diverse-s0"]["verdict"] == "NARROWED"
 
 

@@ -14,7 +14,7 @@ PARALLEL = {"parallel": {"strategy": "parallel"}}
 PAIRED = {**PARALLEL, "others": {"strategy": "other_problems"}}
 
 
-def make(folder, count=4, replicates=1, arms=PARALLEL, model=None, **more):
+def make(folder, count=4, replicates=1, arms=PARALLEL, model=None, margin=0.03, **more):
     """Give a run these attempts; returns its records by key."""
     sample = {
         "models": {"base": model or {"engine": "scripted"}},
@@ -24,7 +24,7 @@ def make(folder, count=4, replicates=1, arms=PARALLEL, model=None, **more):
         "replicates": replicates,
         **more,
     }
-    experiment = experiment_from({"name": "x", "sample": sample})
+    experiment = experiment_from({"name": "x", "sample": sample, "analyze": {"margin": margin}})
     assert experiment.sample is not None
     with at_work(folder, resolved(experiment)) as run:
         problems = problems_of(folder, experiment.sample)
@@ -54,6 +54,42 @@ def test_more_of_everything_is_added_and_nothing_made_again(folder, tmp_path):
     assert {k: (a.seed, a.text) for k, a in fresh.items()} == {
         k: (a.seed, a.text) for k, a in grown.items()
     }
+
+
+def test_records_carry_the_hashes_of_the_config_and_of_what_it_was_extended_from(folder):
+    def hashes():
+        return {attempt.config for attempt in read_attempts(folder.attempts)}
+
+    make(folder)
+    assert set(folder.config_hashes()) == hashes()
+    make(folder, count=6)
+    make(folder, count=6, replicates=2)
+    assert len(hashes()) == 3 and set(folder.config_hashes()) == hashes()
+
+
+def test_a_config_that_was_edited_is_not_that_of_the_records(folder):
+    def edit(line, other):
+        folder.config.write_text(folder.config.read_text().replace(line, other))
+
+    make(folder)
+    (begun,) = folder.config_hashes()
+    edit("workers: 1", "workers: 2")
+    assert folder.config_hashes() == [begun]
+    edit("margin: 0.03", "margin: 0.2")
+    assert begun not in folder.config_hashes()
+    edit("margin: 0.2", "margin: 0.03")
+    make(folder, count=6)
+    assert begun in folder.config_hashes()
+    edit("margin: 0.03", "margin: 0.2")
+    assert begun not in folder.config_hashes()
+
+
+def test_an_edit_is_not_hidden_by_an_extension(folder):
+    make(folder)
+    (begun,) = folder.config_hashes()
+    folder.config.write_text(folder.config.read_text().replace("margin: 0.03", "margin: 0.2"))
+    make(folder, count=6, margin=0.2)
+    assert len(folder.config_hashes()) == 2 and begun not in folder.config_hashes()
 
 
 def test_a_set_may_grow_twice_and_is_checked_each_time(folder):
