@@ -279,8 +279,8 @@ def _advice(choice: Choice, config: RecommendConfig) -> str:
     points = f"{100 * gain.estimate:+.1f} points [{100 * gain.low:.1f}, {100 * gain.high:.1f}]"
     if not choice.worth_it:
         return (
-            f"{said}. {choice.candidate.label} looks best, but choosing on one half of the "
-            f"problems gains {points} on the other half against the baseline."
+            f"{said}. {choice.candidate.label} looks best, but on held-out problems choosing "
+            f"gains {points} against the baseline."
         )
     shown = "" if gain.low > 0 else ", a difference that is not shown"
     return f"{said} on held-out problems, {points} against {choice.baseline.label}{shown}."

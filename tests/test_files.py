@@ -57,8 +57,10 @@ def test_a_table_becomes_a_summary_and_a_report(table, tmp_path, monkeypatch, ca
 def test_what_does_not_go_together_is_refused(table, run):
     with pytest.raises(UsageError, match="--columns and its like are for files"):
         command("analyze", run, "--columns", MAP)
-    with pytest.raises(UsageError, match="one run at a time"):
+    with pytest.raises(UsageError, match="both have base, on the same problems"):
         command("analyze", run, run)
+    with pytest.raises(UsageError, match="runs or files, not both at once"):
+        command("analyze", run, table)
     with pytest.raises(UsageError, match="holds a run"):
         command("analyze", table, "--columns", MAP, "-o", run)
     with pytest.raises(UsageError, match=r"analyze\.KEY=VALUE"):

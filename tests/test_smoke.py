@@ -125,7 +125,8 @@ def test_plan_and_recommend_from_a_scripted_pilot(tmp_path):
     forage("sample", "configs/demo.yaml", *options(model, *sizes), "-o", run)
     assert "base is simulated" in forage("analyze", run).stdout
     assert "problems" in forage("plan", run).stdout and (run / "figures" / "plan.svg").exists()
-    assert "held-out problems" in forage("recommend", run, "--budget", 60).stdout
+    said = " ".join(forage("recommend", run, "--budget", 60).stdout.split())
+    assert "With 60 generated tokens per problem run " in said
     assert "rsa" in forage("sample", "--list-strategies").stdout
 
 
