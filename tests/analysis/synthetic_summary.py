@@ -207,7 +207,7 @@ def synthetic_summary(seeds: int = 2) -> Json:
     """Two families, two training methods of ``seeds`` adapters each, one negative control."""
     return copy.deepcopy(
         {
-            "schema_version": 3,
+            "schema_version": 4,
             "run": {
                 "name": "made-up",
                 "config_hash": "0123456789abcdef",

@@ -191,7 +191,7 @@ def test_a_part_that_is_missing_or_null_leaves_the_rest(missing, tmp_path):
 
 
 def test_nothing_but_a_schema_version_is_still_a_page(tmp_path):
-    _, words = render({"schema_version": 3}, tmp_path)
+    _, words = render({"schema_version": 4}, tmp_path)
     assert "the summary has no family of problems" in words
 
 
@@ -369,7 +369,7 @@ def test_share_of_a_gap_that_is_not_shown_is_not_given():
 
 @pytest.mark.parametrize("given", [{}, {"schema_version": 1}, None, []])
 def test_other_schema_is_refused_with_what_to_type(given, tmp_path):
-    with pytest.raises(UsageError, match=r"schema_version must be 3 .*forage analyze"):
+    with pytest.raises(UsageError, match=r"schema_version must be 4 .*forage analyze"):
         write_report(given, tmp_path)
     assert not list(tmp_path.iterdir())
 
