@@ -91,12 +91,12 @@ def _infer_group(
 def _resampled_noise(statistic: Statistic) -> np.ndarray:
     """Drawing R replicates anew with replacement shows (R - 1) / R of their unbiased variance.
 
-    A problem with one replicate is given the mean variance of the others.
+    A problem with one replicate is given the mean variance of the others, which have two or more.
     """
-    within = statistic.within[statistic.known]
+    within, least = statistic.within[statistic.known], max(2, statistic.replicates)
     some = within[~np.isnan(within)]
     mean = some.mean() if len(some) else 0.0
-    return np.where(np.isnan(within), mean, within) * (1 - 1 / statistic.replicates)
+    return np.where(np.isnan(within), mean, within) * (1 - 1 / least)
 
 
 def estimand_bounds(estimand: str) -> Bounds:

@@ -14,7 +14,7 @@ class Statistic:
 
     values: [problem], NaN = the problem is left out.
     within: [problem] unbiased sampling variance of ``values`` over replicates, NaN = cannot say.
-    replicates: the smallest number of replicates behind a value that has a variance; 1 = none has.
+    replicates: the smallest number of replicates behind a value.
     low, high: the least and largest value the statistic can take; low 0 = a level, else a contrast.
     """
 
@@ -69,5 +69,5 @@ def over_replicates(values: Floats, high: float = 1.0) -> Statistic:
         mean = np.where(known, values, 0).sum(axis=1) / count
         squares = np.where(known, (values - mean[:, None]) ** 2, 0).sum(axis=1)
         within = np.where(count > 1, squares / (count - 1) / count, np.nan)
-    smallest = int(count[count > 1].min()) if (count > 1).any() else 1
+    smallest = int(count[count > 0].min()) if count.any() else 1
     return Statistic(np.where(count > 0, mean, np.nan), within, smallest, 0.0, high)

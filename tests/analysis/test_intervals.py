@@ -313,3 +313,10 @@ def test_problems_without_a_value_are_left_out():
     assert found.n == 5
     assert (found.low, found.high) == pytest.approx(expected)
     assert intervals.interval(contrast([np.nan] * 3), 0.05).n == 0
+
+
+def test_the_bound_for_these_problems_counts_the_fewest_replicates():
+    values = np.full((40, 2), 1.0)
+    whole = intervals.fixed_interval(over_replicates(values), 0.05)
+    values[0, 1] = np.nan
+    assert intervals.fixed_interval(over_replicates(values), 0.05).low < whole.low
