@@ -61,7 +61,7 @@ def test_parameters_are_those_that_transformers_and_peft_make(name):
 
 
 def test_a_folder_tells_its_sizes_and_an_unknown_model_is_asked_for():
-    assert architecture(str(ROOT / "models" / "anchored")).parameters == 1_073_536
+    assert architecture(str(ROOT / "models" / "anchored")).parameters == 1_078_656
     with pytest.raises(UsageError, match=r"hf download nobody/none config\.json"):
         architecture("nobody/none")
 
