@@ -1,12 +1,13 @@
 """One call of an engine and the grade of what it gave; what fails is a record, not an error."""
 
 import time
+from typing import Any
 
 from sample.engines.base import Engine, Generation, Request
 from sample.errors import ForageError, UsageError, one_line
 from sample.grading import Grade, beside, grade, waits
 from sample.problems import Problem
-from sample.records import Failure, Ledger
+from sample.records import Attempt, Failure, Ledger
 
 
 async def generate(engine: Engine, request: Request, system: str) -> Generation:
@@ -54,6 +55,29 @@ class ProblemGrader:
         if result is not None:
             self._grades[generation.text] = result
         return result, failure
+
+
+def record(
+    problem: Problem,
+    generation: Generation,
+    result: Grade | None,
+    failure: Failure | None,
+    **place: Any,
+) -> Attempt:
+    """A call and its grade as a record. place: the fields that say where it stands in a run."""
+    return Attempt(
+        family=problem.family,
+        problem=problem.id,
+        thinking=generation.thinking,
+        text=generation.text,
+        answer=result and result.answer,
+        canonical=result and result.canonical,
+        correct=result and result.correct,
+        finish=generation.finish,
+        ledger=generation.ledger,
+        failure=failure,
+        **place,
+    )
 
 
 def _grade(problem: Problem, generation: Generation) -> tuple[Grade | None, Failure | None]:

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
-from sample.calls import ProblemGrader, generate
+from sample.calls import ProblemGrader, generate, record
 from sample.config import System
 from sample.engines import load_engines
 from sample.engines.base import Decoding, Engine, Request
@@ -120,23 +120,8 @@ class _Draw:
         made = await generate(self.engine, request, self.system)
         result, failure = await self.graders[problem.id](made)
         self.done(f"draw {self.system}")
-        return Attempt(
-            family=problem.family,
-            problem=problem.id,
-            arm="probe",
-            system=self.system,
-            replicate=number,
-            step=step,
-            seed=seed,
-            thinking=made.thinking,
-            text=made.text,
-            answer=result and result.answer,
-            canonical=result and result.canonical,
-            correct=result and result.correct,
-            finish=made.finish,
-            ledger=made.ledger,
-            failure=failure,
-        )
+        place = {"arm": "probe", "system": self.system, "replicate": number, "step": step}
+        return record(problem, made, result, failure, seed=seed, **place)
 
 
 def _read_all(

@@ -13,7 +13,7 @@ from typing import Any
 
 from sample.allowance import Allowance
 from sample.bundles import Bundle, bundled, partner
-from sample.calls import ProblemGrader, generate
+from sample.calls import ProblemGrader, generate, record
 from sample.config import ArmConfig, SampleConfig
 from sample.engines.base import Decoding, Engine, Generation, Message, Request
 from sample.errors import UsageError
@@ -281,16 +281,16 @@ class _Group:
         unmade = Generation("", "", "unmade", Ledger(0, 0, 0, 0, 0.0))
         return self._record(arm, step, self._seed(arm, step), unmade, None, None)
 
-    def _keep(self, record: Attempt) -> None:
-        if record.step not in self._missing(record.arm):
+    def _keep(self, made: Attempt) -> None:
+        if made.step not in self._missing(made.arm):
             raise UsageError(
-                f"strategy of arm {record.arm!r} asked for attempt {record.step} of "
+                f"strategy of arm {made.arm!r} asked for attempt {made.step} of "
                 f"{self.plan.attempts} twice at once or beyond the last; once for each step"
             )
-        self.attempts[record.arm, record.step] = record
-        if record.arm in self.allowances:
-            self.allowances[record.arm].settle(record.step, record.ledger.generated)
-        self.emit(record)
+        self.attempts[made.arm, made.step] = made
+        if made.arm in self.allowances:
+            self.allowances[made.arm].settle(made.step, made.ledger.generated)
+        self.emit(made)
 
     def _record(
         self,
@@ -301,22 +301,16 @@ class _Group:
         result: Grade | None,
         failure: Failure | None,
     ) -> Attempt:
-        return Attempt(
-            family=self.problem.family,
-            problem=self.problem.id,
+        return record(
+            self.problem,
+            generation,
+            result,
+            failure,
             arm=arm,
             system=self.plan.system,
             replicate=self.replicate,
             step=step,
             seed=seed,
-            thinking=generation.thinking,
-            text=generation.text,
-            answer=result and result.answer,
-            canonical=result and result.canonical,
-            correct=result and result.correct,
-            finish=generation.finish,
-            ledger=generation.ledger,
-            failure=failure,
             config=self.plan.config,
             engine=self.plan.engine,
         )
