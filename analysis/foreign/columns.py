@@ -159,7 +159,10 @@ def _records(path: Path) -> Iterator[Mapping[str, Any]]:
             yield from _parquet(path)
         elif path.suffix in (".csv", ".tsv"):
             with path.open(newline="", encoding="utf-8-sig") as file:
-                yield from csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
+                # Spreadsheets write semicolons where the comma is the decimal point.
+                delimiter = max(",;\t", key=file.readline().count)
+                file.seek(0)
+                yield from csv.DictReader(file, delimiter=delimiter)
         else:
             yield from json_lines(path)
     except (OSError, UnicodeDecodeError, csv.Error) as error:

@@ -49,6 +49,17 @@ def test_our_own_names_need_no_map_and_equal_numbers_are_equal_answers(tmp_path)
     assert found[0].problem == "1" and found[0].canonical == "4"
 
 
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_columns_may_be_parted_by_commas_semicolons_or_tabs(tmp_path, mark):
+    path = tmp_path / "tries.csv"
+    lines = [("problem", "correct", "answer"), ("a", "1", '"4, or 5; or 6"'), ("b", "0", "7")]
+    path.write_text("".join(mark.join(line) + "\n" for line in lines), encoding="utf-8-sig")
+    rows = list(read_rows(path, {}))
+    assert [(r.problem, r.correct, r.answer) for r in rows] == [
+        ("a", True, "4, or 5; or 6"), ("b", False, "7"),
+    ]  # fmt: skip
+
+
 def test_parallel_attempts_are_dealt_into_groups_of_n():
     rows = [Row("p", bool(i % 2)) for i in range(7)]
     whole = to_attempts(rows)
