@@ -68,12 +68,7 @@ def summarize(
     changed = hashes is not None and not set(table.configs) <= set(hashes)
     registered = registered and not changed
     said += _table_warnings(table, registered, changed)
-    replicates = max(cell.present.shape[1] for cell in table.cells.values())
-    if config.estimand == "fixed" and replicates < 2:
-        raise UsageError(
-            "config: analyze.estimand 'fixed' needs at least 2 replicates (given: 1); "
-            "set sample.replicates=2 and sample again, or analyze.estimand=superpopulation"
-        )
+    replicates = _replicates(table, config)
     withheld = None if registered else "the settings were not fixed before sampling"
     families: Json = {}
     for family in sorted(table.problems):
@@ -99,6 +94,16 @@ def summarize(
             "warnings": [*said, *warnings],
         }
     )
+
+
+def _replicates(table: Table, config: AnalysisConfig) -> int:
+    replicates = max(cell.present.shape[1] for cell in table.cells.values())
+    if config.estimand == "fixed" and replicates < 2:
+        raise UsageError(
+            "config: analyze.estimand 'fixed' needs at least 2 replicates (given: 1); "
+            "set sample.replicates=2 and sample again, or analyze.estimand=superpopulation"
+        )
+    return replicates
 
 
 def _know_systems(
