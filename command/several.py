@@ -172,14 +172,23 @@ def _notes(
 
 def _differences(one: "Experiment", other: "Experiment") -> list[tuple[str, Any, Any]]:
     """The first difference under each compared key; arms of one run alone are none."""
-    from sample.config import plain
     from sample.runfolder import first_difference
 
     if one.sample is None or other.sample is None:
         return []
-    old, new = plain(one.sample), plain(other.sample)
-    both = old["arms"].keys() & new["arms"].keys()
-    for sample in (old, new):
-        sample["arms"] = {arm: sample["arms"][arm] for arm in sorted(both)}
+    both = sorted(one.sample.arms.keys() & other.sample.arms.keys())
+    old, new = (_as_sampled(sample, both) for sample in (one.sample, other.sample))
     pairs = [({key: old[key]}, {key: new[key]}) for key in _COMPARED]
     return [first_difference(*pair) for pair in pairs if pair[0] != pair[1]]
+
+
+def _as_sampled(sample: "SampleConfig", arms: Sequence[str]) -> dict[str, Any]:
+    """The section in plain words with these arms alone, their options with all defaults."""
+    from sample.config import plain
+    from sample.strategies import arm_options
+
+    full = {
+        name: replace(sample.arms[name], options=plain(arm_options(name, sample.arms[name])))
+        for name in arms
+    }
+    return plain(replace(sample, arms=full))

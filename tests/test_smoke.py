@@ -136,21 +136,25 @@ def test_several_runs_are_analyzed_as_one(tmp_path):
     words = ("sample", "configs/demo.yaml", *options(model, *sizes, "train=null", "workers=1"))
     a, b = tmp_path / "a", tmp_path / "b"
     forage(*words, "-o", a)
-    forage(*words, *options("sample.problems.countdown.seed=5"), "-o", b)
+    spelled = "sample.arms.sequential={strategy: sequential}"  # the same: its option is the default
+    forage(*words, *options("sample.problems.countdown.seed=5", spelled), "-o", b)
     forage("analyze", a, b, "-o", tmp_path / "ab")
     found = json.loads((tmp_path / "ab" / "summary.json").read_text())
     assert found["families"]["countdown"]["n_problems"] == 24
     assert found["settings"]["fixed_before_sampling"]
     assert any("0 are in every run" in warning for warning in found["warnings"])
+    assert "sampled otherwise" not in str(found["warnings"])
     assert (tmp_path / "ab" / "report.html").exists()
     other = ("--set", "sample.models.base={engine: scripted, reuse: 0.1}")
-    forage(*words, *other, *options("analyze.margin=0.1"), "-o", tmp_path / "c")
+    prompt = "sample.arms.sequential.options.reanswer=1"
+    forage(*words, *other, *options("analyze.margin=0.1", prompt), "-o", tmp_path / "c")
     assert "both have base" in forage("analyze", a, tmp_path / "c", code=2).stderr
     assert not Path(ROOT / "runs" / "demo-joined").exists()
     forage("analyze", f"x={a}", f"y={tmp_path / 'c'}", "-o", tmp_path / "xy")
     found = json.loads((tmp_path / "xy" / "summary.json").read_text())
     assert set(found["families"]["countdown"]["systems"]) == {"x-base", "y-base"}
     assert not found["settings"]["fixed_before_sampling"]
+    assert "options.reanswer is 1, not 0" in str(found["warnings"])
     table = tmp_path / "x.csv"
     table.write_text("problem,correct\n1,1\n")
     done = forage("analyze", a, table, code=2)
