@@ -8,6 +8,7 @@ Json = Mapping[str, Any]
 _SCALE = {"share": 100.0, "points": 100.0}
 ENDS = ("low", "high")
 NOT_MEASURED = "NOT MEASURED"
+NO_ARM = "an arm this needs was not sampled"
 
 
 @dataclass(frozen=True)

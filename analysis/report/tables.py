@@ -4,6 +4,7 @@ cannot disagree."""
 from collections.abc import Sequence
 from typing import Any
 
+from analysis.report.causes_tables import attribution_table, checks_table, controls_table
 from analysis.report.compute_tables import cost_ratios_table, equal_compute_table
 from analysis.report.limits import limits_table
 from analysis.report.probes_table import probes_table
@@ -14,15 +15,11 @@ from analysis.report.reading import (
     RESULTS,
     aggregator_label,
     arms_of,
-    base_gap,
     entries_of,
-    hypotheses,
-    level_of,
     settings_of,
-    share_of_gap,
     steps_count,
 )
-from analysis.report.table import NOT_MEASURED, Json, Table, family_columns, known
+from analysis.report.table import NO_ARM, NOT_MEASURED, Json, Table, family_columns, known
 
 
 def build_tables(summary: Json, probes: Json | None = None) -> dict[str, Table]:
@@ -38,9 +35,9 @@ def build_tables(summary: Json, probes: Json | None = None) -> dict[str, Table]:
         _steps(summary),
         _others(summary),
         _aggregators(summary),
-        _controls(summary),
-        _attribution(summary),
-        _checks(summary),
+        controls_table(summary),
+        attribution_table(summary),
+        checks_table(summary),
         _exploration(summary),
         _costs(summary),
         _models(summary),
@@ -52,7 +49,6 @@ def build_tables(summary: Json, probes: Json | None = None) -> dict[str, Table]:
 
 
 _NO_PROBLEM = "no problem has every attempt this needs"
-_NO_ARM = "an arm this needs was not sampled"
 _NOT_COUNTED = "the engine does not count these"
 
 
@@ -194,7 +190,7 @@ def _changes(summary: Json) -> Table:
         "fraction_closed|share closed, %|share",
         "verdict|verdict",
     )
-    reasons: dict[str, str] = dict.fromkeys((*GAPS, *ARM_CHANGES), _NO_ARM)
+    reasons: dict[str, str] = dict.fromkeys((*GAPS, *ARM_CHANGES), NO_ARM)
     reasons["fraction_closed"] = "the gap before is too near 0 for a ratio"
     reasons["verdict"] = NOT_MEASURED.lower()
     rows = tuple(
@@ -220,7 +216,7 @@ def _others(summary: Json) -> Table:
     rows = tuple(
         {"family": family, "adapter": adapter}
         | {"aggregator": aggregator_label(aggregator, steps_count(summary))}
-        | {key: known((found or {}).get(key), _NO_ARM) for key in GAPS}
+        | {key: known((found or {}).get(key), NO_ARM) for key in GAPS}
         for family, _, adapter, entry in entries_of(summary, "adapters")
         for aggregator, found in (entry.get("other_aggregators") or {}).items()
     )
@@ -264,7 +260,7 @@ def _aggregators(summary: Json) -> Table:
     )
     rows = tuple(
         {"family": family, "system": system}
-        | {name: known((entry.get("gaps") or {}).get(name), _NO_ARM) for name in names}
+        | {name: known((entry.get("gaps") or {}).get(name), NO_ARM) for name in names}
         | {
             key: known((entry.get("identity") or {}).get(key), "needs both arms and some coverage")
             for key in ("coverage_term", "selection_term")
@@ -278,86 +274,6 @@ def _aggregators(summary: Json) -> Table:
     return Table("aggregators", caption, columns, rows)
 
 
-def _controls(summary: Json) -> Table:
-    columns = family_columns(
-        "arm|control",
-        "hypothesis|of",
-        "difference|parallel − control|points",
-        "gap|parallel − sequential|points",
-        "share|share of the gap, %|share",
-    )
-    named = hypotheses(summary)
-    rows = tuple(
-        {
-            "family": family,
-            "arm": arm,
-            "hypothesis": known(named.get(arm), "an arm without a hypothesis of its own"),
-            "difference": known(entry.get("difference"), _NO_ARM),
-            "gap": known(base_gap(summary, family), _NO_ARM),
-            "share": share_of_gap(entry.get("difference") or {}, base_gap(summary, family)),
-        }
-        for family, _, arm, entry in entries_of(summary, "controls")
-    )
-    caption = "Controls on the base model, on the aggregator of the verdict, points."
-    return Table("controls", caption, columns, rows)
-
-
-def _attribution(summary: Json) -> Table:
-    columns = family_columns(
-        "system|system",
-        "factor|factor",
-        "shapley|share of the gap, points|points",
-        "first|alone|points",
-        "last|after the others|points",
-        "within|within the margin?",
-    )
-    rows = tuple(
-        {"family": family, "system": name, "factor": factor}
-        | {key: known(share.get(key), _NO_CELL) for key in ("shapley", "first", "last")}
-        | {"within": _within(share)}
-        for family, _, name, causes in entries_of(summary, "attribution")
-        for factor, share in _shares(causes, level_of(summary, family))
-        if any(share.get(key) for key in ("shapley", "first", "last"))
-    )
-    caption = (
-        "Parts of the base gap, on the aggregator of the verdict, points. Share: mean over the "
-        "orders in which the factors could come in; the shares sum to the gap."
-    )
-    return Table("attribution", caption, columns, rows)
-
-
-def _checks(summary: Json) -> Table:
-    columns = family_columns(
-        "system|system",
-        "arm|control",
-        "question|question",
-        "estimate|judged by|decimal",
-        "passed|result",
-    )
-    rows = tuple(
-        {"family": family, "system": name, "arm": arm, "question": check["question"]}
-        | {"estimate": known(check["estimate"], "nothing to judge it by")}
-        | {"passed": _CHECKED[check["passed"]]}
-        for family, _, name, causes in entries_of(summary, "attribution")
-        for arm, checks in (causes.get("checks") or {}).items()
-        for check in checks
-    )
-    return Table("checks", "Did the controls do what they are for?", columns, rows)
-
-
-_CHECKED = {True: "yes", False: "no", None: "cannot say"}
-_NO_CELL = "an arm of the design was not sampled"
-
-
-def _shares(causes: Json, primary: str) -> list[tuple[str, Json]]:
-    return list((((causes.get("gaps") or {}).get(primary) or {}).get("shares") or {}).items())
-
-
-def _within(share: Json) -> str:
-    found = share.get("shapley") or share.get("first") or share["last"]
-    return "yes" if found.get("equivalent") else "not shown"
-
-
 def _models(summary: Json) -> Table:
     columns = family_columns(
         "system|model",
@@ -369,7 +285,7 @@ def _models(summary: Json) -> Table:
         {
             "family": family,
             "system": name,
-            "gap": known(entry.get("gap"), _NO_ARM),
+            "gap": known(entry.get("gap"), NO_ARM),
             "verdict": known(entry.get("verdict"), NOT_MEASURED.lower()),
             "reason": known(entry.get("reason"), "none given"),
         }
@@ -395,7 +311,7 @@ def _methods(summary: Json) -> Table:
             "method": name,
             "seeds": known(entry.get("seeds"), "not in the summary"),
             "verdicts": ", ".join(f"{v} {n}×" for v, n in (entry.get("verdicts") or {}).items()),
-            **{c.key: known(entry.get(c.key), _NO_ARM) for c in columns[4:]},
+            **{c.key: known(entry.get(c.key), NO_ARM) for c in columns[4:]},
         }
         for family, _, name, entry in entries_of(summary, "methods")
     )
