@@ -1,7 +1,7 @@
 """A run that is asked for more: what is finished stays as it is, what is new is added.
 
-More are problems (a larger ``count``, another set), replicates, arms, models and adapters. A
-longer chain is not: some strategies divide a chain by its length.
+More are problems (a larger ``count``, another set), replicates, arms, models, adapters, and
+methods and seeds of training. A longer chain is not: some strategies divide a chain by its length.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,16 @@ def cut_back(before: Data, now: Data) -> Data:
     sets = new["problems"] if now.get("train") else _known(old["problems"], new["problems"])
     kept["problems"] = {name: _fewer(old["problems"].get(name), sets[name]) for name in sets}
     replicates = min(old["replicates"], new["replicates"])
-    return {**now, "sample": {**new, **kept, "replicates": replicates}}
+    cut = {**now, "sample": {**new, **kept, "replicates": replicates}}
+    if before.get("train") and now.get("train"):
+        cut["train"] = _known_training(before["train"], now["train"])
+    return cut
+
+
+def _known_training(old: Data, new: Data) -> Data:
+    """Without the methods and seeds that came later; an adapter depends on no other."""
+    seeds = [seed for seed in new["seeds"] if seed in old["seeds"]]
+    return {**new, "methods": _known(old["methods"], new["methods"]), "seeds": seeds}
 
 
 def _known(old: Data, new: Data) -> Data:
@@ -76,3 +85,8 @@ def asked_beyond(before: Data, now: Data) -> Iterator[str]:
         yield f"problems.{name} {count} -> {new['problems'][name]['count'] or 'all'}"
     for section in ("problems", "arms", "models", "adapters"):
         yield from (f"{section}.{name}" for name in new[section] if name not in old[section])
+    if before.get("train") and now.get("train"):
+        old, new = before["train"], now["train"]
+        methods = (name for name in new["methods"] if name not in old["methods"])
+        yield from (f"train.methods.{name}" for name in methods)
+        yield from (f"train.seeds {seed}" for seed in new["seeds"] if seed not in old["seeds"])

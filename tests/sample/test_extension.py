@@ -122,3 +122,32 @@ def test_partners_never_change(folder):
     make(folder, count=5, arms=PAIRED)
     with pytest.raises(UsageError, match="cannot grow from 5, an odd number: arm 'others'"):
         make(folder, count=6, arms=PAIRED)
+
+
+def training(methods, seeds, **more):
+    """The resolved config of a run that trains these."""
+    sample = {
+        "models": {"base": {"path": "models/anchored"}},
+        "problems": {"sums": {"task": "chain_sum", "count": 4}},
+        "arms": PARALLEL,
+        "attempts": 3,
+    }
+    train = {"methods": methods, "seeds": seeds, **more}
+    return resolved(experiment_from({"name": "x", "sample": sample, "train": train}))
+
+
+def test_methods_and_seeds_may_be_added_and_nothing_else_of_training_changed(folder):
+    history, single = {"histories": True}, {"histories": False}
+    with folder.locked():
+        folder.open_run(training({"history": history}, [0]))
+        folder.open_run(training({"history": history, "single": single}, [0, 1]))
+        (step,) = folder.read_manifest()["extensions"]
+        assert step["more"] == ["train.methods.single", "train.seeds 1"]
+        for other, why in (
+            (training({"history": history}, [0, 1]), "train.methods.single"),
+            (training({"history": history, "single": single}, [1]), "train.seeds"),
+            (training({"history": single, "single": single}, [0, 1]), "methods.history.histories"),
+            (training({"history": history, "single": single}, [0, 1], steps=7), "train.steps"),
+        ):
+            with pytest.raises(UsageError, match=why):
+                folder.open_run(other)
