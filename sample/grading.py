@@ -1,7 +1,7 @@
 """Answer text in, grade out. Only the answer is graded, never the thinking trace."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -9,7 +9,7 @@ from sample.graders import code, math, reasoning_gym
 from sample.graders.base import Grade, GradingError
 from sample.problems import Problem
 
-__all__ = ["GRADERS", "Grade", "GradingError", "beside", "grade", "waits"]
+__all__ = ["GRADERS", "Grade", "GradingError", "beside", "grade", "together", "waits"]
 
 T = TypeVar("T")
 
@@ -40,3 +40,12 @@ def waits(problem: Problem) -> bool:
 async def beside(function: Callable[..., T], *args: Any) -> T:
     """Call a function that waits, and let the event loop go on meanwhile."""
     return await asyncio.get_running_loop().run_in_executor(_threads, function, *args)
+
+
+def together(function: Callable[[T], Any], items: Iterable[T]) -> None:
+    """Call a function that waits for each of many, a few at a time.
+
+    Raises: what the first failed call did.
+    """
+    for _ in _threads.map(function, items):
+        pass

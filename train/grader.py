@@ -1,10 +1,10 @@
 """Grades for training."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from sample.graders.base import NO_ANSWER
-from sample.grading import Grade, GradingError, grade
+from sample.grading import Grade, GradingError, grade, together, waits
 from sample.problems import Problem
 
 
@@ -17,6 +17,11 @@ class Grader:
 
     def __call__(self, problem: Problem, text: str) -> Grade:
         return self._graded(problem.id, text)
+
+    def ahead(self, texts: Iterable[tuple[Problem, str]]) -> None:
+        """Grade many beside each other, where a grade waits for another process."""
+        waiting = {(problem.id, text) for problem, text in texts if waits(problem)}
+        together(lambda one: self._graded(*one), sorted(waiting))
 
     def _grade(self, problem: str, text: str) -> Grade:
         try:

@@ -11,6 +11,7 @@ from transformers import TrainerCallback
 
 from sample.engines.base import Decoding, Engine, Message, Request
 from sample.errors import UsageError
+from sample.grading import beside, waits
 from sample.problems import Problem
 from sample.prompts import conversation
 from train.dataset import Plan, Slot
@@ -77,12 +78,18 @@ async def _wanted_chain(
     """The first of TRIES chains that is solved or not, as the slot asks; else the last."""
     history, tokens = await _chain(engine, plan, slot, decoding)
     for turn in range(1, TRIES):
-        correct = (grader(slot.problem, answer).correct for answer in history.answers)
-        if slot.solved is None or any(correct) == slot.solved:
+        if slot.solved is None or await _solved(history, grader) == slot.solved:
             break
         history, more = await _chain(engine, plan, slot, decoding, turn)
         tokens += more
     return history, tokens
+
+
+async def _solved(history: History, grader: Grader) -> bool:
+    problem, answers = history.problem, set(history.answers)
+    if waits(problem):
+        await asyncio.gather(*(beside(grader, problem, answer) for answer in answers))
+    return any(grader(problem, answer).correct for answer in answers)
 
 
 async def _chain(

@@ -89,9 +89,15 @@ class Rollouts:
         ]
         flat = [sequence for group in sequences for sequence in group]
         logprobs = self._sampler.draw(model, flat, stops, self._scored)
+        texts = [
+            [final_answer(chat, prompt, sequence.tokens, stops) for sequence in made]
+            for prompt, made in zip(prompts, sequences, strict=True)
+        ]
+        pairs = list(zip(histories, texts, strict=True))
+        self._grade.ahead((h.problem, text) for h, made in pairs for text in (*h.answers, *made))
         groups = [
-            self._group(history, made, [final_answer(chat, prompt, s.tokens, stops) for s in made])
-            for history, prompt, made in zip(histories, prompts, sequences, strict=True)
+            self._group(history, made, answers)
+            for (history, answers), made in zip(pairs, sequences, strict=True)
         ]
         if self._embedding is not None:
             groups = self._embedding(groups, model, tokenizer)
