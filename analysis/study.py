@@ -25,11 +25,11 @@ Key = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Study:
-    """One family. raw, cells: (system, arm) -> attempts and their statistics. contrasts: what
-    inference is wanted for."""
+    """One family. problems: ids, as in every array. raw, cells: (system, arm) -> attempts and their
+    statistics. contrasts: what inference is wanted for."""
 
     family: str
-    problems: int
+    problems: tuple[str, ...]
     raw: Mapping[tuple[str, str], Cell]
     cells: Mapping[tuple[str, str], CellStatistics]
     costs: Mapping[tuple[str, str], Costs]
@@ -71,7 +71,7 @@ def build_study(
         cells = {key: without_answers(cell) for key, cell in cells.items()}
     study = Study(
         family,
-        len(table.problems[family]),
+        table.problems[family],
         raw,
         cells,
         {k: costs(c) for k, c in raw.items()},
