@@ -48,8 +48,8 @@ def cost_curve(
     if not kept.any():
         return None
     budgets = budgets_between(low[kept], high[kept], _POINTS)
-    sides = (at_budgets(c.value[kept], c.cost[cost][kept], budgets) for c in (parallel, sequential))
-    return CostCurve(np.exp2(np.log2(budgets).mean(axis=0)), *sides, replicates)
+    p, s = (at_budgets(c.value[kept], c.cost[cost][kept], budgets) for c in (parallel, sequential))
+    return CostCurve(np.exp2(np.log2(budgets).mean(axis=0)), p, s, replicates)
 
 
 def _waiting(found: Curves, until: Floats) -> Curves:

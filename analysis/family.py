@@ -7,6 +7,7 @@ from functools import partial
 from analysis.causes import causes_json
 from analysis.comparisons import adapter_json, methods_json, model_json
 from analysis.config import AnalysisConfig, SystemInfo
+from analysis.diagnosis import diagnosis_json
 from analysis.equal_compute import equal_compute_json
 from analysis.inference import Inference, infer
 from analysis.levels import system_json
@@ -60,6 +61,7 @@ def family_json(
         "primary": primary,
         "stopping": stopping_json(watch) if watch else None,
         "interim": interim,
+        "diagnosis": diagnosis_json(study, primary),
         "unsettled": unsettled,
         "systems": {name: system_json(study, name, inferred, config) for name in study.systems},
         "equal_compute": {name: equal_compute_json(study, name, config) for name in study.systems},

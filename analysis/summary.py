@@ -42,7 +42,7 @@ def summarize(
     table = build_table(attempts, run.steps)
     infos, said = _know_systems(table, systems or {}, config.base)
     registered = run.registered and not _is_changed(table, run)
-    said += _table_warnings(table, run)
+    said += [*_table_warnings(table, run), *_not_begun(table, run)]
     settings = _settings(table, config, run, registered)
     families: Json = {}
     for name in sorted(table.problems):
@@ -99,6 +99,12 @@ def _table_warnings(table: Table, run: RunInfo) -> Iterator[str]:
         yield f"{counted(table.beyond, 'record')} beyond attempt {table.steps} left out"
     if len(table.configs) > 1:
         yield f"records of {len(table.configs)} configs: {', '.join(table.configs)}"
+
+
+def _not_begun(table: Table, run: RunInfo) -> Iterator[str]:
+    for family, attempts in run.asked.items():
+        if attempts and family not in table.problems:
+            yield f"{family}: no attempt is made yet, so nothing can be said of it"
 
 
 def _run(table: Table, run: RunInfo) -> Json:

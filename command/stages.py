@@ -83,10 +83,12 @@ def summarize(
     *,
     registered: bool,
     vectors: Path | None = None,
+    notes: "Sequence[str]" = (),
 ) -> None:
     """Write and print the summary of the attempts, which are in the folder if they are not given.
 
     registered: see ``analysis.config.RunInfo``. vectors: see ``analysis.stage.write_summary``.
+    notes: further warnings.
     """
     from analysis.config import AnalysisConfig, RunInfo
     from analysis.stage import write_summary
@@ -102,6 +104,7 @@ def summarize(
         asked=attempts_asked(config, systems, upto or None) if config else {},
         registered=registered,
         hashes=folder.config_hashes() if attempts is None and folder.config.exists() else None,
+        warnings=notes,
     )
     write_summary(
         folder,

@@ -19,6 +19,7 @@ from analysis.report.reading import RESULTS, entries_of, settings_of
 from analysis.report.sentences import (
     answers,
     cause_readings,
+    diagnoses,
     interims,
     points,
     readings,
@@ -127,6 +128,7 @@ def _page(summary: Json, tables: Mapping[str, Table], figures: Mapping[str, Path
         facts=facts(summary),
         warnings=summary.get("warnings") or [],
         answers=answers(summary),
+        diagnoses=diagnoses(summary),
         stoppings=stoppings(summary),
         interims=interims(summary),
         unsettled=unsettled(summary),

@@ -186,6 +186,11 @@ def family(primary: str, base: float, drop: float, seeds: int) -> Json:
     return {
         "n_problems": 400,
         "primary": primary,
+        "diagnosis": {
+            "found": ["every arm: 400 problems, 16 attempts each, 100 % graded"],
+            "can": ["the gap of base, on 400 shared problems"],
+            "cannot": ["base/sequential: 0.25 % of attempts failed, read as wrong"],
+        },
         "systems": systems,
         "adapters": adapters,
         "models": {

@@ -85,9 +85,15 @@ def test_sections_come_in_order_with_the_answer_first(report):
     text = report.read_text(encoding="utf-8")
     found = re.findall(r'<section id="(\w+)">', text)
     assert found == [
-        *("answer", "levels", "compute", "figures", "verdict", "controls", "exploration", "tokens"),
-        *("negative", "seeds", "limits", "settings"),
+        *("answer", "records", "levels", "compute", "figures", "verdict", "controls"),
+        *("exploration", "tokens", "negative", "seeds", "limits", "settings"),
     ]
+
+
+def test_the_page_says_what_the_records_allow_and_what_not(page):
+    family = synthetic_summary()["families"]["countdown"]
+    for sentence in (s for part in family["diagnosis"].values() for s in part):
+        assert page.text.count(sentence) == 2
 
 
 def test_causes_checks_and_equal_compute_are_on_the_page(page):

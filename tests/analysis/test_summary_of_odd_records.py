@@ -16,7 +16,8 @@ def test_a_missing_arm_is_a_warning_and_null(records):
     kept = [a for a in kept if (a.system, a.arm) != ("unanchored", "parallel")]
     found = summarize(kept, CONFIG, SYSTEMS)
     toy = found["families"]["toy"]
-    assert "toy: diverse-s0 has no sequential arm, so it has no gap" in found["warnings"]
+    cannot = " | ".join(toy["diagnosis"]["cannot"])
+    assert "no gap of diverse-s0: it has no sequential arm; arms seen: parallel" in cannot
     assert toy["adapters"]["diverse-s0"]["verdict"] is None
     assert toy["adapters"]["diverse-s0"]["did"] is None
     assert toy["models"]["unanchored"]["verdict"] is None
@@ -53,7 +54,9 @@ def test_ungraded_failed_and_missing_attempts_are_reported(records):
     found = summarize(spoiled, CONFIG, run=RunInfo(steps=6))
     text = "\n".join(found["warnings"])
     assert "base/parallel: 0.021 % of attempts not graded, left out" in text
-    assert "base/irrelevant_context: 0.021 % of attempts failed, read as wrong" in text
+    cannot = found["families"]["toy"]["diagnosis"]["cannot"]
+    said = "base/irrelevant_context: 0.021 % of attempts failed, read as wrong"
+    assert any(sentence.startswith(said) for sentence in cannot)
     assert "base/irrelevant_context: 1 attempt missing; sampling is not finished" in text
     arm = found["families"]["toy"]["systems"]["base"]["arms"]["parallel"]
     assert arm["ungraded"] == pytest.approx(1 / 4800)
