@@ -1,8 +1,9 @@
-"""The ``analyze`` section of a config, and what the analysis must know of each system."""
+"""The ``analyze`` section of a config, and what the analysis must know of a run and its systems."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from analysis.stopping_rule import StoppingRule
 from sample.errors import UsageError, need
@@ -131,6 +132,32 @@ class SystemInfo:
     base: str | None = None
     method: str | None = None
     seed: int | None = None
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What is known of a run beside its records and its analyze section.
+
+    steps: the chain length N; None = the largest step in the records.
+    decoding: shown in the report. budget: of tokens for each chain, None = without one.
+    registered: the settings were fixed before sampling; if not, CLOSED is never said.
+    hashes: those that records of this config carry; with any other, the config was changed after
+        sampling began, so the settings were not fixed. None = not known.
+    asked: family -> attempts that the run shall have, as far as known; with fewer it is interim.
+    embedded: the model is the toolkit's own small one. warnings: further ones to carry.
+    created: ISO time of the summary; None = now.
+    """
+
+    name: str = ""
+    steps: int | None = None
+    decoding: Mapping[str, Any] = field(default_factory=dict)
+    budget: int | None = None
+    registered: bool = True
+    hashes: Collection[str] | None = None
+    asked: Mapping[str, int] = field(default_factory=dict)
+    embedded: bool = False
+    warnings: Sequence[str] = ()
+    created: str | None = None
 
 
 def adapter_info(name: str, base: str) -> SystemInfo:

@@ -1,15 +1,14 @@
 """The comparison at equal compute as an entry of the summary."""
 
-import numpy as np
-from numpy.typing import NDArray
-
 from analysis.budgets import COSTS
 from analysis.cells import known_mean
 from analysis.config import AnalysisConfig
+from analysis.cost_curves import cost_curve, cost_curve_json
 from analysis.cost_ratio import CostRatio, cost_ratios
-from analysis.matching import PRIMARY_COST, Curves, Matched, Sides, match
+from analysis.matching import PRIMARY_COST, Curves, Sides, curves, match
 from analysis.numbers import Json, gap_json
 from analysis.study import PARALLEL, SEQUENTIAL, Study
+from analysis.table import Cell
 
 
 def equal_compute_json(study: Study, system: str, config: AnalysisConfig) -> Json | None:
@@ -17,13 +16,14 @@ def equal_compute_json(study: Study, system: str, config: AnalysisConfig) -> Jso
     parallel, sequential = (study.raw.get((system, arm)) for arm in (PARALLEL, SEQUENTIAL))
     if parallel is None or sequential is None:
         return None
+    level = config.level(study.family)
     short = bool(parallel.short.any() or sequential.short.any())
-    found, sides = match(parallel, sequential, config.level(study.family), config)
+    found, sides = match(parallel, sequential, level, config)
     return {
         "problems": found.problems,
         "gaps": {cost: gap_json(found.gaps.get(cost)) for cost in COSTS},
         "ratios": [] if short else [_ratio_json(ratio) for ratio in _ratios(sides, config)],
-        "curve": _curve_json(found),
+        "curves": _curves_json(parallel, sequential, level, config.alpha),
         "tokens": {PARALLEL: _spent(sides.parallel), SEQUENTIAL: _spent(sides.sequential)},
         "notes": list(found.notes),
     }
@@ -41,16 +41,15 @@ def _ratio_json(found: CostRatio) -> Json:
     return dict(vars(found))
 
 
-def _curve_json(found: Matched) -> Json | None:
-    if found.curve_n == 0:
-        return None
-    names = ("tokens", PARALLEL, SEQUENTIAL)
-    curves = {name: _rounded(values) for name, values in zip(names, found.curve, strict=True)}
-    return {**curves, "n": found.curve_n}
-
-
-def _rounded(values: NDArray[np.float64]) -> list[float]:
-    return [round(value, 5) for value in values.tolist()]
+def _curves_json(parallel: Cell, sequential: Cell, level: str, alpha: float) -> Json:
+    """Aggregator (that of the verdict, and coverage) -> cost -> both arms against it."""
+    replicates = min(cell.correct.shape[1] for cell in (parallel, sequential))
+    found: Json = {}
+    for name in dict.fromkeys((level, "coverage")):
+        sides = curves(parallel, PARALLEL, name), curves(sequential, SEQUENTIAL, name)
+        drawn = {cost: cost_curve(*sides, cost, replicates) for cost in COSTS}
+        found[name] = {cost: cost_curve_json(curve, alpha) for cost, curve in drawn.items()}
+    return found
 
 
 def _spent(found: Curves) -> dict[str, float]:

@@ -26,7 +26,6 @@ Floats = NDArray[np.float64]
 
 PRIMARY_COST = "generated"
 _GRID = 65
-_DRAWN = 33
 _LARGEST_CUT = 0.02
 
 
@@ -85,10 +84,14 @@ def at_budgets(value: Floats, cost: Floats, budgets: Floats) -> Floats:
 
 def mean_over_budgets(value: Floats, cost: Floats, low: Floats, high: Floats) -> Floats:
     """[problem] mean of a curve over log2 of the budget from low to high; NaN off the curve."""
+    found = at_budgets(value, cost, budgets_between(low, high, _GRID))
+    return np.asarray(np.trapezoid(found, dx=1 / (_GRID - 1), axis=1))
+
+
+def budgets_between(low: Floats, high: Floats, points: int) -> Floats:
+    """[problem, point] budgets from low to high, equally far apart in doublings."""
     ends = np.log2(np.column_stack([low, high]))
-    share = np.linspace(0, 1, _GRID)
-    grid = ends[:, :1] + share * (ends[:, 1:] - ends[:, :1])
-    return np.asarray(np.trapezoid(at_budgets(value, cost, 2.0**grid), share, axis=1))
+    return 2.0 ** (ends[:, :1] + np.linspace(0, 1, points) * (ends[:, 1:] - ends[:, :1]))
 
 
 @dataclass(frozen=True)
@@ -177,15 +180,11 @@ class Matched:
 
     problems: usable in both arms. gaps: cost -> the gap averaged over log2(budget), without
     resampling; for "latency" the gap at the latency of N parallel attempts. A cost whose tokens are
-    not known is not there.
-    curve: (budgets, parallel, sequential) means over the problems of ``curve_n`` that reach the
-    whole range, against the primary cost. notes: what could not be used, and what may tilt it.
+    not known is not there. notes: what could not be used, and what may tilt it.
     """
 
     problems: int
     gaps: Mapping[str, Inference]
-    curve: tuple[Floats, Floats, Floats]
-    curve_n: int
     notes: tuple[str, ...]
 
 
@@ -201,28 +200,7 @@ def match(
     inferred = infer(known, config, resample=False)
     usable = p.usable & s.usable
     notes = tuple(_notes(parallel, sequential, gaps, usable))
-    return Matched(int(usable.sum()), inferred, *_mean_curves(p, s), notes), sides
-
-
-def _mean_curves(p: Curves, s: Curves) -> tuple[tuple[Floats, Floats, Floats], int]:
-    """Mean curves over one set of problems, so that no point rests on easier ones than another.
-
-    The range leaves out the budgets that more than a tenth of the problems cannot spend.
-    """
-    low, high = common_support(p.cost[PRIMARY_COST], s.cost[PRIMARY_COST])
-    possible = p.usable & s.usable & ~np.isnan(low)
-    nothing = np.array([])
-    if not possible.any():
-        return (nothing, nothing, nothing), 0
-    ends = np.quantile(low[possible], 0.95), np.quantile(high[possible], 0.05)
-    kept = possible & (low <= ends[0]) & (high >= ends[1])
-    if ends[0] >= ends[1] or not kept.any():
-        return (nothing, nothing, nothing), 0
-    budgets = np.geomspace(*ends, _DRAWN)
-    sides = [
-        at_budgets(c.value[kept], c.cost[PRIMARY_COST][kept], budgets).mean(axis=0) for c in (p, s)
-    ]
-    return (budgets, sides[0], sides[1]), int(kept.sum())
+    return Matched(int(usable.sum()), inferred, notes), sides
 
 
 def _notes(

@@ -11,7 +11,7 @@ from analysis.intervals import Interval
 
 Json = dict[str, Any]
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Of summary.json."""
 
 

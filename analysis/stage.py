@@ -1,11 +1,12 @@
 """The last stages of a run: its summary and its report, from the records alone."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from analysis.config import AnalysisConfig, SystemInfo
+from analysis.config import AnalysisConfig, RunInfo, SystemInfo
 from analysis.embeddings import read_vectors
 from analysis.summary import summarize
 from analysis.terminal import print_summary
@@ -22,21 +23,16 @@ def write_summary(
     config: AnalysisConfig,
     sample: SampleConfig | None,
     systems: Mapping[str, SystemInfo],
+    run: RunInfo,
     *,
-    name: str,
-    asked: Mapping[str, int],
-    registered: bool,
-    hashes: Collection[str] | None = None,
     watched: Mapping[str, Watch] | None = None,
     vectors: Path | None = None,
-    notes: Sequence[str] = (),
 ) -> None:
     """Write and print the summary.
 
-    sample: None where only records are there. asked: family -> how many attempts the run shall
-    have. registered: the settings were fixed before sampling. hashes: see ``summarize``. watched:
-    the families of a run that a stopping rule ends. vectors: a .npy file with a row for the trace
-    of each attempt. notes: further warnings.
+    sample: None where only records are there. run: what is known of it beside sample. watched: the
+    families of a run that a stopping rule ends. vectors: a .npy file with a row for the trace of
+    each attempt.
 
     Raises:
         UsageError: no records, or settings that do not fit them.
@@ -45,30 +41,28 @@ def write_summary(
     if vectors is not None:
         attempts = list(attempts)
         found = read_vectors(vectors, len(attempts))
-    summary = summarize(
-        attempts,
-        config,
-        systems,
-        steps=sample.attempts if sample else None,
-        name=name,
-        decoding=plain(sample.decoding) if sample else None,
-        budget=sample.budget if sample else None,
-        registered=registered,
-        asked=asked,
-        hashes=hashes,
-        embedded=_is_embedded(sample),
-        warnings=[*notes, *_simulated(sample)],
-        watched=watched,
-        vectors=found,
-    )
+    run = _sampled(run, sample) if sample else run
+    summary = summarize(attempts, config, systems, run, watched=watched, vectors=found)
     made = summary["run"]["attempts"]
-    summary["warnings"] += _missing_attempts(sum(asked.values()), made, bool(watched))
+    summary["warnings"] += _missing_attempts(sum(run.asked.values()), made, bool(watched))
     write_json(folder.summary, summary)
     print_summary(summary)
 
 
-def _is_embedded(sample: SampleConfig | None) -> bool:
-    models = sample.models.values() if sample else ()
+def _sampled(run: RunInfo, sample: SampleConfig) -> RunInfo:
+    """What is known of a run with what its section ``sample`` says."""
+    return replace(
+        run,
+        steps=sample.attempts,
+        decoding=plain(sample.decoding),
+        budget=sample.budget,
+        embedded=_is_embedded(sample),
+        warnings=[*run.warnings, *_simulated(sample)],
+    )
+
+
+def _is_embedded(sample: SampleConfig) -> bool:
+    models = sample.models.values()
     configs = [Path(model.weights) / "config.json" for model in models if model.weights]
     return any(read_json(path).get("forage_embedded", False) for path in configs if path.exists())
 
@@ -79,11 +73,10 @@ def _missing_attempts(asked: int, made: int, watched: bool) -> list[str]:
     return [missing] if made < asked else []
 
 
-def _simulated(sample: SampleConfig | None) -> list[str]:
-    models = sample.models.items() if sample else ()
+def _simulated(sample: SampleConfig) -> list[str]:
     return [
         f"{name} is simulated: its attempts are drawn by the scripted engine, by no model"
-        for name, model in models
+        for name, model in sample.models.items()
         if model.engine == "scripted"
     ]
 

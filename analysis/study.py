@@ -25,16 +25,18 @@ Key = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Study:
-    """One family. raw, cells: (system, arm) -> attempts and their statistics. contrasts: what
-    inference is wanted for."""
+    """One family. problems: ids, as in every array. raw, cells: (system, arm) -> attempts and their
+    statistics. contrasts: what inference is wanted for. of_files: others made the records, so no
+    config stands behind them that asks for more."""
 
     family: str
-    problems: int
+    problems: tuple[str, ...]
     raw: Mapping[tuple[str, str], Cell]
     cells: Mapping[tuple[str, str], CellStatistics]
     costs: Mapping[tuple[str, str], Costs]
     contrasts: Mapping[Key, Statistic]
     warnings: tuple[str, ...]
+    of_files: bool
 
     @property
     def systems(self) -> list[str]:
@@ -71,12 +73,13 @@ def build_study(
         cells = {key: without_answers(cell) for key, cell in cells.items()}
     study = Study(
         family,
-        len(table.problems[family]),
+        table.problems[family],
         raw,
         cells,
         {k: costs(c) for k, c in raw.items()},
         {},
         (),
+        not any(table.configs),
     )
     contrasts, warnings = contrasts_of(study, systems, base, primary)
     if silent:
@@ -85,7 +88,7 @@ def build_study(
             f"{family}: no attempt has an answer, so no vote, repeats or distinct answers; judged "
             f"by {primary}",
         )
-    said = (*warnings, *_data_warnings(study, _is_of_files(table)))
+    said = (*warnings, *_data_warnings(study))
     return replace(study, contrasts=contrasts, warnings=said)
 
 
@@ -139,8 +142,6 @@ def _gaps(study: Study, system: str, primary: str, warnings: list[str]) -> dict[
     parallel = study.cells.get((system, PARALLEL))
     sequential = study.cells.get((system, SEQUENTIAL))
     if parallel is None or sequential is None:
-        missing = PARALLEL if parallel is None else SEQUENTIAL
-        warnings.append(f"{study.family}: {system} has no {missing} arm, so it has no gap")
         return {}
     pair = (system, PARALLEL), (system, SEQUENTIAL)
     gaps: dict[Key, Statistic] = {
@@ -224,21 +225,13 @@ def _controls(study: Study, base: str, primary: str) -> dict[Key, Statistic]:
     }
 
 
-def _is_of_files(table: Table) -> bool:
-    """Whether others made the records: no config stands behind them that asks for more."""
-    return not any(table.configs)
-
-
-def _data_warnings(study: Study, of_files: bool) -> list[str]:
-    """Ungraded, failed, cut off and missing attempts, per cell, where there are any."""
+def _data_warnings(study: Study) -> list[str]:
+    """Ungraded, cut off and missing attempts, per cell, where there are any."""
     said = []
     for (system, arm), cost in study.costs.items():
         place = f"{study.family}: {system}/{arm}"
         if cost.ungraded:
             said.append(f"{place}: {_share(cost.ungraded)} of attempts not graded, left out")
-        if cost.finish["error"]:
-            failed = _share(cost.finish["error"])
-            said.append(f"{place}: {failed} of attempts failed, read as wrong")
         if cost.finish["length"] > MANY_CUT_OFF:
             cut = _share(cost.finish["length"])
             said.append(
@@ -253,7 +246,7 @@ def _data_warnings(study: Study, of_files: bool) -> list[str]:
         if cost.skipped:
             share = _share(cost.skipped / (cost.skipped + cost.attempts))
             said.append(f"{place}: {share} of attempts skipped, not possible there, left out")
-        if cost.missing and of_files:
+        if cost.missing and study.of_files:
             said.append(f"{place}: {_unequal(study.raw[system, arm])}")
         elif cost.missing:
             said.append(

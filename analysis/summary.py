@@ -1,30 +1,21 @@
 """From attempt records to ``summary.json`` (schema in docs/summary.md)."""
 
-import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from functools import partial
 from importlib import metadata
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.causes import causes_json
-from analysis.comparisons import adapter_json, methods_json, model_json
-from analysis.config import AnalysisConfig, SystemInfo, guess_info
+from analysis.config import AnalysisConfig, RunInfo, SystemInfo, guess_info
 from analysis.corrections import corrected_json, correction_warnings
-from analysis.equal_compute import equal_compute_json
-from analysis.inference import Inference, infer
+from analysis.family import family_json
 from analysis.interim import interim_json
-from analysis.levels import system_json
-from analysis.numbers import SCHEMA_VERSION, Json, gap_json, plain_json
-from analysis.study import Key, Study, build_study
+from analysis.numbers import SCHEMA_VERSION, Json, plain_json
+from analysis.study import build_study
 from analysis.table import Table, build_table
-from analysis.unsettled import unsettled_json
-from analysis.until_decided import Watch, stopping_json
-from analysis.verdict import terms_of
-from analysis.words import capitalized, counted
+from analysis.until_decided import Watch
+from analysis.words import counted
 from sample.errors import UsageError
 from sample.records import Attempt
 
@@ -33,77 +24,45 @@ def summarize(
     attempts: Iterable[Attempt],
     config: AnalysisConfig,
     systems: Mapping[str, SystemInfo] | None = None,
+    run: RunInfo | None = None,
     *,
-    steps: int | None = None,
-    name: str = "",
-    decoding: Mapping[str, Any] | None = None,
-    budget: int | None = None,
-    registered: bool = True,
-    asked: Mapping[str, int] | None = None,
-    hashes: Collection[str] | None = None,
-    embedded: bool = False,
-    warnings: Sequence[str] = (),
     watched: Mapping[str, Watch] | None = None,
     vectors: NDArray[np.float64] | None = None,
-    created: str | None = None,
 ) -> Json:
     """The summary of a run, ready for ``json.dumps``; an undefined number is None.
 
     systems: what each system of the records is; one that is not named is judged by its name.
-    steps: the chain length N of the run; None = the largest step in the records.
-    decoding: shown in the report. budget: of tokens for each chain, None = without one.
-    registered: the settings were fixed before sampling; if not, CLOSED is never said. asked:
-    family -> attempts that the run shall have, as far as known; with fewer it is interim.
-    hashes: those that records of this config carry; with any other, the config was changed after
-    sampling began, so the settings were not fixed. None = not known. embedded:
-    the model is the toolkit's own small one. warnings: further ones to carry. watched: the
-    families that a stopping rule ends. vectors: [attempt, dimension] of their traces
-    (``analysis.embeddings``). created: ISO time; None = now.
+    watched: the families that a stopping rule ends. vectors: [attempt, dimension] of the traces of
+    the attempts (``analysis.embeddings``).
 
     Raises:
         UsageError: no records, or a fixed-benchmark verdict asked of a single replicate.
     """
-    table = build_table(attempts, steps)
+    run, watched = run or RunInfo(), watched or {}
+    table = build_table(attempts, run.steps)
     infos, said = _know_systems(table, systems or {}, config.base)
-    changed = hashes is not None and not set(table.configs) <= set(hashes)
-    registered = registered and not changed
-    said += _table_warnings(table, registered, changed)
-    replicates = _replicates(table, config)
-    withheld = None if registered else "the settings were not fixed before sampling"
+    registered = run.registered and not _is_changed(table, run)
+    said += [*_table_warnings(table, run), *_not_begun(table, run)]
+    settings = _settings(table, config, run, registered)
     families: Json = {}
-    for family in sorted(table.problems):
-        study = build_study(
-            table, family, infos, config.base, config.aggregator(family), vectors=vectors
-        )
-        watch = (watched or {}).get(family)
-        interim = interim_json(table, family, (asked or {}).get(family, 0), watch)
-        families[family], more = _family(study, infos, config, withheld, watch, table, interim)
-        said += [*study.warnings, *more]
+    for name in sorted(table.problems):
+        primary, watch = config.aggregator(name), watched.get(name)
+        study = build_study(table, name, infos, config.base, primary, vectors=vectors)
+        interim = interim_json(table, name, run.asked.get(name, 0), watch)
+        families[name], more = family_json(study, infos, config, registered, watch, interim)
+        said += more
     tests = corrected_json(families, config.base, config.alpha)
     said += correction_warnings(families, tests)
     return plain_json(
         {
             "schema_version": SCHEMA_VERSION,
-            "run": {**_run(table, name, created), "embedded_model": embedded},
-            "settings": {
-                **_settings(table, config, replicates, decoding, registered),
-                "budget": budget,
-            },
+            "run": _run(table, run),
+            "settings": settings,
             "families": families,
             "tests": tests,
-            "warnings": [*said, *warnings],
+            "warnings": [*said, *run.warnings],
         }
     )
-
-
-def _replicates(table: Table, config: AnalysisConfig) -> int:
-    replicates = max(cell.present.shape[1] for cell in table.cells.values())
-    if config.estimand == "fixed" and replicates < 2:
-        raise UsageError(
-            "config: analyze.estimand 'fixed' needs at least 2 replicates (given: 1); "
-            "set sample.replicates=2 and sample again, or analyze.estimand=superpopulation"
-        )
-    return replicates
 
 
 def _know_systems(
@@ -121,51 +80,55 @@ def _know_systems(
     return known, warnings
 
 
-def _table_warnings(table: Table, registered: bool, changed: bool) -> list[str]:
-    warnings = []
-    if changed:
-        warnings.append(
+def _is_changed(table: Table, run: RunInfo) -> bool:
+    """Whether records carry another config than the one at hand."""
+    return run.hashes is not None and not set(table.configs) <= set(run.hashes)
+
+
+def _table_warnings(table: Table, run: RunInfo) -> Iterator[str]:
+    if _is_changed(table, run):
+        yield (
             "not fixed before sampling: config.yaml was changed after sampling began; read this as "
             "exploratory, or bring the old config.yaml back"
         )
-    elif not registered:
-        warnings.append("the settings were not fixed before sampling: read this as exploratory")
+    elif not run.registered:
+        yield "the settings were not fixed before sampling: read this as exploratory"
     if table.duplicates:
-        warnings.append(f"{counted(table.duplicates, 'record')} came twice; the later one counts")
+        yield f"{counted(table.duplicates, 'record')} came twice; the later one counts"
     if table.beyond:
-        warnings.append(f"{counted(table.beyond, 'record')} beyond attempt {table.steps} left out")
+        yield f"{counted(table.beyond, 'record')} beyond attempt {table.steps} left out"
     if len(table.configs) > 1:
-        warnings.append(f"records of {len(table.configs)} configs: {', '.join(table.configs)}")
-    return warnings
+        yield f"records of {len(table.configs)} configs: {', '.join(table.configs)}"
 
 
-def _run(table: Table, name: str, created: str | None) -> Json:
+def _not_begun(table: Table, run: RunInfo) -> Iterator[str]:
+    for family, attempts in run.asked.items():
+        if attempts and family not in table.problems:
+            yield f"{family}: no attempt is made yet, so nothing can be said of it"
+
+
+def _run(table: Table, run: RunInfo) -> Json:
     try:
         version = metadata.version("forage-sampling")
     except metadata.PackageNotFoundError:
         version = "not installed"
     return {
-        "name": name,
+        "name": run.name,
         "config_hash": ", ".join(table.configs),
         "attempts": table.records,
-        "created": created or datetime.now(UTC).isoformat(timespec="seconds"),
+        "created": run.created or datetime.now(UTC).isoformat(timespec="seconds"),
         "forage_version": version,
+        "embedded_model": run.embedded,
     }
 
 
-def _settings(
-    table: Table,
-    config: AnalysisConfig,
-    replicates: int,
-    decoding: Mapping[str, Any] | None,
-    registered: bool,
-) -> Json:
+def _settings(table: Table, config: AnalysisConfig, run: RunInfo, registered: bool) -> Json:
     return {
         "margin": config.margin,
         "alpha": config.alpha,
         "N": table.steps,
-        "replicates": replicates,
-        "decoding": dict(decoding or {}),
+        "replicates": _replicates(table, config),
+        "decoding": dict(run.decoding),
         "primary": {family: config.aggregator(family) for family in sorted(table.problems)},
         "resamples": config.resamples,
         "seed": config.seed,
@@ -174,78 +137,15 @@ def _settings(
         "design": vars(config.design),
         "stopping": vars(config.stopping) if config.stopping else None,
         "fixed_before_sampling": registered,
+        "budget": run.budget,
     }
 
 
-def _family(
-    study: Study,
-    infos: Mapping[str, SystemInfo],
-    config: AnalysisConfig,
-    withheld: str | None,
-    watch: Watch | None,
-    table: Table,
-    interim: Json | None,
-) -> tuple[Json, list[str]]:
-    primary = config.aggregator(study.family)
-    problems = table.problems[study.family]
-    # The ordinary intervals of whatever was sampled for as long as an outcome asked are too narrow.
-    terms = terms_of(config, partial(watch.interval, problems=problems) if watch else None)
-    inferred = infer(study.contrasts, config)
-    if interim and not withheld:
-        withheld = f"only {interim['made']} of {interim['asked']} attempts are made"
-    unsettled = unsettled_json(study, infos, primary, terms)
-    adapters = {
-        name: adapter_json(
-            study, infos[name], inferred, primary, terms, unsettled.get(name), withheld
+def _replicates(table: Table, config: AnalysisConfig) -> int:
+    replicates = max(cell.present.shape[1] for cell in table.cells.values())
+    if config.estimand == "fixed" and replicates < 2:
+        raise UsageError(
+            "config: analyze.estimand 'fixed' needs at least 2 replicates (given: 1); "
+            "set sample.replicates=2 and sample again, or analyze.estimand=superpopulation"
         )
-        for name in study.systems
-        if infos[name].base is not None
-    }
-    models = {
-        name: model_json(study, name, inferred, primary, terms)
-        for name in study.systems
-        if infos[name].base is None and name != config.base
-    }
-    if interim:
-        for entry in (*adapters.values(), *models.values()):
-            entry["reason"] = f"{capitalized(interim['label'])}. {entry['reason']}"
-    controls = {
-        key[1]: {"system": config.base, "difference": gap_json(found)}
-        for key, found in inferred.items()
-        if key[0] == "control"
-    }
-    summary = {
-        "n_problems": study.problems,
-        "primary": primary,
-        "stopping": stopping_json(watch) if watch else None,
-        "interim": interim,
-        "unsettled": unsettled,
-        "systems": {name: system_json(study, name, inferred, config) for name in study.systems},
-        "equal_compute": {name: equal_compute_json(study, name, config) for name in study.systems},
-        "adapters": adapters,
-        "models": models,
-        "methods": methods_json(study, adapters, infos, config),
-        "controls": controls,
-        "attribution": {
-            name: causes_json(study, name, config)
-            for name in study.systems
-            if name == config.base or config.design.context in study.arms(name)
-        },
-    }
-    return summary, _straddles(study, inferred, config)
-
-
-def _straddles(
-    study: Study, inferred: Mapping[Key, Inference], config: AnalysisConfig
-) -> list[str]:
-    """Primary contrasts on which the two p values disagree: the larger one counts."""
-    primary = config.aggregator(study.family)
-    return [
-        f"{study.family}: {' '.join(key[:-1])}: t and sign-flip p straddle {config.alpha:g} "
-        f"({found.p_t:.3f}, {found.p_flip:.3f}); the verdict goes by t, so read it with care"
-        for key, found in inferred.items()
-        if key[0] in ("gap", "did")
-        and key[-1] == primary
-        and (found.p_t < config.alpha) != (found.p_flip < config.alpha)
-        and not math.isnan(found.p_t)
-    ]
+    return replicates

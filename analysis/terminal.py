@@ -59,6 +59,7 @@ def _of_families(summary: Json) -> Iterator[RenderableType]:
         yield from _stopping(family)
         if interim := family.get("interim"):
             yield f"[yellow]{interim['label']}.[/] {interim['sentence']}"
+        yield from _diagnosis(family)
         yield ""
         yield _levels(family, settings)
         yield ""
@@ -137,6 +138,19 @@ def _stopping(family: Json) -> Iterator[str]:
         yield f"[bold]Stopping rule:[/] {found['sentence']}"
         if found["caution"]:
             yield f"[yellow]note:[/] {found['caution']}"
+
+
+DIAGNOSIS = {"found": "Records", "can": "Can be concluded", "cannot": "Cannot be concluded"}
+
+
+def _diagnosis(family: Json) -> Iterator[str]:
+    from rich.markup import escape
+
+    for part, title in DIAGNOSIS.items():
+        if family["diagnosis"][part]:
+            yield f"[bold]{title}[/]"
+        for sentence in family["diagnosis"][part]:
+            yield f"  {escape(sentence)}"
 
 
 def start_table(title: str, *columns: str) -> Table:

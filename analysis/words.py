@@ -1,5 +1,7 @@
 """Small help with sentences."""
 
+from collections.abc import Sequence
+
 
 def capitalized(text: str) -> str:
     """The text with its first letter large and the rest as it is."""
@@ -14,3 +16,8 @@ def uncapitalized(text: str) -> str:
 def counted(count: int, noun: str) -> str:
     """``1 problem``, ``2 problems``."""
     return f"{count} {noun}" + "s" * (count != 1)
+
+
+def listed(names: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -121,10 +121,7 @@ def _analyze_files(
     maps: tuple[str, ...],
     **reading: Any,
 ) -> None:
-    from rich.console import Console
-
     from analysis.foreign.columns import parse_columns
-    from analysis.foreign.diagnosis import diagnose, show_diagnosis
     from analysis.foreign.read import ForeignConfig, read_foreign
     from experiment import experiment_of_files
     from sample.run import folder_for_files, logged
@@ -133,9 +130,8 @@ def _analyze_files(
     attempts = found.attempts
     experiment = experiment_of_files(paths, attempts, overrides)
     folder = folder_for_files(out or Path("runs") / experiment.name)
-    show_diagnosis(diagnose(attempts, found.notes), Console())
     with logged(folder.error_log):
-        summarize(experiment, folder, attempts, registered=False)
+        summarize(experiment, folder, attempts, registered=False, notes=found.notes)
         report_on(folder)
 
 

@@ -24,6 +24,7 @@ def analyze_runs(targets: Sequence[Path], out: Path | None, overrides: tuple[str
     Raises:
         UsageError: no such run, or systems that cannot be told apart.
     """
+    from analysis.config import RunInfo
     from analysis.joint import joint_settings, refuse_collisions, shared_problems
     from analysis.stage import write_summary
     from command.stages import report_on
@@ -38,6 +39,13 @@ def analyze_runs(targets: Sequence[Path], out: Path | None, overrides: tuple[str
     stopped = [folder.path for _, _, folder in runs if folder.order.exists()]
     name = f"{experiments[0].name}-joined"
     target = folder_for_files(out or Path("runs") / name)
+    run = RunInfo(
+        name,
+        asked=_asked(runs),
+        registered=begun and not stopped,
+        hashes=_hashes(runs),
+        warnings=[*shared_problems(parts), *_notes(experiments, parts, agree, stopped)],
+    )
     with logged(target.error_log):
         write_summary(
             target,
@@ -45,11 +53,7 @@ def analyze_runs(targets: Sequence[Path], out: Path | None, overrides: tuple[str
             config,
             _joint_sample(runs),
             {name: info for part in parts for name, info in part.infos().items()},
-            name=name,
-            asked=_asked(runs),
-            registered=begun and not stopped,
-            hashes=_hashes(runs),
-            notes=[*shared_problems(parts), *_notes(experiments, parts, agree, stopped)],
+            run,
         )
         report_on(target)
 

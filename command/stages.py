@@ -83,12 +83,14 @@ def summarize(
     *,
     registered: bool,
     vectors: Path | None = None,
+    notes: "Sequence[str]" = (),
 ) -> None:
     """Write and print the summary of the attempts, which are in the folder if they are not given.
 
-    registered, vectors: see ``analysis.stage.write_summary``.
+    registered: see ``analysis.config.RunInfo``. vectors: see ``analysis.stage.write_summary``.
+    notes: further warnings.
     """
-    from analysis.config import AnalysisConfig
+    from analysis.config import AnalysisConfig, RunInfo
     from analysis.stage import write_summary
     from experiment import system_infos
     from sample.stage import attempts_asked
@@ -97,16 +99,20 @@ def summarize(
     config, systems = experiment.sample, system_infos(experiment)
     watched = _watched(experiment, folder)
     upto = {family: found.asked for family, found in watched.items()}
+    run = RunInfo(
+        experiment.name,
+        asked=attempts_asked(config, systems, upto or None) if config else {},
+        registered=registered,
+        hashes=folder.config_hashes() if attempts is None and folder.config.exists() else None,
+        warnings=notes,
+    )
     write_summary(
         folder,
         iterate_attempts(folder.attempts) if attempts is None else attempts,
         experiment.analyze or AnalysisConfig(),
         config,
         systems,
-        name=experiment.name,
-        asked=attempts_asked(config, systems, upto or None) if config else {},
-        registered=registered,
-        hashes=folder.config_hashes() if attempts is None and folder.config.exists() else None,
+        run,
         watched=watched,
         vectors=vectors,
     )

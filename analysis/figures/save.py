@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from analysis.figures.accuracy import accuracy_by_step
 from analysis.figures.coverage_and_repeats import coverage, repeat_rate
-from analysis.figures.equal_compute import equal_compute
+from analysis.figures.equal_compute import equal_compute, equal_compute_coverage
 from analysis.figures.gaps import gaps
 from analysis.figures.reading import Json
 from analysis.figures.style import STYLE
@@ -48,6 +48,7 @@ def _figures(summary: Json, metrics: Metrics) -> dict[str, Callable[[], "Figure 
         "coverage": lambda: coverage(summary),
         "accuracy_by_step": lambda: accuracy_by_step(summary),
         "equal_compute": lambda: equal_compute(summary),
+        "equal_compute_coverage": lambda: equal_compute_coverage(summary),
         "repeat_rate": lambda: repeat_rate(summary),
         "training": lambda: training(summary, metrics),
     }

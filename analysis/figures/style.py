@@ -11,8 +11,8 @@ PARALLEL, SEQUENTIAL = "#0072b2", "#d55e00"
 METHODS = ("#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 PALETTE = (INK, SOFT, RULE, PARALLEL, SEQUENTIAL, *METHODS)
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)))
-WIDTH = 3.4
-"""Inches, of every figure."""
+WIDTH, WIDE = 3.4, 7.0
+"""Inches: one column, and both columns, of a page."""
 
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",

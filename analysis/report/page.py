@@ -13,11 +13,13 @@ from analysis.figures.reading import number
 from analysis.figures.style import PALETTE
 from analysis.figures.training import Metrics
 from analysis.numbers import SCHEMA_VERSION
+from analysis.report.compute_tables import cost_curve_rows
 from analysis.report.limits import limit_sentences
 from analysis.report.reading import RESULTS, entries_of, settings_of
 from analysis.report.sentences import (
     answers,
     cause_readings,
+    diagnoses,
     interims,
     points,
     readings,
@@ -50,6 +52,7 @@ def write_report(
     tables = build_tables(summary, probes)
     save_tables(tables.values(), target / "tables")
     write_rows(target / "tables" / "curves.csv", curve_rows(summary))
+    write_rows(target / "tables" / "cost_curve_points.csv", cost_curve_rows(summary))
     page = _page(summary, tables, figures)
     path = target / "report.html"
     path.write_text(page, encoding="utf-8")
@@ -77,9 +80,16 @@ CAPTIONS = {
         "at the last k is the coverage gap.",
     ),
     "equal_compute": (
-        "Solved at equal tokens",
-        "Share of problems solved, by the aggregator of the verdict, against the tokens generated "
-        "per problem: means over the problems that reach the whole range.",
+        "Solved at equal cost",
+        "Share of problems solved, by the aggregator of the verdict, over the budgets that both "
+        "arms can spend on a problem; tokens per problem, geometric means. The distance between "
+        "the lines, averaged along the axis, is the gap of the table. Critical path is another "
+        "matter: what is there when so many tokens have followed each other; an arm that has made "
+        "all its attempts keeps what they solve, and the table has the gap where parallel ends.",
+    ),
+    "equal_compute_coverage": (
+        "Coverage at equal cost",
+        "The same by coverage, of the families that are judged by another aggregator.",
     ),
     "accuracy_by_step": (
         "Accuracy by attempt",
@@ -95,7 +105,8 @@ CAPTIONS = {
         "Each step thin, the mean of the five steps around it thick; repeats are of the history.",
     ),
 }
-FIGURES = ("accuracy_by_step", "coverage", "equal_compute", "gaps", "repeat_rate", "training")
+FIGURES = ("accuracy_by_step", "coverage", "gaps", "repeat_rate", "training")
+COST_FIGURES = ("equal_compute", "equal_compute_coverage")
 
 
 def _page(summary: Json, tables: Mapping[str, Table], figures: Mapping[str, Path]) -> str:
@@ -117,6 +128,7 @@ def _page(summary: Json, tables: Mapping[str, Table], figures: Mapping[str, Path
         facts=facts(summary),
         warnings=summary.get("warnings") or [],
         answers=answers(summary),
+        diagnoses=diagnoses(summary),
         stoppings=stoppings(summary),
         interims=interims(summary),
         unsettled=unsettled(summary),
@@ -126,13 +138,21 @@ def _page(summary: Json, tables: Mapping[str, Table], figures: Mapping[str, Path
         causes=cause_readings(summary),
         limits=limit_sentences(summary),
         tables=tables,
-        figures=[
-            (name, *CAPTIONS[name], inline_svg(figures[name], name))
-            for name in FIGURES
-            if name in figures
-        ],
+        figures=_inlined_figures(figures, FIGURES),
+        cost_figures=_inlined_figures(figures, COST_FIGURES),
         confidence=f"{100 * (1 - number(settings_of(summary).get('alpha'))):g} %",
     )
+
+
+def _inlined_figures(
+    figures: Mapping[str, Path], names: Sequence[str]
+) -> list[tuple[str, str, str, Any]]:
+    """(name, title, caption, element) of those of the figures that there are."""
+    return [
+        (name, *CAPTIONS[name], inline_svg(figures[name], name))
+        for name in names
+        if name in figures
+    ]
 
 
 def _by(rows: Sequence[Any], key: Any) -> dict[Any, list[Any]]:

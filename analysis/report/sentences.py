@@ -15,6 +15,7 @@ from analysis.report.reading import (
     steps_count,
 )
 from analysis.report.table import ENDS, NOT_MEASURED, Json, Missing, decimal
+from analysis.terminal import DIAGNOSIS
 from analysis.words import capitalized, uncapitalized
 
 MEANINGS = {
@@ -98,6 +99,18 @@ def interims(summary: Json) -> dict[str, str]:
     """Family that is still being sampled -> why its verdicts do not count yet."""
     found = {name: family.get("interim") for name, family in families(summary).items()}
     return {name: entry["sentence"] for name, entry in found.items() if entry}
+
+
+def diagnoses(summary: Json) -> dict[str, list[tuple[str, list[str]]]]:
+    """Family -> what its records are, what they allow and what not: (title, sentences)."""
+    return {
+        name: [
+            (title, found[part])
+            for part, title in DIAGNOSIS.items()
+            if (found := family.get("diagnosis") or {}).get(part)
+        ]
+        for name, family in families(summary).items()
+    }
 
 
 def stoppings(summary: Json) -> dict[str, str]:

@@ -5,7 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from analysis.report.causes_tables import attribution_table, checks_table, controls_table
-from analysis.report.compute_tables import cost_ratios_table, equal_compute_table
+from analysis.report.compute_tables import (
+    cost_curves_table,
+    cost_ratios_table,
+    equal_compute_table,
+)
 from analysis.report.limits import limits_table
 from analysis.report.probes_table import probes_table
 from analysis.report.reading import (
@@ -32,6 +36,7 @@ def build_tables(summary: Json, probes: Json | None = None) -> dict[str, Table]:
         _levels(summary),
         equal_compute_table(summary),
         cost_ratios_table(summary),
+        cost_curves_table(summary),
         _steps(summary),
         _others(summary),
         _aggregators(summary),

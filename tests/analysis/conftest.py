@@ -4,6 +4,7 @@ import pytest
 from planted import CONFIG, REUSE, SYSTEMS
 from simulated import simulate
 
+from analysis.config import RunInfo
 from analysis.summary import summarize
 
 
@@ -14,7 +15,8 @@ def records():
 
 @pytest.fixture(scope="session")
 def summary(records):
-    return summarize(records, CONFIG, SYSTEMS, name="run", created="2026-11-24T00:00:00+00:00")
+    run = RunInfo("run", created="2026-11-24T00:00:00+00:00")
+    return summarize(records, CONFIG, SYSTEMS, run)
 
 
 @pytest.fixture(scope="session")

@@ -128,9 +128,23 @@ def over_seeds(estimate: float, seeds: int) -> Json:
     return {"estimate": estimate, "low": low, "high": high, "n": seeds}
 
 
-def equal_compute() -> Json:
+def band(level: float, rise: float) -> Json:
+    ends = {"low": -0.02, "estimate": 0.0, "high": 0.02}
+    return {end: [level + rise * i / 4 + half for i in range(5)] for end, half in ends.items()}
+
+
+def cost_curve(first: float) -> Json:
+    """first: the tokens of one attempt."""
+    tokens = [first * 8 ** (i / 4) for i in range(5)]
+    sides = {"parallel": band(0.3, 0.4), "sequential": band(0.3, 0.1), "gap": band(0.0, 0.3)}
+    return {"tokens": tokens, "n": 390, **sides}
+
+
+def equal_compute(primary: str) -> Json:
     ratio = {"k": 8, "reached": 0.7, "tokens": 274.0, "ratio": None, "low": 1.9, "high": None}
     ratio |= {"n": 400, "reason": None}
+    curves = {"generated": cost_curve(34.0), "total": cost_curve(64.0), "cached": None}
+    curves["latency"] = cost_curve(33.5)
     spent = {"generated": 274.0, "total": 516.0, "cached": None, "latency": 60.0}
     return {
         "problems": 400,
@@ -139,12 +153,7 @@ def equal_compute() -> Json:
             ratio | {"k": 2, "ratio": 1.4, "high": 1.7, "least": 4.0},
             ratio | {"least": 1.1},
         ],
-        "curve": {
-            "tokens": [40.0, 80.0, 240.0],
-            "parallel": [0.3, 0.5, 0.7],
-            "sequential": [0.3, 0.35, 0.4],
-            "n": 390,
-        },
+        "curves": {name: dict(curves) for name in dict.fromkeys((primary, "coverage"))},
         "tokens": {"parallel": spent, "sequential": spent},
         "notes": ["cached: no gap, because tokens are not known"],
     }
@@ -177,6 +186,11 @@ def family(primary: str, base: float, drop: float, seeds: int) -> Json:
     return {
         "n_problems": 400,
         "primary": primary,
+        "diagnosis": {
+            "found": ["every arm: 400 problems, 16 attempts each, 100 % graded"],
+            "can": ["the gap of base, on 400 shared problems"],
+            "cannot": ["base/sequential: 0.25 % of attempts failed, read as wrong"],
+        },
         "systems": systems,
         "adapters": adapters,
         "models": {
@@ -194,7 +208,7 @@ def family(primary: str, base: float, drop: float, seeds: int) -> Json:
             }
             for method, verdict in (("diverse", "CLOSED"), ("history", "NARROWED"))
         },
-        "equal_compute": {name: equal_compute() for name in ("base", "unanchored")},
+        "equal_compute": {name: equal_compute(primary) for name in ("base", "unanchored")},
         "attribution": {"base": causes()},
         "controls": {
             "irrelevant_context": {"system": "base", "difference": gap(0.012)},
@@ -207,7 +221,7 @@ def synthetic_summary(seeds: int = 2) -> Json:
     """Two families, two training methods of ``seeds`` adapters each, one negative control."""
     return copy.deepcopy(
         {
-            "schema_version": 4,
+            "schema_version": 5,
             "run": {
                 "name": "made-up",
                 "config_hash": "0123456789abcdef",

@@ -5,7 +5,7 @@ import pytest
 from simulated import attempt
 
 from analysis.attribution import contrast
-from analysis.config import AnalysisConfig, Design
+from analysis.config import AnalysisConfig, Design, RunInfo
 from analysis.factorial import interactions
 from analysis.intervals import interval
 from analysis.report.tables import build_tables
@@ -202,7 +202,7 @@ def test_a_control_cut_short_is_as_if_it_had_not_been_sampled(arm, aggregator):
     cut = [a for a in attempts if a.arm != arm or a.step < 4]
     without = [a for a in attempts if a.arm != arm]
     found, expected = (
-        summarize(some, config, steps=4)["families"]["toy"]["attribution"]["base"]
+        summarize(some, config, run=RunInfo(steps=4))["families"]["toy"]["attribution"]["base"]
         for some in (cut, without)
     )
     assert found["reading"] == expected["reading"]

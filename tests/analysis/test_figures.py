@@ -9,7 +9,8 @@ from analysis.figures.reading import curve, groups
 from analysis.figures.save import FORMATS
 from analysis.figures.training import smooth
 
-NAMES = {"gaps", "coverage", "accuracy_by_step", "equal_compute", "repeat_rate", "training"}
+COSTS = {"equal_compute", "equal_compute_coverage"}
+NAMES = {"gaps", "coverage", "accuracy_by_step", *COSTS, "repeat_rate", "training"}
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def saved(tmp_path_factory):
 
 def texts(path):
     root = ElementTree.fromstring(path.read_text(encoding="utf-8"))
-    return [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    return [element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}text")]
 
 
 def test_every_figure_is_written_in_every_format(saved):
@@ -41,6 +42,31 @@ def test_gap_figure_names_families_adapters_verdicts_and_the_margin(saved):
     assert "margin, ±3 points" in said
 
 
+def test_cost_figures_have_a_panel_for_each_cost_that_is_known(saved):
+    labels = ["generated tokens", "all tokens", "critical path, tokens"]
+    said = texts(saved["equal_compute"])
+    assert [text for text in said if text.endswith("tokens")] == labels
+    assert [text for text in said if text.endswith(": base")] == [
+        "countdown: base",
+        "chain_sum: base",
+    ]
+    assert said.count("majority, %") == said.count("coverage, %") == 1
+    other = texts(saved["equal_compute_coverage"])
+    assert "chain_sum: base" in other and "countdown: base" not in other
+    assert "coverage, %" in other and "majority, %" not in other
+
+
+def test_a_cost_that_hardly_varies_still_has_marks(tmp_path):
+    summary = synthetic_summary(1)
+    for system in summary["families"]["countdown"]["equal_compute"].values():
+        costs = system["curves"]["coverage"]
+        costs["generated"]["tokens"] = [9001.0, 9002.0, 9003.0, 9004.0, 9005.0]
+        costs["total"]["tokens"] = [9000.0 * 4**i for i in range(5)]
+    said = texts(save_figures(summary, tmp_path)["equal_compute"])
+    assert {"9001", "9003", "9005"} <= set(said)
+    assert {"16k", "66k", "262k", "1049k"} <= set(said)
+
+
 def test_equal_summaries_give_equal_files(saved, tmp_path):
     again = save_figures(synthetic_summary(), tmp_path, {"diverse-s0": training_log(12)})
     assert again["gaps"].read_bytes() == saved["gaps"].read_bytes()
@@ -54,7 +80,7 @@ def test_figures_without_numbers_are_left_out(tmp_path):
         for system in family["systems"].values():
             for arm in system["arms"].values():
                 del arm["by_step"]["repeat_rate"]
-    assert set(save_figures(summary, tmp_path)) == {"coverage", "accuracy_by_step", "equal_compute"}
+    assert set(save_figures(summary, tmp_path)) == {"coverage", "accuracy_by_step", *COSTS}
 
 
 def test_null_points_and_unmeasured_gaps_are_drawn_around(tmp_path):

@@ -5,6 +5,7 @@ from planted import CONFIG, SYSTEMS
 from simulated import simulate
 from test_terminal import printed
 
+from analysis.config import RunInfo
 from analysis.interim import interim_json
 from analysis.report.page import write_report
 from analysis.stopping import Decision
@@ -20,7 +21,7 @@ def test_a_run_with_attempts_to_come_is_never_closed(summary, records, tmp_path)
     closed = summary["families"]["toy"]["adapters"]["diverse-s0"]
     assert closed["verdict"] == "CLOSED" and summary["families"]["toy"]["interim"] is None
     made, asked = len(records), len(records) + 1
-    found = summarize(records, CONFIG, SYSTEMS, asked={"toy": asked})
+    found = summarize(records, CONFIG, SYSTEMS, RunInfo(asked={"toy": asked}))
     toy, label = found["families"]["toy"], f"interim: {made} of {asked} attempts"
     assert (toy["interim"]["made"], toy["interim"]["asked"]) == (made, asked)
     adapter = toy["adapters"]["diverse-s0"]
@@ -36,7 +37,7 @@ def test_a_run_with_attempts_to_come_is_never_closed(summary, records, tmp_path)
 
 def test_a_run_that_is_whole_says_nothing_of_it(records):
     asked = {"toy": len(records), "other": 5}
-    toy = summarize(records, CONFIG, SYSTEMS, asked=asked)["families"]["toy"]
+    toy = summarize(records, CONFIG, SYSTEMS, RunInfo(asked=asked))["families"]["toy"]
     assert toy["interim"] is None and toy["adapters"]["diverse-s0"]["verdict"] == "CLOSED"
 
 

@@ -182,7 +182,7 @@ def test_every_cost_is_reported_and_what_it_could_not_use():
     records = list(tokens(simulate(ARMS, problems=40), parallel=8, sequential=8))
     found = matched(records)
     assert set(found.gaps) == {"generated", "total", "latency"}
-    assert found.gaps["generated"].interval.n == 40 and found.curve_n == 40
+    assert found.gaps["generated"].interval.n == 40
     # all attempts end together: sequential has had one by then
     first = curves(cells(records)[1], "sequential", "coverage").value[:, 0]
     ended = curves(cells(records)[0], "parallel", "coverage").value[:, -1]
@@ -192,7 +192,7 @@ def test_every_cost_is_reported_and_what_it_could_not_use():
 
 def test_unknown_tokens_give_no_gap_and_say_so():
     found = matched(tokens(simulate(ARMS, problems=20), parallel=None, sequential=8))
-    assert found.gaps == {} and found.curve_n == 0
+    assert found.gaps == {}
     assert sum("no gap" in note for note in found.notes) == 4
 
 
@@ -224,7 +224,9 @@ def test_the_summary_holds_the_comparison_and_null_where_an_arm_is_missing():
     assert found["tokens"]["parallel"]["latency"] == pytest.approx(8)
     assert found["tokens"]["parallel"]["cached"] is None
     assert [ratio["k"] for ratio in found["ratios"]] == [2, 4]
-    assert len(found["curve"]["tokens"]) == len(found["curve"]["sequential"])
+    drawn = found["curves"]["coverage"]
+    assert set(drawn) == set(found["gaps"]) and drawn["cached"] is None
+    assert drawn["total"]["n"] == 40 and list(found["curves"]) == ["coverage"]
     json.dumps(found, allow_nan=False)
 
 

@@ -85,9 +85,15 @@ def test_sections_come_in_order_with_the_answer_first(report):
     text = report.read_text(encoding="utf-8")
     found = re.findall(r'<section id="(\w+)">', text)
     assert found == [
-        *("answer", "levels", "compute", "figures", "verdict", "controls", "exploration", "tokens"),
-        *("negative", "seeds", "limits", "settings"),
+        *("answer", "records", "levels", "compute", "figures", "verdict", "controls"),
+        *("exploration", "tokens", "negative", "seeds", "limits", "settings"),
     ]
+
+
+def test_the_page_says_what_the_records_allow_and_what_not(page):
+    family = synthetic_summary()["families"]["countdown"]
+    for sentence in (s for part in family["diagnosis"].values() for s in part):
+        assert page.text.count(sentence) == 2
 
 
 def test_causes_checks_and_equal_compute_are_on_the_page(page):
@@ -104,7 +110,7 @@ def test_page_is_self_contained(report, page):
         assert key not in ("src", "srcset", "data") and not key.startswith("on")
         if key.endswith("href"):
             assert value.startswith("#")
-    assert page.tags.count("svg") == 6
+    assert page.tags.count("svg") == 7
 
 
 def test_ids_are_unique_and_every_reference_has_its_target(page):
@@ -191,7 +197,7 @@ def test_a_part_that_is_missing_or_null_leaves_the_rest(missing, tmp_path):
 
 
 def test_nothing_but_a_schema_version_is_still_a_page(tmp_path):
-    _, words = render({"schema_version": 4}, tmp_path)
+    _, words = render({"schema_version": 5}, tmp_path)
     assert "the summary has no family of problems" in words
 
 
@@ -265,6 +271,26 @@ def test_csv_curves_hold_every_point_of_the_figures(report):
         assert row["estimate"] == ("" if point["estimate"] is None else repr(point["estimate"]))
     arms = [s["arms"] for f in summary["families"].values() for s in f["systems"].values()]
     assert len(found) == sum(5 * 8 * len(each) for each in arms)
+
+
+def test_csv_cost_curves_hold_every_point_and_the_table_their_ends(report):
+    summary, found = synthetic_summary(), rows(report, "cost_curve_points")
+    assert len(found) == 5 * 3 * 2 * (1 + 2)
+    curve = summary["families"]["chain_sum"]["equal_compute"]["base"]["curves"]["majority"]["total"]
+    key = ("chain_sum", "base", "majority", "total")
+    mine = [r for r in found if (r["family"], r["system"], r["aggregator"], r["cost"]) == key]
+    for side in ("parallel", "sequential", "gap"):
+        assert [float(r[side]) for r in mine] == curve[side]["estimate"]
+        assert [float(r[f"{side}_low"]) for r in mine] == curve[side]["low"]
+    (shown,) = (
+        row
+        for row in rows(report, "cost_curves")
+        if (row["family"], row["system"], row["cost"]) == ("chain_sum", "base", "all tokens")
+        and row["aggregator"] == "majority@8"
+    )
+    assert [shown[key] for key in ("from", "to")] == [mine[i]["tokens"] for i in (0, -1)]
+    places = [float(shown[place]) for place in ("least", "middle", "most")]
+    assert places == [curve["gap"]["estimate"][i] for i in (0, 2, 4)]
 
 
 def test_every_csv_has_its_latex_with_one_line_per_row(report):
@@ -369,7 +395,7 @@ def test_share_of_a_gap_that_is_not_shown_is_not_given():
 
 @pytest.mark.parametrize("given", [{}, {"schema_version": 1}, None, []])
 def test_other_schema_is_refused_with_what_to_type(given, tmp_path):
-    with pytest.raises(UsageError, match=r"schema_version must be 4 .*forage analyze"):
+    with pytest.raises(UsageError, match=r"schema_version must be 5 .*forage analyze"):
         write_report(given, tmp_path)
     assert not list(tmp_path.iterdir())
 

@@ -8,7 +8,7 @@ from planted import CONFIG, SYSTEMS
 from scipy import stats
 from simulated import simulate
 
-from analysis.config import AnalysisConfig, SystemInfo
+from analysis.config import AnalysisConfig, RunInfo, SystemInfo
 from analysis.summary import summarize
 
 
@@ -144,7 +144,7 @@ def test_independent_arms_repeat_as_often_as_their_baseline(toy):
 
 def test_renaming_answers_and_reordering_records_change_nothing(records, summary):
     renamed = [replace(a, canonical=f"x{(int(a.canonical) * 7 + 3) % 11}") for a in records[::-1]]
-    again = summarize(renamed, CONFIG, SYSTEMS, name="run", created=summary["run"]["created"])
+    again = summarize(renamed, CONFIG, SYSTEMS, RunInfo("run", created=summary["run"]["created"]))
     _assert_close(again, summary)
 
 

@@ -5,7 +5,7 @@ import pytest
 from planted import CONFIG, REUSE, SYSTEMS
 from simulated import attempt, simulate
 
-from analysis.config import AnalysisConfig, SystemInfo, adapter_info
+from analysis.config import AnalysisConfig, RunInfo, SystemInfo, adapter_info
 from analysis.summary import summarize
 from sample.errors import UsageError
 from sample.records import Failure
@@ -16,7 +16,8 @@ def test_a_missing_arm_is_a_warning_and_null(records):
     kept = [a for a in kept if (a.system, a.arm) != ("unanchored", "parallel")]
     found = summarize(kept, CONFIG, SYSTEMS)
     toy = found["families"]["toy"]
-    assert "toy: diverse-s0 has no sequential arm, so it has no gap" in found["warnings"]
+    cannot = " | ".join(toy["diagnosis"]["cannot"])
+    assert "no gap of diverse-s0: it has no sequential arm; arms seen: parallel" in cannot
     assert toy["adapters"]["diverse-s0"]["verdict"] is None
     assert toy["adapters"]["diverse-s0"]["did"] is None
     assert toy["models"]["unanchored"]["verdict"] is None
@@ -50,10 +51,12 @@ def test_ungraded_failed_and_missing_attempts_are_reported(records):
     spoiled = [replace(base[0], correct=None), *base[1:-2]]
     failure = Failure("Timeout", "60 s")
     spoiled.append(replace(base[-2], finish="error", correct=None, failure=failure))
-    found = summarize(spoiled, CONFIG, steps=6)
+    found = summarize(spoiled, CONFIG, run=RunInfo(steps=6))
     text = "\n".join(found["warnings"])
     assert "base/parallel: 0.021 % of attempts not graded, left out" in text
-    assert "base/irrelevant_context: 0.021 % of attempts failed, read as wrong" in text
+    cannot = found["families"]["toy"]["diagnosis"]["cannot"]
+    said = "base/irrelevant_context: 0.021 % of attempts failed, read as wrong"
+    assert any(sentence.startswith(said) for sentence in cannot)
     assert "base/irrelevant_context: 1 attempt missing; sampling is not finished" in text
     arm = found["families"]["toy"]["systems"]["base"]["arms"]["parallel"]
     assert arm["ungraded"] == pytest.approx(1 / 4800)
@@ -73,7 +76,7 @@ def test_attempts_cut_off_are_told_of_each_arm_where_they_are_many(records, ever
     base = [a for a in records if a.system == "base"]
     for i in range(0, len(base), every):
         base[i] = replace(base[i], finish="length", answer=None, canonical=None, correct=False)
-    warnings = summarize(base, CONFIG, steps=6)["warnings"]
+    warnings = summarize(base, CONFIG, run=RunInfo(steps=6))["warnings"]
     said = "of attempts cut off, read as wrong; raise sample.decoding.max_new_tokens"
     assert sum(said in warning for warning in warnings) == told
 
@@ -126,16 +129,16 @@ def test_all_wrong_is_degenerate_not_certain():
 
 
 def test_settings_chosen_after_sampling_are_exploratory(records):
-    found = summarize(records, CONFIG, SYSTEMS, registered=False)
+    found = summarize(records, CONFIG, SYSTEMS, RunInfo(registered=False))
     assert found["settings"]["fixed_before_sampling"] is False
     assert "exploratory" in found["warnings"][0]
     assert found["families"]["toy"]["adapters"]["diverse-s0"]["verdict"] == "NARROWED"
 
 
 def test_records_of_another_config_than_the_one_at_hand_are_exploratory(records):
-    found = summarize(records, CONFIG, SYSTEMS, hashes=["c0ffee", "older"])
+    found = summarize(records, CONFIG, SYSTEMS, RunInfo(hashes=["c0ffee", "older"]))
     assert found["settings"]["fixed_before_sampling"] is True
-    found = summarize(records, CONFIG, SYSTEMS, hashes=["edited"])
+    found = summarize(records, CONFIG, SYSTEMS, RunInfo(hashes=["edited"]))
     assert found["settings"]["fixed_before_sampling"] is False
     said = "not fixed before sampling: config.yaml was changed after sampling began"
     assert found["warnings"][0].startswith(said)
@@ -176,7 +179,7 @@ def test_tiny_runs_are_summarised_without_claims(problems, steps, replicates, re
 
 
 def test_an_unfinished_run_is_summarised_with_a_warning(records, recwarn):
-    found = summarize(records[: len(records) // 2 + 7], CONFIG, SYSTEMS, steps=6)
+    found = summarize(records[: len(records) // 2 + 7], CONFIG, SYSTEMS, RunInfo(steps=6))
     assert any("sampling is not finished" in warning for warning in found["warnings"])
     assert not [w for w in recwarn if w.category is RuntimeWarning]
     json.dumps(found, allow_nan=False)

@@ -11,7 +11,7 @@ from simulated import attempt
 
 from analysis.cells import chain_statistics, costs, parallel_statistics
 from analysis.chains import last_curve, share_curve
-from analysis.config import AnalysisConfig
+from analysis.config import AnalysisConfig, RunInfo
 from analysis.summary import summarize
 from analysis.table import build_table
 from analysis.terminal import render
@@ -157,7 +157,7 @@ def summary():
     engine, made = load_scripted(LAW, None, {p.id: p for p in problems}), []
     asyncio.run(run_system(engine, plan, (), made.append, 64))
     config = AnalysisConfig(resamples=200, primary={"sums": "coverage"})
-    return summarize(made, config, steps=CAP, budget=BUDGET)
+    return summarize(made, config, run=RunInfo(steps=CAP, budget=BUDGET))
 
 
 def test_the_gap_at_a_budget_is_the_true_one(summary):

@@ -5,7 +5,7 @@ import json
 import pytest
 from simulated import simulate
 
-from analysis.config import AnalysisConfig, Stopping, SystemInfo
+from analysis.config import AnalysisConfig, RunInfo, Stopping, SystemInfo
 from analysis.stopping import monitoring_order
 from analysis.stopping_rule import StoppingRule
 from analysis.summary import summarize
@@ -117,7 +117,7 @@ def test_a_decided_family_asks_for_no_more_while_another_goes_on(attempts, order
 
 def summary(attempts, order, **options):
     given = watch_all(attempts, {"toy": order}, CONFIG, **SIZES)
-    return summarize(attempts, CONFIG, watched=given, created="now", **options)
+    return summarize(attempts, CONFIG, watched=given, run=RunInfo(created="now"), **options)
 
 
 def test_the_summary_says_what_was_decided_and_what_that_does_to_the_rest(attempts, order, capsys):
