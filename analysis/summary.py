@@ -3,7 +3,6 @@
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from importlib import metadata
 from typing import Any
 
@@ -22,8 +21,9 @@ from analysis.numbers import SCHEMA_VERSION, Json, gap_json, plain_json
 from analysis.study import Key, Study, build_study
 from analysis.table import Table, build_table
 from analysis.unsettled import unsettled_json
-from analysis.until_decided import Watch, stopping_json
+from analysis.until_decided import stopping_json
 from analysis.verdict import terms_of
+from analysis.watch import Watch
 from analysis.words import capitalized, counted
 from sample.errors import UsageError
 from sample.records import Attempt
@@ -189,7 +189,7 @@ def _family(
     primary = config.aggregator(study.family)
     problems = table.problems[study.family]
     # The ordinary intervals of whatever was sampled for as long as an outcome asked are too narrow.
-    terms = terms_of(config, partial(watch.interval, problems=problems) if watch else None)
+    terms = terms_of(config, watch.look.bounds(problems) if watch else None)
     inferred = infer(study.contrasts, config)
     if interim and not withheld:
         withheld = f"only {interim['made']} of {interim['asked']} attempts are made"
