@@ -32,8 +32,9 @@ CHUNK = 2000
 PRIMARY = "coverage"
 _GAPS = ("gap_base", "gap_adapted", "parallel_change")
 COLUMNS = (
-    *("adapters", "problems", "margin", "left", "CLOSED at the end", "CLOSED by the rule"),
-    *("other verdicts by the rule", "problems used", "ended early"),
+    *("adapters", "problems", "margin", "left", "CLOSED at the end"),
+    *(name.replace("_", " ") for name in reversed(VERDICTS[1:])),
+    *("problems used", "ended early"),
 )
 
 
@@ -135,10 +136,12 @@ def _taken(one: Statistic, chosen: np.ndarray) -> Statistic:
 
 
 def _verdicts(study: Study, scene: Scene, terms: Terms) -> dict[str, str]:
-    return {
-        name: judge(*(study.contrasts[gap, name, PRIMARY] for gap in _GAPS), terms).verdict
-        for name in scene.adapters
-    }
+    return {name: _judged(study, name, terms) for name in scene.adapters}
+
+
+def _judged(study: Study, name: str, terms: Terms) -> str:
+    base, left, change = (study.contrasts[gap, name, PRIMARY] for gap in _GAPS)
+    return judge(base, left, change, terms).verdict
 
 
 def row(
@@ -146,26 +149,19 @@ def row(
 ) -> list[str]:
     """Percent of the studies."""
     left = [100 * pool["gap_adapted", name, PRIMARY].estimate for name in scene.adapters]
-    counts = [
-        {name: Counter(getattr(study, how)[name] for study in studies) for name in scene.adapters}
+    fixed, stopped = (
+        [Counter(getattr(study, how)[name] for study in studies) for name in scene.adapters]
         for how in ("fixed", "stopped")
-    ]
-    closed = [
-        ", ".join(f"{100 * found['CLOSED'] / len(studies):.1f}" for found in by.values())
-        for by in counts
-    ]
-    others = "; ".join(
-        ", ".join(
-            f"{said} {100 * found[said] / len(studies):.0f}"
-            for said in VERDICTS[:-1]
-            if found[said]
-        )
-        for found in counts[1].values()
     )
+
+    def shares(counts: Sequence[Counter[str]], verdict: str) -> str:
+        return ", ".join(f"{100 * found[verdict] / len(studies):.1f}" for found in counts)
+
     early = np.mean([study.used < 1 for study in studies])
     return [
         *(", ".join(scene.adapters), str(size), f"{100 * scene.margin:.1f}"),
-        *(", ".join(f"{value:.1f}" for value in left), *closed, others),
+        *(", ".join(f"{value:.1f}" for value in left), shares(fixed, "CLOSED")),
+        *(shares(stopped, verdict) for verdict in reversed(VERDICTS[1:])),
         *(f"{100 * np.mean([s.used for s in studies]):.0f}", f"{100 * early:.0f}"),
     ]
 

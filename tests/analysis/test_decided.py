@@ -61,7 +61,9 @@ def ends_closed(rng, change, left, repeated):
     n = RULE.problems
     hard = rng.normal(0, 0.1, n)  # what one problem does to all its contrasts
     means = (0.4, left, change)
-    contrasts = [without_noise((m + hard + rng.normal(0, 0.4, n)).clip(-1, 1), -1) for m in means]
+    base, kept, moved = (
+        without_noise((m + hard + rng.normal(0, 0.4, n)).clip(-1, 1), -1) for m in means
+    )
 
     def settled(look, used):
         def bounds(contrast, alpha):
@@ -71,12 +73,12 @@ def ends_closed(rng, change, left, repeated):
             )
 
         terms = Terms(RULE.margin, RULE.alpha, bounds)
-        judged = judge(*contrasts, terms)
+        judged = judge(base, kept, moved, terms)
         said.append(judged.verdict)
-        return is_decided(judged, *contrasts, terms)
+        return is_decided(judged, base, kept, moved, terms)
 
     said: list[str] = []
-    used = decide(contrasts[0], RULE, settled=settled).used
+    used = decide(base, RULE, settled=settled).used
     return said[-1] == "CLOSED", used
 
 

@@ -134,7 +134,7 @@ def test_without_a_gap_in_the_base_no_adapter_is_sampled_further():
     assert found.decision.stop and found.asked < 60 and found.verdicts == {"new": "NO_GAP"}
 
 
-def test_a_problem_that_one_system_lacks_is_asked_for_in_none_the_less(order):
+def test_a_look_waits_for_every_system_and_leaves_out_what_one_of_them_lacks(order):
     both = made({**GAP, **NEW})
     torn = [a for a in both if (a.system, a.problem) != ("new", order[3])]
     assert watched(torn, order).decision.used > watched(torn, order, ["new"]).decision.used == 0
