@@ -1,7 +1,7 @@
 """Does stopping early keep the promises of the verdict, and what does it save?
 
-    python -m benchmarks.stopping [--studies 2000] [--sizes 200,1000] [--looks 10]
-        [--pool 40000] [--markdown FILE]
+    python -m benchmarks.stopping [--studies 400] [--sizes 300,1000] [--looks 10]
+        [--pool 20000] [--markdown FILE]
 
 Problems are drawn once, with every adapter, from the law of the scripted engine; a study is a
 sample of them, in which their mean is the truth. Each is judged at its end, and by the rule of
@@ -168,10 +168,10 @@ def row(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--studies", type=int, default=2000, help="of each row")
-    parser.add_argument("--sizes", default="200,1000", help="numbers of problems")
+    parser.add_argument("--studies", type=int, default=400, help="of each row")
+    parser.add_argument("--sizes", default="300,1000", help="numbers of problems")
     parser.add_argument("--looks", type=int, default=10)
-    parser.add_argument("--pool", type=int, default=40_000, help="problems that studies draw from")
+    parser.add_argument("--pool", type=int, default=20_000, help="problems that studies draw from")
     parser.add_argument("--markdown", type=Path, help="write the table to this file too")
     options = parser.parse_args()
     pool, rows = draw_pool(options.pool), []
