@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from functools import partial
 
 from analysis.causes import causes_json
 from analysis.comparisons import adapter_json, methods_json, model_json
@@ -14,8 +13,9 @@ from analysis.levels import system_json
 from analysis.numbers import Json, gap_json
 from analysis.study import Key, Study
 from analysis.unsettled import unsettled_json
-from analysis.until_decided import Watch, stopping_json
+from analysis.until_decided import stopping_json
 from analysis.verdict import terms_of
+from analysis.watch import Watch
 from analysis.words import capitalized
 
 Inferred = Mapping[Key, Inference]
@@ -37,8 +37,7 @@ def family_json(
     primary, base = config.aggregator(study.family), config.base
     inferred = infer(study.contrasts, config)
     # The ordinary intervals of whatever was sampled for as long as an outcome asked are too narrow.
-    bounds = partial(watch.interval, problems=study.problems) if watch else None
-    terms = terms_of(config, bounds)
+    terms = terms_of(config, watch.look.bounds(study.problems) if watch else None)
     unsettled = unsettled_json(study, infos, primary, terms)
     withheld = _withheld(registered, interim)
     adapters = {

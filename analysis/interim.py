@@ -2,7 +2,7 @@
 
 from analysis.numbers import Json
 from analysis.table import Table
-from analysis.until_decided import Watch
+from analysis.watch import Watch
 
 
 def interim_json(table: Table, family: str, asked: int, watch: Watch | None) -> Json | None:

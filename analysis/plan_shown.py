@@ -88,13 +88,13 @@ def _looks(plan: Plan) -> str:
     early = plan.early
     critical = ", ".join(f"{value:.2f}" for value in early.critical)
     return (
-        "Stopping early, where no adapter is to be judged: "
-        f"{len(early.shares)} equally spaced looks (O'Brien-Fleming) at the base's gap, at |z| = "
-        f"{critical}; expected use of the problems {100 * plan.early_gap:.0f} % with the gap that "
-        f"the plan finds with power {plan.power:g}, {100 * plan.early_none:.0f} % without a gap. "
-        f"For it, put analyze: {{stopping: {{looks: {len(early.shares)}}}}} into the config before "
-        "sampling and give forage sample --until-decided. It saves nothing towards CLOSED: with "
-        "adapters a family stops early only if the base has no gap to close."
+        f"Stopping early: {len(early.shares)} equally spaced looks (O'Brien-Fleming) at the base's "
+        f"gap, at |z| = {critical}; expected use of the problems {100 * plan.early_gap:.0f} % with "
+        f"the gap that the plan finds with power {plan.power:g}, {100 * plan.early_none:.0f} % "
+        "without a gap. For it, put analyze: "
+        f"{{stopping: {{looks: {len(early.shares)}}}}} into the config before sampling and give "
+        "forage sample --until-decided. With adapters a family goes on until every verdict is "
+        "decided, which takes more: docs/calibration.md."
     )
 
 

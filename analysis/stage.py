@@ -10,7 +10,7 @@ from analysis.config import AnalysisConfig, RunInfo, SystemInfo
 from analysis.embeddings import read_vectors
 from analysis.summary import summarize
 from analysis.terminal import print_summary
-from analysis.until_decided import Watch
+from analysis.watch import Watch
 from sample.config import SampleConfig, plain
 from sample.errors import UsageError
 from sample.records import Attempt

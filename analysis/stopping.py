@@ -8,7 +8,7 @@ four times as often as promised at ten looks.
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -30,8 +30,8 @@ class Decision:
     """answer: "gap" (above 0), "reversed" (below 0), "within margin" (not shown to be above 0,
     shown to be below the margin), or None = open; both "gap" and below the margin is "small gap".
 
-    stop: decided, or no problems are left. used: problems at the look that decided, or the latest;
-    look: which one it was, from 1; 0 = there was none.
+    stop: decided, with all else that is watched, or no problems are left. used: problems at the
+    look that decided, or the latest; look: which one it was, from 1; 0 = there was none.
     low, high: simultaneous over all looks, so right however the run ended; estimate: of the used
     problems; after an early stop it is biased away from 0, the interval is what to report.
     """
@@ -47,8 +47,6 @@ class Decision:
     @property
     def sentence(self) -> str:
         said = f"{100 * self.low:.1f} to {100 * self.high:.1f} points after {self.used} problems"
-        if self.answer and not self.stop:
-            return f"Shown: {self.answer}; the gap is {said}. It goes on, for the adapters."
         if self.answer:
             return f"Decided: {self.answer}; the gap is {said}."
         ending = "no problems are left" if self.stop else "go on"
@@ -61,15 +59,17 @@ def monitoring_order(problems: Iterable[str], seed: int) -> list[str]:
 
 
 def decide(
-    gap: Statistic, rule: StoppingRule, complete: bool = False, adapted: bool = False
+    gap: Statistic,
+    rule: StoppingRule,
+    complete: bool = False,
+    settled: Callable[[int, int], bool] = lambda look, used: True,
 ) -> Decision:
     """What the finished prefix decides.
 
     gap: the contrast with its problems in the order of ``monitoring_order``; the watched prefix
     ends at the first problem without a value. A problem that will never have a value (not graded)
-    must be taken out before. complete: no further problem will come. adapted: adapters are to be
-    compared with the base, which takes more problems than to show its gap: a gap ends nothing then,
-    only that there is none to close.
+    must be taken out before. complete: no further problem will come. settled: whether all else that
+    is watched is decided too at a look (from 1) at so many problems.
     """
     finished = int(np.logical_and.accumulate(gap.known).sum())
     values = gap.values[: min(finished, rule.problems)]
@@ -79,7 +79,7 @@ def decide(
     latest = Decision(None, complete, 0, 0, math.nan, gap.low, gap.high)
     for (look, used), (low, high), (_, upper) in zip(looks, both, single, strict=True):
         answer = _answer(low, high, rule.margin, upper)
-        decided = answer is not None and not (adapted and answer == "gap")
+        decided = answer is not None and settled(look + 1, used)
         stop = decided or complete or used == rule.problems
         latest = Decision(answer, stop, used, look + 1, float(values[:used].mean()), low, high)
         if decided:

@@ -14,7 +14,7 @@ from analysis.interim import interim_json
 from analysis.numbers import SCHEMA_VERSION, Json, plain_json
 from analysis.study import build_study
 from analysis.table import Table, build_table
-from analysis.until_decided import Watch
+from analysis.watch import Watch
 from analysis.words import counted
 from sample.errors import UsageError
 from sample.records import Attempt

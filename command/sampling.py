@@ -29,7 +29,7 @@ _OPTIONS = (
         "--until-decided",
         is_flag=True,
         help="Stop sampling a family once the rule in analyze.stopping, fixed before sampling, has "
-        "decided whether the base has a gap.",
+        "decided whether the base has a gap, and the verdict on every adapter.",
     ),
     click.option(
         "--dry-run",

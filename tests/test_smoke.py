@@ -214,6 +214,22 @@ def test_a_planted_gap_stops_sampling_early_for_every_arm_and_system(tmp_path):
     assert stopping(cut)["stopping"]["caution"] is None
 
 
+def test_a_planted_adapter_stops_sampling_early_once_its_verdict_is_decided(tmp_path):
+    run, adapter = tmp_path / "run", tmp_path / "new.yaml"
+    adapter.write_text("reuse: 0.0")
+    words = options(
+        *SCRIPTED, "sample.problems.countdown.count=100", "analyze.margin=0.12",
+        f"sample.adapters.new={{model: base, path: {adapter}}}",
+    )  # fmt: skip
+    said = forage("sample", "configs/demo.yaml", *words, "--until-decided", "-o", run).stderr
+    assert "countdown: Decided: gap;" in said and "It goes on for new." in said
+    family = stopping(run)
+    found, judged = family["stopping"], family["adapters"]["new"]
+    assert found["adapters"] == {"new": "CLOSED"} and judged["verdict"] == "CLOSED"
+    assert found["asked"] < 100 and judged["did"]["n"] == found["asked"]
+    assert all(step["passed"] for step in judged["steps"])
+
+
 def test_no_gap_is_sampled_to_a_decision_or_to_the_end(tmp_path):
     run, even = tmp_path / "run", "sample.models.base={engine: scripted}"
     forage("sample", "configs/demo.yaml", *options(*SCRIPTED, even), "--until-decided", "-o", run)

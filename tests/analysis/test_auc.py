@@ -74,7 +74,7 @@ def test_it_can_be_planned_for_and_watched():
     assert 0.1 < pilot.contrasts["gap"].estimate < 0.5
     config = replace(PRIMARY, stopping=Stopping(looks=4))
     orders = {"toy": sorted({a.problem for a in study()})}
-    watched = watch_all(study(), orders, config, steps=4, replicates=2)["toy"]
+    watched = watch_all(study(), orders, config, {}, steps=4, replicates=2)["toy"]
     assert watched.decision.answer == "gap"
 
 

@@ -12,7 +12,7 @@ from analysis.stopping import Decision
 from analysis.stopping_rule import StoppingRule
 from analysis.summary import summarize
 from analysis.table import build_table
-from analysis.until_decided import Watch
+from analysis.watch import Look, Watch
 
 PAIR = {("base", arm): 0.0 for arm in ("parallel", "sequential")}
 
@@ -52,5 +52,6 @@ def test_each_family_counts_its_own_attempts():
 def test_a_rule_that_looks_for_itself_allows_for_it_until_it_has_decided(answer, left):
     table = build_table(simulate(PAIR, problems=5, steps=2))
     decision = Decision(answer, answer is not None, 5, 1, 0.2, 0.1, 0.3)
-    watch = Watch(StoppingRule(20), tuple(table.problems["toy"]), decision, 5, 5)
+    names = table.problems["toy"]
+    watch = Watch(names, Look(StoppingRule(20), 1, names), decision, {}, 5, 5)
     assert (interim_json(table, "toy", 50, watch) is not None) == left

@@ -1,22 +1,22 @@
 """The stopping rule on records: what is decided, asked for and said, however the run was cut."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from simulated import simulate
 
 from analysis.config import AnalysisConfig, RunInfo, Stopping, SystemInfo
 from analysis.stopping import monitoring_order
-from analysis.stopping_rule import StoppingRule
 from analysis.summary import summarize
 from analysis.terminal import print_summary
-from analysis.until_decided import sample_until_decided, watch, watch_all
+from analysis.until_decided import sample_until_decided, watch_all
 from sample.errors import UsageError
 
 GAP = {("base", "parallel"): 0.0, ("base", "sequential"): 0.95}
 SAME = {("base", "parallel"): 0.0, ("base", "sequential"): 0.0}
 SIZES = {"steps": 4, "replicates": 2}
-RULE = StoppingRule(60, looks=4)
+INFOS = {"base": SystemInfo("base"), "new": SystemInfo("new", "base", "new")}
 CONFIG = AnalysisConfig(primary={"toy": "coverage"}, resamples=100, stopping=Stopping(looks=4))
 
 
@@ -24,8 +24,9 @@ def made(arms, problems=60, seed=1, **options):
     return list(simulate(arms, problems=problems, **SIZES, seed=seed, **options))
 
 
-def watched(attempts, order, rule=RULE):
-    return watch(attempts, order, rule, aggregator="coverage", **SIZES)
+def watched(attempts, order, adapters=()):
+    infos = {name: INFOS[name] for name in adapters}
+    return watch_all(attempts, {"toy": order}, CONFIG, infos, **SIZES)["toy"]
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_an_ungraded_problem_is_left_out_and_replaced(attempts, order):
     assert order[: end.asked].count(lost) == 1 and end.asked == end.decision.used + 1
 
 
-def run(attempts, orders, config=CONFIG):
+def run(attempts, orders, adapters=()):
     """Sample from what would be made."""
     held, told, calls = [], [], []
 
@@ -77,7 +78,7 @@ def run(attempts, orders, config=CONFIG):
         held[:] = [a for a in attempts if a.problem in wanted]
 
     def now():
-        return watch_all(held, orders, config, **SIZES)
+        return watch_all(held, orders, CONFIG, {name: INFOS[name] for name in adapters}, **SIZES)
 
     return sample_until_decided(now, make, told.append), told, calls
 
@@ -91,20 +92,60 @@ def test_a_gap_ends_sampling_early_and_no_gap_runs_to_the_end(attempts, order):
     assert upto == {"toy": 60} and len(told) == 4 and "no problems are left" in told[-1]
 
 
-def test_beside_adapters_a_gap_ends_nothing_and_no_gap_does(attempts, order):
-    """To show that a gap is closed takes more problems than to show that it is there."""
-    alone = watched(attempts, order)
-    beside = watch(attempts, order, RULE, aggregator="coverage", **SIZES, adapted=True)
-    assert alone.asked < 60 and (beside.asked, beside.decision.used) == (60, 60)
-    assert beside.decision.answer == "gap" and beside.decision.stop and not beside.early
-    some = [a for a in attempts if a.problem in order[: alone.asked]]
-    open_ = watch(some, order, RULE, aggregator="coverage", **SIZES, adapted=True)
-    assert open_.decision.answer == "gap" and not open_.decision.stop
-    assert open_.asked == alone.asked + 15 and "goes on" in open_.decision.sentence
-    worse = made({("base", "parallel"): 0.95, ("base", "sequential"): 0.0})
-    ends = watch(worse, order, RULE, aggregator="coverage", **SIZES, adapted=True)
-    assert ends.decision.answer in ("reversed", "within margin")
-    assert ends.decision.stop and ends.asked < 60
+NEW = {("new", "parallel"): 0.0, ("new", "sequential"): 0.95}
+HELPED = {**GAP, ("new", "parallel"): 0.0, ("new", "sequential"): 0.5}
+
+
+def test_beside_an_adapter_the_gap_of_the_base_alone_ends_nothing(attempts, order):
+    """To show what an adapter does takes more problems than to show that there is a gap."""
+    both = made({**GAP, **NEW})
+    alone, beside = watched(both, order), watched(both, order, ["new"])
+    assert alone.asked < 60 and alone.verdicts == {}
+    assert (beside.asked, beside.decision.used, beside.early) == (60, 60, False)
+    assert beside.decision.answer == "gap" and beside.decision.stop
+    assert beside.verdicts == {"new": None}
+    assert beside.sentence.endswith("No problems are left to decide new.")
+    some = watched([a for a in both if a.problem in order[: alone.asked]], order, ["new"])
+    assert some.decision.answer == "gap" and not some.decision.stop
+    assert some.asked == alone.asked + 15 and some.sentence.endswith("It goes on for new.")
+    assert watched(attempts, order, ["new"]).asked == 15  # it has no attempts yet
+
+
+def test_the_verdict_on_an_adapter_ends_sampling_early_and_is_the_one_that_is_given():
+    both = made(HELPED, problems=200)
+    names = monitoring_order({a.problem for a in both}, 0)
+    upto, told, calls = run(both, {"toy": names}, ["new"])
+    assert told[-1].endswith("Verdicts decided: new NARROWED.") and upto["toy"] < 200
+    assert "It goes on for new." in told[0] and len(calls) > 1
+    some = [a for a in both if a.problem in names[: upto["toy"]]]
+    found = summary(some, names, INFOS)["families"]["toy"]
+    assert found["stopping"]["adapters"] == {"new": "NARROWED"}
+    assert found["adapters"]["new"]["verdict"] == "NARROWED"
+    assert "stopped early" in found["stopping"]["caution"]
+    whole = summary(both, names, INFOS)["families"]["toy"]
+    assert whole["adapters"]["new"]["steps"] == found["adapters"]["new"]["steps"]
+
+
+def test_without_a_gap_in_the_base_no_adapter_is_sampled_further():
+    arms = {("base", "parallel"): 0.95, ("base", "sequential"): 0.0, **NEW}
+    both = made(arms)
+    found = watched(both, monitoring_order({a.problem for a in both}, 0), ["new"])
+    assert found.decision.answer in ("reversed", "within margin")
+    assert found.decision.stop and found.asked < 60 and found.verdicts == {"new": "NO_GAP"}
+
+
+def test_a_look_waits_for_every_system_and_leaves_out_what_one_of_them_lacks(order):
+    both = made({**GAP, **NEW})
+    torn = [a for a in both if (a.system, a.problem) != ("new", order[3])]
+    assert watched(torn, order).decision.used > watched(torn, order, ["new"]).decision.used == 0
+    blank = [
+        replace(a, correct=None) if (a.system, a.problem) == ("new", order[3]) else a for a in both
+    ]
+    first = [a for a in blank if a.problem in order[:15]]
+    assert (watched(first, order, ["new"]).decision.used, watched(first, order, ["new"]).asked) == (
+        0,
+        16,
+    )
 
 
 def test_a_decided_family_asks_for_no_more_while_another_goes_on(attempts, order):
@@ -115,9 +156,9 @@ def test_a_decided_family_asks_for_no_more_while_another_goes_on(attempts, order
     assert calls[-1] == {"toy": upto["toy"], "b": 60}
 
 
-def summary(attempts, order, **options):
-    given = watch_all(attempts, {"toy": order}, CONFIG, **SIZES)
-    return summarize(attempts, CONFIG, watched=given, run=RunInfo(created="now"), **options)
+def summary(attempts, order, systems=None):
+    given = watched(attempts, order, ["new"] if systems else ())
+    return summarize(attempts, CONFIG, systems, watched={"toy": given}, run=RunInfo(created="now"))
 
 
 def test_the_summary_says_what_was_decided_and_what_that_does_to_the_rest(attempts, order, capsys):
@@ -138,14 +179,10 @@ def test_the_summary_says_what_was_decided_and_what_that_does_to_the_rest(attemp
     assert summarize(attempts, CONFIG)["families"]["toy"]["stopping"] is None
 
 
-def test_verdicts_after_an_early_stop_hold_at_every_look(order):
-    arms = {**GAP, ("new", "parallel"): 0.0, ("new", "sequential"): 0.95}
-    both = made(arms)
-    size = watched([a for a in both if a.system == "base"], order).asked
-    some = [a for a in both if a.problem in order[:size]]
-    infos = {"base": SystemInfo("base"), "new": SystemInfo("new", "base", "new")}
-    stopped = summary(some, order, systems=infos)["families"]["toy"]
-    plain = summarize(some, CONFIG, infos)["families"]["toy"]
+def test_verdicts_hold_at_the_look_that_ended_the_run(order):
+    both = made({**GAP, **NEW})
+    stopped = summary(both, order, INFOS)["families"]["toy"]
+    plain = summarize(both, CONFIG, INFOS)["families"]["toy"]
     first, usual = (f["adapters"]["new"]["steps"][0] for f in (stopped, plain))
     assert first["bound"] == pytest.approx(stopped["stopping"]["low"]) and first["passed"]
     assert first["bound"] < usual["bound"]
