@@ -8,7 +8,7 @@ from benchmarks import scripted_studies as scripted
 from benchmarks.expected import expected_gap, fixed_truth
 from benchmarks.scripted_studies import CAUSES
 
-ABILITY = np.array([0.02, 0.35, 0.6, 0.97])
+ABILITY = np.array([0.1, 0.35, 0.6, 0.9])
 CHAINS = 20_000
 
 
