@@ -5,7 +5,9 @@ same number of words, so that the length of a prompt depends on its arm and step
 """
 
 import asyncio
-from collections.abc import Mapping
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -228,7 +230,7 @@ def make_studies(
     known = _problems(studies * problems, seed)
     place = {problem: i // problems for i, problem in enumerate(known)}
     cut: list[list[Attempt]] = [[] for _ in range(studies)]
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, _without_collector():
         path = Path(folder) / "attempts.jsonl"
         with AttemptStore(path) as store:
             for system, (model, arms) in planted.arms().items():
@@ -236,6 +238,16 @@ def make_studies(
         for attempt in iterate_attempts(path):
             cut[place[attempt.problem]].append(attempt)
     return cut
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Python's search for cycles would take a third of the time, and the run is short."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _problems(count: int, seed: int) -> Mapping[str, Problem]:
