@@ -313,6 +313,8 @@ def main() -> None:
             options.resamples, truth.get(name),
         )
     ]  # fmt: skip
+    # all rows of a table grow together, so that the folder gives a table of fewer studies early
+    jobs.sort(key=lambda job: (job.kind != "made", job.size, job.kind, job.first))
     found = collect(jobs, options.jobs, options.keep, "studies")
     shown = list(tables(found, truth))
     for title, columns, rows in shown:
