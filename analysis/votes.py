@@ -78,6 +78,7 @@ def _not_beaten(votes: int, others: Integers, rest: Integers, choose: Floats) ->
     return np.einsum("q,rqm->rm", weights, ways)
 
 
+@lru_cache(maxsize=64)
 def _quadrature(degree: int) -> tuple[Floats, Floats]:
     nodes, weights = np.polynomial.legendre.leggauss(degree // 2 + 1)
     return (nodes + 1) / 2, weights / 2

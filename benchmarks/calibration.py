@@ -1,39 +1,49 @@
 """Does the analysis keep its promises? Studies with planted causes, measured against the truth.
 
     python -m benchmarks.calibration [--studies 1000] [--sizes 30,200,1000] [--causes none,mixture]
-        [--adapters none] [--made 40] [--jobs 1] [--resamples 1000] [--markdown FILE]
+        [--adapters none] [--made 1000] [--jobs 1] [--resamples 1000] [--keep DIR] [--markdown FILE]
 
 Prints coverage of the 95 % intervals, error rates of the tests, and how often the planted causes
-are named, beside the same for unpaired binomial error bars. Most studies are drawn from the law of
-the scripted engine into the columns that records are read into; --made of each cause are made by
-the engine itself, attempt by attempt, through scheduler, graders and a record file.
+are named, beside the same for unpaired binomial error bars. --made studies of each cause are made
+by the scripted engine, attempt by attempt, through scheduler, graders and record files; the others
+are drawn from its law into the columns that records are read into.
 """
 
 import argparse
 import itertools
+import json
 import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table as Shown
 
 from analysis.config import AnalysisConfig
-from analysis.table import build_table
+from analysis.table import Table, build_table
+from benchmarks.expected import fixed_truth
 from benchmarks.measures import Outcome, closed, estimates, mean, measure, settings, study_of
 from benchmarks.scripted_studies import (
     CAUSES,
+    FAMILY,
     STEPS,
     Planted,
     adapters,
     coverage_gap,
+    draw_abilities,
     draw_study,
-    make_study,
+    make_studies,
 )
+from sample.engines.scripted import abilities
+from sample.seeds import derive_seed
+
+Floats = NDArray[np.float64]
 
 REPLICATES = 2
 CHUNK = 20
@@ -58,29 +68,60 @@ class Job:
     def cell(self) -> "Cell":
         return self.kind, self.name, self.size
 
+    @property
+    def file(self) -> str:
+        parts = (*self.cell, self.first, self.count, self.resamples)
+        return "-".join(map(str, parts)).replace(" ", "_") + ".json"
+
 
 def run(job: Job) -> list[Outcome]:
     """What each study of the job says."""
     margin = AnalysisConfig().margin
     planted = adapters(margin)[job.name] if job.kind == "closed" else CAUSES[job.name]
-    return [_study(job, planted, job.first + i) for i in range(job.count)]
-
-
-def _study(job: Job, planted: Planted, number: int) -> Outcome:
-    config = settings(planted.primary, job.resamples)
     if job.kind == "made":
-        table = build_table(make_study(planted, job.size, REPLICATES, number), STEPS)
-    else:
-        kinds = ("truth", "drawn", "closed")
-        names = [*CAUSES, *adapters(config.margin)]
-        seed = (kinds.index(job.kind), names.index(job.name), job.size, number)
-        table = draw_study(np.random.default_rng(seed), planted, job.size, REPLICATES)
+        return [_measured(job, planted, *made) for made in _made(job, planted)]
+    return [_drawn(job, planted, job.first + i) for i in range(job.count)]
+
+
+def _made(job: Job, planted: Planted) -> Iterator[tuple[Table, Floats]]:
+    """The studies of one run of the engine, with the abilities of their problems."""
+    seed = derive_seed(job.kind, job.name, job.size, job.first)
+    for attempts in make_studies(planted, job.count, job.size, REPLICATES, seed):
+        table = build_table(attempts, STEPS)
+        ability = abilities(planted.base, dict.fromkeys(table.problems[FAMILY]))
+        yield table, np.array(list(ability.values()))
+
+
+def _drawn(job: Job, planted: Planted, number: int) -> Outcome:
+    kinds = ("truth", "drawn", "closed")
+    names = [*CAUSES, *adapters(AnalysisConfig().margin)]
+    rng = np.random.default_rng((kinds.index(job.kind), names.index(job.name), job.size, number))
+    ability = draw_abilities(rng, planted.base, job.size)
+    table = draw_study(rng, planted, ability, REPLICATES)
     if job.kind == "truth":
         return estimates(study_of(table, planted.primary), planted.primary)
     if job.kind == "closed":
-        return closed(table, planted, config)
+        return closed(table, planted, settings(planted.primary, job.resamples))
+    return _measured(job, planted, table, ability)
+
+
+def _measured(job: Job, planted: Planted, table: Table, ability: Floats) -> Outcome:
     assert job.truth is not None
-    return measure(table, planted, job.truth, config)
+    fixed = fixed_truth(planted, ability)
+    return measure(table, planted, job.truth, fixed, settings(planted.primary, job.resamples))
+
+
+def kept(folder: Path | None, job: Job) -> list[Outcome]:
+    """``run``, or what an earlier run of the same command left of it in the folder."""
+    if folder is None:
+        return run(job)
+    path = folder / job.file
+    if not path.exists():
+        outcomes = [{name: float(value) for name, value in said.items()} for said in run(job)]
+        begun = path.with_suffix(".part")
+        begun.write_text(json.dumps(outcomes), encoding="utf-8")
+        begun.rename(path)
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _jobs(kind: str, name: str, size: int, studies: int, resamples: int, truth: Outcome | None):
@@ -93,27 +134,29 @@ Cell = tuple[str, str, int]
 Outcomes = dict[Cell, list[Outcome]]
 
 
-def collect(jobs: list[Job], processes: int, what: str) -> Outcomes:
+def collect(jobs: list[Job], processes: int, folder: Path | None, what: str) -> Outcomes:
     """The outcomes of every cell, with a bar."""
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     found: Outcomes = {}
     with Progress(*columns) as progress, ProcessPoolExecutor(processes) as pool:
         bar = progress.add_task(what, total=sum(job.count for job in jobs))
         each: Callable = map if processes == 1 else pool.map
-        for job, outcomes in zip(jobs, each(run, jobs), strict=True):
+        for job, outcomes in zip(jobs, each(partial(kept, folder), jobs), strict=True):
             found.setdefault(job.cell, []).extend(outcomes)
             progress.advance(bar, job.count)
     return found
 
 
-def truths(causes: list[str], processes: int) -> dict[str, Outcome]:
+def truths(causes: list[str], processes: int, folder: Path | None) -> dict[str, Outcome]:
     """The planted values: means over a million problems apart from the studies."""
     jobs = [
         job
         for name in causes
         for job in _jobs("truth", name, _TRUTH_PROBLEMS, _TRUTH_STUDIES, 100, None)
     ]
-    found = {cell[1]: dict(mean(o)) for cell, o in collect(jobs, processes, "truth").items()}
+    found = {
+        cell[1]: dict(mean(o)) for cell, o in collect(jobs, processes, folder, "truth").items()
+    }
     for name, true in found.items():
         # What is exactly 0 by the law must not carry the noise of a simulation.
         if not CAUSES[name].causes:
@@ -140,14 +183,14 @@ def _points(share: float) -> str:
 
 def _row(cell: Cell, outcomes: list[Outcome], truth: Outcome, part: str) -> list[str]:
     said = mean(outcomes)
-    ours = [said[f"{part} covered"], said[f"{part} covered, bootstrap"]]
+    ours = [said[f"{part} covered{how}"] for how in ("", ", fixed", ", bootstrap")]
     theirs = [said[f"{part} covered, {name}"] for name in ("pooled", "one run")]
     found = [said[f"{part} found{how}"] for how in ("", ", flip", ", pooled", ", one run")]
     return [cell[1], str(cell[2]), _points(truth[part]), *map(_percent, [*ours, *theirs, *found])]
 
 
 INTERVALS = (
-    "causes", "problems", "true", "t", "bootstrap", "pooled", "one run",
+    "causes", "problems", "true", "t", "fixed", "bootstrap", "pooled", "one run",
     "t ", "sign flip", "pooled ", "one run ",
 )  # fmt: skip
 SHARES = (
@@ -175,7 +218,7 @@ def _shares_row(cell: Cell, outcomes: list[Outcome], truth: Outcome) -> list[str
 def tables(found: Outcomes, truth: dict[str, Outcome]) -> Iterator[tuple[str, tuple, Rows]]:
     """Title, columns and rows of each table."""
     for kind, how in (("drawn", "drawn from the law"), ("made", "made by the engine")):
-        cells = {cell: o for cell, o in found.items() if cell[0] == kind}
+        cells = _of(kind, found)
         if not cells:
             continue
         number = f"{len(next(iter(cells.values()))):,} studies a row, {how}"
@@ -195,11 +238,18 @@ def tables(found: Outcomes, truth: dict[str, Outcome]) -> Iterator[tuple[str, tu
             SHARES,
             rows,
         )
-    cells = {cell: o for cell, o in found.items() if cell[0] == "closed"}
+    cells = _of("closed", found)
     if cells:
         number = f"{len(next(iter(cells.values()))):,} studies a row"
         rows = [_closed_row(cell, outcomes) for cell, outcomes in cells.items()]
         yield f"Percent of studies that call the gap closed; {number}", CLOSED, rows
+
+
+def _of(kind: str, found: Outcomes) -> Outcomes:
+    """The cells of one kind, those of one cause or adapter beside one another."""
+    cells = [cell for cell in found if cell[0] == kind]
+    names = list(dict.fromkeys(name for _, name, _ in cells))
+    return {cell: found[cell] for cell in sorted(cells, key=lambda cell: names.index(cell[1]))}
 
 
 def _closed_row(cell: Cell, outcomes: list[Outcome]) -> list[str]:
@@ -229,9 +279,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--sizes", default="30,200,1000", help="numbers of problems")
     parser.add_argument("--causes", default=",".join(CAUSES), help="some of the default")
     parser.add_argument("--adapters", default="unchanged,at the margin,closed", help="or none")
-    parser.add_argument("--made", type=int, default=40, help="studies that the engine makes")
+    parser.add_argument("--made", type=int, default=1000, help="of each cause, by the engine")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--resamples", type=int, default=1000, help="sign flips and bootstraps")
+    parser.add_argument("--keep", type=Path, help="folder from which the same command goes on")
     parser.add_argument("--markdown", type=Path, help="write the tables to this file too")
     options = parser.parse_args()
     options.causes = options.causes.split(",")
@@ -246,11 +297,13 @@ def _options() -> argparse.Namespace:
 
 def main() -> None:
     options = _options()
-    truth = truths(options.causes, options.jobs)
+    if options.keep:
+        options.keep.mkdir(parents=True, exist_ok=True)
+    truth = truths(options.causes, options.jobs, options.keep)
     cells = [
-        *(("drawn", name, size) for name in options.causes for size in options.sizes),
         *(("made", name, _MADE_SIZE) for name in options.causes if options.made),
-        *(("closed", name, n) for name in options.adapters for n in options.sizes),
+        *(("drawn", name, size) for size in options.sizes for name in options.causes),
+        *(("closed", name, size) for size in options.sizes for name in options.adapters),
     ]
     jobs = [
         job
@@ -260,7 +313,9 @@ def main() -> None:
             options.resamples, truth.get(name),
         )
     ]  # fmt: skip
-    found = collect(jobs, options.jobs, "studies")
+    # all rows of a table grow together, so that the folder gives a table of fewer studies early
+    jobs.sort(key=lambda job: (job.kind != "made", job.size, job.kind, job.first))
+    found = collect(jobs, options.jobs, options.keep, "studies")
     shown = list(tables(found, truth))
     for title, columns, rows in shown:
         show(title, columns, rows, Console(width=200))

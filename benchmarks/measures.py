@@ -61,8 +61,13 @@ def _attribution(study: Study, primary: str) -> Attribution:
 # --- by the toolkit
 
 
-def measure(table: Table, planted: Planted, truth: Outcome, config: AnalysisConfig) -> Outcome:
-    """Intervals, tests and causes of one study: 1 where the name of the outcome is so, else 0."""
+def measure(
+    table: Table, planted: Planted, truth: Outcome, fixed: Outcome, config: AnalysisConfig
+) -> Outcome:
+    """Intervals, tests and causes of one study: 1 where the name of the outcome is so, else 0.
+
+    truth: for problems like these; fixed: "gap" and "did" for these very problems.
+    """
     primary = planted.primary
     study = study_of(table, primary)
     keys = {"gap": ("gap", "base", primary), "did": ("did", "adapted", primary)}
@@ -71,6 +76,7 @@ def measure(table: Table, planted: Planted, truth: Outcome, config: AnalysisConf
     for name, key in keys.items():
         said = inferred[key]
         outcome[f"{name} covered"] = said.interval.low <= truth[name] <= said.interval.high
+        outcome[f"{name} covered, fixed"] = said.fixed.low <= fixed[name] <= said.fixed.high
         outcome[f"{name} covered, bootstrap"] = said.boot_low <= truth[name] <= said.boot_high
         outcome[f"{name} found"] = not said.interval.low <= 0 <= said.interval.high
         outcome[f"{name} found, flip"] = said.p_flip < config.alpha

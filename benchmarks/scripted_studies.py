@@ -5,7 +5,9 @@ same number of words, so that the length of a prompt depends on its arm and step
 """
 
 import asyncio
-from collections.abc import Mapping
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -25,8 +27,8 @@ from sample.families import load_problems
 from sample.models import ScriptedModel
 from sample.problems import Problem
 from sample.records import Attempt
-from sample.scheduler import Plan, run_system
-from sample.store import AttemptStore, read_attempts
+from sample.scheduler import Emit, Plan, run_system
+from sample.store import AttemptStore, iterate_attempts
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -113,24 +115,40 @@ def coverage_gap(model: ScriptedModel) -> float:
     ability = (1 + x) / 2
     sides = []
     for arm in PAIR:
-        wrong = [1 - _chances(model, ability, arm, step) for step in range(STEPS)]
-        fresh = [1.0 if step == 0 or not _SHOWN[arm] else 1 - model.reuse for step in range(STEPS)]
+        wrong = [1 - chances(model, ability, arm, step) for step in range(STEPS)]
+        fresh = [1 - reused(model, arm, step) for step in range(STEPS)]
         missed = np.prod([1 - f * (1 - w) for f, w in zip(fresh, wrong, strict=True)], axis=0)
         sides.append(1 - missed @ weights / weights.sum())
     return float(sides[0] - sides[1])
 
 
-def _chances(model: ScriptedModel, ability: Floats, arm: str, step: int) -> Floats:
+def chances(model: ScriptedModel, ability: Floats, arm: str, step: int) -> Floats:
     """``sample.engines.scripted.chance`` of many problems; step counts from 0."""
-    exposed = step > 0 and _SHOWN[arm] > 0
+    exposed = _is_exposed(arm, step)
     shift = model.context_effect * prompt_tokens()[arm][step] / 1000
     return expit(logit(ability) + shift + model.exposure_effect * exposed)
+
+
+def reused(model: ScriptedModel, arm: str, step: int) -> float:
+    """The chance that an attempt repeats an answer that it sees."""
+    return model.reuse if _is_exposed(arm, step) else 0.0
+
+
+def _is_exposed(arm: str, step: int) -> bool:
+    return step > 0 and _SHOWN[arm] > 0
+
+
+def wrong_shares(model: ScriptedModel) -> Floats:
+    """[wrong answer] how often it is given among the wrong ones."""
+    shares = np.arange(1, model.wrong_answers + 1) ** -model.wrong_skew
+    return shares / shares.sum()
 
 
 @cache
 def prompt_tokens() -> dict[str, Integers]:
     """arm -> tokens of the prompt at each step, read off a study that the engine made."""
-    made = _sample(load_scripted(_LAW, None, _problems(1, 0)), "base", tuple(ARMS), 1, 0, 1)
+    made: list[Attempt] = []
+    _sample(_LAW, "base", tuple(ARMS), _problems(1, 0), 1, 0, made.append)
     tokens = {arm: np.zeros(STEPS, dtype=np.int64) for arm in ARMS}
     for attempt in made:
         tokens[attempt.arm][attempt.step - 1] = attempt.ledger.prompt
@@ -140,18 +158,24 @@ def prompt_tokens() -> dict[str, Integers]:
 # --- as arrays
 
 
-def draw_study(rng: np.random.Generator, planted: Planted, problems: int, replicates: int) -> Table:
-    """One study, drawn from the law into the columns that records are read into."""
-    law = planted.base
+def draw_abilities(rng: np.random.Generator, law: ScriptedModel, problems: int) -> Floats:
+    """[problem] p_i of problems drawn anew."""
     size = 1 / law.spread - 1
     ability = rng.beta(law.accuracy * size, (1 - law.accuracy) * size, problems)
-    ability = ability.clip(1e-9, 1 - 1e-9)
+    return ability.clip(1e-9, 1 - 1e-9)
+
+
+def draw_study(
+    rng: np.random.Generator, planted: Planted, ability: Floats, replicates: int
+) -> Table:
+    """One study on problems of these abilities, drawn from the law into the columns that records
+    are read into."""
     rows = {
         (FAMILY, system, arm): draw_rows(rng, model, ability, arm, replicates)
         for system, (model, arms) in planted.arms().items()
         for arm in arms
     }
-    return arrange(rows, {FAMILY: [f"{i:06}" for i in range(problems)]})
+    return arrange(rows, {FAMILY: [f"{i:06}" for i in range(len(ability))]})
 
 
 def draw_rows(
@@ -176,10 +200,10 @@ def draw_answers(
     """[problem, replicate, step] answers: 0 the right one, 1.. the wrong ones."""
     codes = np.empty((len(ability), replicates, STEPS), dtype=np.int64)
     for step in range(STEPS):
-        chance = _chances(model, ability, arm, step)[:, None]
+        chance = chances(model, ability, arm, step)[:, None]
         codes[:, :, step] = _fresh(rng, model, chance, replicates)
-        if step > 0 and _SHOWN[arm] and model.reuse:
-            again = rng.random(codes.shape[:2]) < model.reuse
+        if share := reused(model, arm, step):
+            again = rng.random(codes.shape[:2]) < share
             source = rng.integers(max(0, step - _SHOWN[arm]), step, codes.shape[:2])
             earlier = np.take_along_axis(codes, source[:, :, None], axis=2)[:, :, 0]
             codes[:, :, step] = np.where(again, earlier, codes[:, :, step])
@@ -190,28 +214,42 @@ def _fresh(
     rng: np.random.Generator, model: ScriptedModel, chance: Floats, replicates: int
 ) -> Integers:
     shape = (len(chance), replicates)
-    shares = np.arange(1, model.wrong_answers + 1) ** -model.wrong_skew
-    wrong = 1 + np.searchsorted(np.cumsum(shares) / shares.sum(), rng.random(shape), "right")
+    below = np.cumsum(wrong_shares(model))[:-1]
+    wrong = 1 + np.searchsorted(below, rng.random(shape), "right")
     return np.where(rng.random(shape) < chance, 0, wrong)
 
 
 # --- attempt by attempt
 
 
-def make_study(planted: Planted, problems: int, replicates: int, seed: int) -> list[Attempt]:
-    """One study through the engine, the scheduler, the graders and a record file on disk."""
-    known = _problems(problems, seed)
-    with TemporaryDirectory() as folder:
+def make_studies(
+    planted: Planted, studies: int, problems: int, replicates: int, seed: int
+) -> list[list[Attempt]]:
+    """One run through engine, scheduler, graders and a record file on disk, cut into studies: no
+    two share a problem, so they are independent."""
+    known = _problems(studies * problems, seed)
+    place = {problem: i // problems for i, problem in enumerate(known)}
+    cut: list[list[Attempt]] = [[] for _ in range(studies)]
+    with TemporaryDirectory() as folder, _without_collector():
         path = Path(folder) / "attempts.jsonl"
         with AttemptStore(path) as store:
             for system, (model, arms) in planted.arms().items():
-                engine = load_scripted(model, None, known)
-                for attempt in _sample(engine, system, arms, problems, seed, replicates):
-                    store.append(attempt)
-        return read_attempts(path)
+                _sample(model, system, arms, known, replicates, seed, store.append)
+        for attempt in iterate_attempts(path):
+            cut[place[attempt.problem]].append(attempt)
+    return cut
 
 
-@cache
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Python's search for cycles would take a third of the time, and the run is short."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def _problems(count: int, seed: int) -> Mapping[str, Problem]:
     options = {"min_terms": 3, "max_terms": 3, "max_digits": 4}
     config = ProblemConfig("chain_sum", count=count, seed=seed, options=options)
@@ -219,12 +257,15 @@ def _problems(count: int, seed: int) -> Mapping[str, Problem]:
 
 
 def _sample(
-    engine, system: str, arms: tuple[str, ...], problems: int, seed: int, replicates: int
-) -> list[Attempt]:
-    known = _problems(problems, seed).values()
-    groups = tuple((problem, r) for problem in known for r in range(replicates))
+    model: ScriptedModel,
+    system: str,
+    arms: tuple[str, ...],
+    known: Mapping[str, Problem],
+    replicates: int,
+    seed: int,
+    emit: Emit,
+) -> None:
+    groups = tuple((problem, r) for problem in known.values() for r in range(replicates))
     chosen = {name: ARMS[name] for name in arms}
-    made: list[Attempt] = []
     plan = Plan(system, chosen, groups, STEPS, _DECODING, seed, "calibration")
-    asyncio.run(run_system(engine, plan, (), made.append, 256))
-    return made
+    asyncio.run(run_system(load_scripted(model, None, known), plan, (), emit, 256))

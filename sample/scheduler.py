@@ -209,10 +209,12 @@ class _Group:
     def _check_order(self, walk: _Walk, step: int) -> None:
         """A budget is shared out in the order of the steps, so one asked for too early would wait
         for ever; no strategy whose attempts see earlier ones, or nothing, asks that way."""
+        if not self.allowances or walk.strategy.sees != "any":
+            return
         asked = self.asked.setdefault(walk.arm, set())
         asked.add(step)
         early = [s for s in self._missing(walk.arm) if s < step and s not in asked]
-        if early and self.allowances and walk.strategy.sees == "any":
+        if early:
             raise UsageError(
                 f"strategy of arm {walk.arm!r} asked for attempt {step} before attempt {early[0]}; "
                 "with sample.budget it must ask for its attempts in the order of their steps"
@@ -282,7 +284,7 @@ class _Group:
         return self._record(arm, step, self._seed(arm, step), unmade, None, None)
 
     def _keep(self, made: Attempt) -> None:
-        if made.step not in self._missing(made.arm):
+        if (made.arm, made.step) in self.attempts or not 1 <= made.step <= self.plan.attempts:
             raise UsageError(
                 f"strategy of arm {made.arm!r} asked for attempt {made.step} of "
                 f"{self.plan.attempts} twice at once or beyond the last; once for each step"
@@ -319,6 +321,8 @@ class _Group:
 def _as_one(draws: list[Attempt]) -> Attempt:
     """The last draw, with those before it and what all of them cost."""
     *before, last = draws
+    if not before:
+        return last
     rejected = (Draw(d.seed, d.thinking, d.text, d.canonical, d.finish, d.ledger) for d in before)
     ledger = sum((d.ledger for d in before), last.ledger)
     return replace(last, ledger=ledger, rejected=tuple(rejected))

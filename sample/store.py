@@ -10,7 +10,7 @@ is append-only and has one writer; a line that a kill cut short is owed again. O
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, fields
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
@@ -95,7 +95,7 @@ def iterate_attempts(path: Path) -> Iterator[Attempt]:
 
 def to_line(attempt: Attempt) -> bytes:
     """The attempt as one JSON line, pure ASCII, so that no text can break a line or an encoding."""
-    return json.dumps(asdict(attempt), separators=(",", ":")).encode() + b"\n"
+    return _encode(vars(attempt)).encode() + b"\n"
 
 
 class AttemptStore:
@@ -302,6 +302,8 @@ def _not_finite(text: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_not_finite)
+# the dataclasses inside an attempt, each as an object of its fields
+_encode = json.JSONEncoder(separators=(",", ":"), default=vars).encode
 _DEFAULTS = {
     "failure": None, "config": "", "rejected": [], "score": None, "weight": None, "engine": "",
     "schema_version": SCHEMA_VERSION,

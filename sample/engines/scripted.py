@@ -53,6 +53,8 @@ class ScriptedEngine:
         self._model, self._problems = model, problems
         self._abilities = abilities(model, problems)
         self._answers = lru_cache(maxsize=None)(self._answers_of)
+        ranks = range(1, model.wrong_answers + 1)
+        self._weights = list(accumulate(rank**-model.wrong_skew for rank in ranks))
 
     async def generate(self, request: Request) -> Generation:
         """See ``Engine``. What is drawn depends on the request alone.
@@ -99,8 +101,7 @@ class ScriptedEngine:
     def _answers_of(self, problem: str) -> _Answers:
         gold = self._problems[problem]
         wrong = wrong_answers(gold, self._model.wrong_answers)
-        shares = (rank**-self._model.wrong_skew for rank in range(1, len(wrong) + 1))
-        return _Answers(self._abilities[problem], gold.answer, wrong, list(accumulate(shares)))
+        return _Answers(self._abilities[problem], gold.answer, wrong, self._weights[: len(wrong)])
 
 
 def chance(model: ScriptedModel, ability: float, prompt: int, exposed: bool) -> float:

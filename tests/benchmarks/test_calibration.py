@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.calibration import Job, markdown, run, tables
+from benchmarks.calibration import Job, kept, markdown, run, tables
 from benchmarks.measures import mean
 
 
@@ -30,6 +30,13 @@ def test_the_planted_shares_sum_to_the_gap(truth):
 def test_a_study_is_the_same_however_the_jobs_are_cut(found, truth):
     alone = run(Job("drawn", "mixture", 30, 2, 1, 100, truth["mixture"]))
     assert alone == found["drawn", "mixture", 30][2:]
+
+
+def test_what_is_kept_is_what_the_job_says(found, tmp_path):
+    job = Job("closed", "unchanged", 30, 0, 2, 100)
+    assert kept(tmp_path, job) == kept(tmp_path, job) == found[job.cell]
+    (tmp_path / job.file).write_text("[]")
+    assert kept(tmp_path, job) == []
 
 
 def test_every_cell_has_its_row(found, truth):

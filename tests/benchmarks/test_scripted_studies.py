@@ -17,7 +17,8 @@ PLANTED = CAUSES["mixture"]
 
 @pytest.fixture(scope="module")
 def made():
-    return scripted.make_study(PLANTED, PROBLEMS, REPLICATES, seed=5)
+    (study,) = scripted.make_studies(PLANTED, 1, PROBLEMS, REPLICATES, seed=5)
+    return study
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +34,13 @@ def both(made):
     }
     tables = build_table(made, STEPS), arrange(rows, {FAMILY: known})
     return [build_study(t, FAMILY, SYSTEMS, "base", "last", explored=False) for t in tables]
+
+
+def test_studies_cut_from_one_run_share_no_problem_and_are_whole():
+    cut = scripted.make_studies(PLANTED, 3, 2, 1, seed=5)
+    problems = [{attempt.problem for attempt in study} for study in cut]
+    assert [len(some) for some in problems] == [2, 2, 2] and len(set.union(*problems)) == 6
+    assert all(len(study) == 2 * (len(ARMS) + 2) * STEPS for study in cut)
 
 
 def agree(one, other):
@@ -71,14 +79,15 @@ def test_the_chance_of_a_fresh_attempt_is_the_engines():
             tokens = scripted.prompt_tokens()[arm][step]
             shown = step > 0 and arm in ("sequential", "last_answer")
             expected = [chance(PLANTED.base, p, tokens, shown) for p in ability]
-            assert scripted._chances(PLANTED.base, ability, arm, step) == pytest.approx(expected)
+            assert scripted.chances(PLANTED.base, ability, arm, step) == pytest.approx(expected)
 
 
 def test_the_gap_of_coverage_is_known_exactly():
     model = replace(PLANTED.base, reuse=0.3)
     planted = replace(PLANTED, base=model)
     rng = np.random.default_rng(1)
-    table = scripted.draw_study(rng, planted, 20_000, 1)
+    ability = scripted.draw_abilities(rng, model, 20_000)
+    table = scripted.draw_study(rng, planted, ability, 1)
     study = build_study(table, FAMILY, SYSTEMS, "base", "coverage", explored=False)
     gap = study.contrasts["gap", "base", "coverage"].values
     assert agree(gap, np.full(len(gap), scripted.coverage_gap(model)))
