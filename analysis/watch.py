@@ -97,34 +97,33 @@ def watch(
     Raises:
         UsageError: no rule is set, or one that does not fit the number of problems.
     """
-    primary, problems = config.aggregator(family), table.problems[family]
+    primary = config.aggregator(family)
     study = build_study(table, family, systems, config.base, primary, explored=False)
     finished = _finished(study, systems, attempts)
-    return watch_study(study, problems, finished, order, config, systems)
+    return watch_study(study, finished, order, config, systems)
 
 
 def watch_study(
     study: Study,
-    problems: Sequence[str],
     finished: NDArray[np.bool_],
     order: Sequence[str],
     config: AnalysisConfig,
     systems: Systems,
 ) -> Watch:
-    """As ``watch``. problems: of the study; finished: [problem].
+    """As ``watch``. finished: [problem].
 
     Finished ones where a gap is not known (not graded) are left out of what is watched, and as many
     more are asked for.
     """
     primary, rule = config.aggregator(study.family), config.rule(len(order))
     gaps = {name: _gap(study, name, primary) for name in systems}
-    place = {name: i for i, name in enumerate(problems)}
-    rows = [place.get(name, len(problems)) for name in order]
+    place = {name: i for i, name in enumerate(study.problems)}
+    rows = [place.get(name, len(place)) for name in order]
     done = np.append(finished, False)[rows]
     prefix = int(np.logical_and.accumulate(done).sum())
     shared = np.logical_and.reduce([gap.known for gap in gaps.values()])
     known = np.flatnonzero(np.append(shared, False)[rows][:prefix])
-    judge = _Judge(study, problems, systems, primary, rule, tuple(order), known)
+    judge = _Judge(study, systems, primary, rule, tuple(order), known)
     base = gaps[config.base]
     values = np.append(base.values, np.nan)[rows][known]
     watched = without_noise(values, base.low, base.high, base.replicates)
@@ -139,10 +138,9 @@ def watch_study(
 
 @dataclass(frozen=True)
 class _Judge:
-    """problems: of the study. known: places in the order of the problems that count."""
+    """known: places in the order of the problems that count."""
 
     study: Study
-    problems: Sequence[str]
     systems: Systems
     primary: str
     rule: StoppingRule
@@ -154,7 +152,7 @@ class _Judge:
         return Look(self.rule, number, self.order[:seen])
 
     def verdicts(self, look: Look) -> dict[str, str | None]:
-        terms = Terms(self.rule.margin, self.rule.alpha, look.bounds(self.problems))
+        terms = Terms(self.rule.margin, self.rule.alpha, look.bounds(self.study.problems))
         return decided_verdicts(self.study, self.systems, self.primary, terms)
 
     def settled(self, number: int, used: int) -> bool:
@@ -163,13 +161,13 @@ class _Judge:
 
 def _gap(study: Study, system: str, primary: str) -> Statistic:
     """NaN where an arm is missing."""
-    nothing = without_noise(np.full(study.problems, np.nan), -1.0)
+    nothing = without_noise(np.full(len(study.problems), np.nan), -1.0)
     return study.contrasts.get(("gap", system, primary), nothing)
 
 
 def _finished(study: Study, systems: Systems, attempts: int) -> NDArray[np.bool_]:
     """[problem] Whether both arms of every system have so many attempts."""
-    done = np.ones(study.problems, dtype=bool)
+    done = np.ones(len(study.problems), dtype=bool)
     for key in ((system, arm) for system in systems for arm in (PARALLEL, SEQUENTIAL)):
         cell = study.raw.get(key)
         made = 0 if cell is None else (cell.finish >= 0).sum(axis=(1, 2))

@@ -121,11 +121,11 @@ def run(
         keys += [(gap, name, PRIMARY) for gap in _GAPS]
     chosen = rng.integers(0, len(pool[keys[0]].values), size)
     drawn = {key: _taken(pool[key], chosen) for key in keys}
-    study = Study(FAMILY, size, {}, {}, {}, drawn, ())
     config = AnalysisConfig(scene.margin, primary={FAMILY: PRIMARY}, stopping=Stopping(looks=looks))
-    problems = [f"{i:06}" for i in range(size)]
+    problems = tuple(f"{i:06}" for i in range(size))
+    study = Study(FAMILY, problems, {}, {}, {}, drawn, (), of_files=False)
     systems = {name: _info(name) for name in ("base", *scene.adapters)}
-    found = watch_study(study, problems, np.ones(size, bool), problems, config, systems)
+    found = watch_study(study, np.ones(size, bool), problems, config, systems)
     fixed, at_stop = terms_of(config), terms_of(config, found.look.bounds(problems))
     used = found.decision.used / size
     return Ended(_verdicts(study, scene, fixed), _verdicts(study, scene, at_stop), used)
