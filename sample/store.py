@@ -10,7 +10,7 @@ is append-only and has one writer; a line that a kill cut short is owed again. O
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, fields
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
@@ -95,7 +95,7 @@ def iterate_attempts(path: Path) -> Iterator[Attempt]:
 
 def to_line(attempt: Attempt) -> bytes:
     """The attempt as one JSON line, pure ASCII, so that no text can break a line or an encoding."""
-    return json.dumps(asdict(attempt), separators=(",", ":")).encode() + b"\n"
+    return _ENCODER.encode(attempt).encode() + b"\n"
 
 
 class AttemptStore:
@@ -301,6 +301,8 @@ def _not_finite(text: str) -> NoReturn:
     raise ValueError(text)
 
 
+_ENCODER = json.JSONEncoder(default=vars, separators=(",", ":"))
+"""Dataclasses as objects of their fields; ``asdict`` would copy every text first."""
 _DECODER = json.JSONDecoder(parse_constant=_not_finite)
 _DEFAULTS = {
     "failure": None, "config": "", "rejected": [], "score": None, "weight": None, "engine": "",
