@@ -15,7 +15,7 @@ from sample.errors import UsageError
 from sample.records import Attempt, Failure, Ledger
 
 KEPT = 64
-"""Prompts."""
+"""Prompts that a chat remembers."""
 _MARKS = "\ue000\ue001"
 """Private characters around an answer, to see where a template puts it."""
 
