@@ -1,9 +1,10 @@
 """Whole sampling, from problems to graded records on disk, against each engine on its own.
 
-Both do the same requests: ours makes them, and the engine alone gets them again, rendered, chain by
-chain, each request of a sequential chain when the one before it is answered. The one model is so
-small that a request costs milliseconds: ratios with a real model are nearer to 1. vLLM's processes
-wait busily, so its CPU seconds contain some of the time waited.
+Both do the same requests: ours makes them, and the engine alone gets them again, rendered, chain
+by chain, each request of a sequential chain when the one before it is answered. The embedded model
+is so small that a request costs milliseconds: with a larger one (``benchmarks.random_model``)
+ratios are nearer to 1. vLLM's processes wait busily, so its CPU seconds contain some of the time
+waited.
 """
 
 import asyncio
@@ -34,7 +35,6 @@ from sample.problems import Problem
 from sample.scheduler import Plan, run_system
 from sample.store import AttemptStore
 
-MODEL = "models/anchored"
 DECODING = Decoding(max_new_tokens=48)
 OPTIONS = {"min_numbers": 3, "max_numbers": 3, "min_value": 1, "max_value": 20,
            "min_target": 10, "max_target": 99}  # fmt: skip
@@ -126,8 +126,8 @@ async def _walked(
 
 
 @asynccontextmanager
-async def transformers(tokens: dict[int, list[int]]) -> AsyncIterator[Contest]:
-    """tokens: a memory for rendered prompts, by request, so that only the first run renders."""
+async def transformers(path: str) -> AsyncIterator[Contest]:
+    """path: folder of the model."""
     import torch
 
     from sample.engines.batch import Batch, Sequence
@@ -136,9 +136,10 @@ async def transformers(tokens: dict[int, list[int]]) -> AsyncIterator[Contest]:
     from sample.engines.transformers import JOIN_SHARE, TransformersEngine
 
     torch.set_num_threads(1)
-    model, tokenizer = load_model(MODEL), load_tokenizer(MODEL)
+    model, tokenizer = load_model(path), load_tokenizer(path)
     chat, stops = Chat(tokenizer), [int(tokenizer.eos_token_id)]  # type: ignore[arg-type]
-    slots = TransformersModel(MODEL).batch
+    slots = TransformersModel(path).batch
+    tokens: dict[int, list[int]] = {}  # by seed, so that only the first run renders
 
     async def fresh() -> Engine:
         return TransformersEngine(model, tokenizer, slots)
@@ -171,16 +172,17 @@ async def transformers(tokens: dict[int, list[int]]) -> AsyncIterator[Contest]:
 
 
 @asynccontextmanager
-async def vllm(texts: dict[int, str]) -> AsyncIterator[Contest]:
-    """texts: a memory for rendered prompts, by request."""
+async def vllm(path: str) -> AsyncIterator[Contest]:
+    """path: folder of the model."""
     from transformers import AutoTokenizer
     from vllm import SamplingParams  # pyright: ignore[reportMissingImports]
     from vllm.sampling_params import RequestOutputKind  # pyright: ignore[reportMissingImports]
 
     from sample.engines.vllm import VllmCore
 
-    tokenizer, numbers = AutoTokenizer.from_pretrained(MODEL), itertools.count()
-    model = VllmModel(MODEL, arguments=ARGUMENTS)
+    tokenizer, numbers = AutoTokenizer.from_pretrained(path), itertools.count()
+    texts: dict[int, str] = {}  # by seed, so that only the first run renders
+    model = VllmModel(path, arguments=ARGUMENTS)
     with VllmCore(model) as core:
 
         async def ask(request: Request) -> int:
@@ -199,15 +201,15 @@ async def vllm(texts: dict[int, str]) -> AsyncIterator[Contest]:
 
 
 @asynccontextmanager
-async def openai(log: Path) -> AsyncIterator[Contest]:
-    """log: where the vLLM server prints."""
+async def openai(path: str, log: Path) -> AsyncIterator[Contest]:
+    """path: folder of the model. log: where the vLLM server prints."""
     import aiohttp  # pyright: ignore[reportMissingImports]
 
     importlib.import_module("vllm")
     from sample.engines.openai import OpenAIEngine, _body
 
-    with _server(log) as url:
-        model = OpenAIModel("anchored", (url,), tokenizer=MODEL)
+    with _server(path, log) as url:
+        model = OpenAIModel("anchored", (url,), tokenizer=path)
         connector = aiohttp.TCPConnector(limit=model.concurrency, keepalive_timeout=2)
         async with aiohttp.ClientSession(connector=connector) as session:
 
@@ -230,11 +232,11 @@ async def openai(log: Path) -> AsyncIterator[Contest]:
 
 
 @contextmanager
-def _server(log: Path) -> Iterator[str]:
+def _server(path: str, log: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", MODEL,
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", path,
                "--served-model-name", "anchored", "--host", "127.0.0.1", "--port", str(port),
                *FLAGS]  # fmt: skip
     environment = {**os.environ, "VLLM_NO_USAGE_STATS": "1"}

@@ -95,7 +95,7 @@ def iterate_attempts(path: Path) -> Iterator[Attempt]:
 
 def to_line(attempt: Attempt) -> bytes:
     """The attempt as one JSON line, pure ASCII, so that no text can break a line or an encoding."""
-    return _encode(vars(attempt)).encode() + b"\n"
+    return _ENCODER.encode(attempt).encode() + b"\n"
 
 
 class AttemptStore:
@@ -301,9 +301,9 @@ def _not_finite(text: str) -> NoReturn:
     raise ValueError(text)
 
 
+_ENCODER = json.JSONEncoder(default=vars, separators=(",", ":"))
+"""Dataclasses as objects of their fields; ``asdict`` would copy every text first."""
 _DECODER = json.JSONDecoder(parse_constant=_not_finite)
-# the dataclasses inside an attempt, each as an object of its fields
-_encode = json.JSONEncoder(separators=(",", ":"), default=vars).encode
 _DEFAULTS = {
     "failure": None, "config": "", "rejected": [], "score": None, "weight": None, "engine": "",
     "schema_version": SCHEMA_VERSION,

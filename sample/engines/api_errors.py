@@ -2,6 +2,7 @@
 
 import re
 
+import aiohttp
 import openai
 
 from sample.errors import ForageError, UsageError, one_line
@@ -12,8 +13,7 @@ _OVERFLOW = re.compile(
     r"|(input|prompt|max_tokens).{0,40} (too (long|large)|exceeds)",
     re.IGNORECASE,
 )
-_UNREACHABLE = ("ConnectError", "ConnectTimeout")
-"""Names of classes: the client stands on httpx or on httpx2, by its version."""
+_UNREACHABLE = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 
 def judge(error: openai.OpenAIError, url: str, answered: bool) -> Failure:
@@ -56,15 +56,22 @@ def _refused(text: str, url: str, answered: bool) -> Failure:
 def _lost(error: openai.APIConnectionError, text: str, url: str) -> Failure:
     if unreachable(error):
         raise ForageError(
-            f"{url} cannot be reached ({type(error.__cause__).__name__}); start the server and "
+            f"{url} cannot be reached ({type(_cause(error)).__name__}); start the server and "
             "give the same command again to go on from here"
         )
-    timed_out = isinstance(error, openai.APITimeoutError)
-    cause = error.__cause__
+    cause = _cause(error)
     reason = f"{type(cause).__name__}: {cause}" if cause is not None else text
-    return Failure("timeout" if timed_out else "connection", f"{text} ({reason})"[:300])
+    kind = "timeout" if isinstance(cause, TimeoutError) else "connection"
+    return Failure(kind, f"{text} ({reason})"[:300])
 
 
 def unreachable(error: openai.APIConnectionError) -> bool:
     """Whether not even a connection came about, so that nothing was generated."""
-    return type(error.__cause__).__name__ in _UNREACHABLE
+    return isinstance(_cause(error), _UNREACHABLE)
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    """The exception of aiohttp. Between it and the client's stands one of httpx, which calls a
+    connection that the server closed a time-out in connecting."""
+    cause = error.__cause__
+    return cause and (cause.__cause__ or cause)

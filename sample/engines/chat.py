@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
@@ -13,6 +14,8 @@ from sample.engines.thinking import CLOSE, OPEN, ThinkingTags, prompt_opens_thin
 from sample.errors import UsageError
 from sample.records import Attempt, Failure, Ledger
 
+KEPT = 64
+"""Prompts that a chat remembers."""
 _MARKS = "\ue000\ue001"
 """Private characters around an answer, to see where a template puts it."""
 
@@ -44,10 +47,15 @@ class Chat:
         require_chat_template(tokenizer)
         self._tokenizer, self._options = tokenizer, dict(options or {})
         self._tags = ThinkingTags(tokenizer)
+        self._kept = lru_cache(KEPT)(self._prompt)
 
     def prompt(self, messages: list[Message], prefill: str = "") -> Prompt:
-        """The rendered conversation, generation prompt and prefill included."""
-        text = self._render(messages)
+        """The rendered conversation, generation prompt and prefill included. Not to be changed:
+        those asked for last are kept, because all attempts of a parallel chain have the same."""
+        return self._kept(tuple(tuple(message.items()) for message in messages), prefill)
+
+    def _prompt(self, messages: tuple[tuple[tuple[str, str], ...], ...], prefill: str) -> Prompt:
+        text = self._render([dict(message) for message in messages])
         opened = prompt_opens_thinking(text)
         begun = self.encode(prefill if opened else f"{OPEN}\n{prefill}") if prefill else []
         return Prompt(self.encode(text) + begun, begun, opened or bool(begun))

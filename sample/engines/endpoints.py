@@ -1,6 +1,7 @@
 """The servers of one model behind OpenAI-compatible addresses.
 
-Retries with jitter, ``Retry-After`` and connection pools are those of the ``openai`` client.
+Retries with jitter and ``Retry-After`` are those of the ``openai`` client. Its transport is
+aiohttp's: httpx looks through all its connections at every request.
 """
 
 import asyncio
@@ -24,6 +25,8 @@ except ImportError as error:
         f"engine openai needs the package openai ({error}): pip install -e '.[openai]'"
     ) from None
 
+_ASKED = ("/chat/completions", "messages")
+_CONTINUED = ("/completions", "prompt")
 LONGEST_WAIT = 120
 """Seconds that the client waits at most before a retry, if the server asks for it."""
 
@@ -56,7 +59,8 @@ class Endpoints:
         timeout = openai.Timeout(model.timeout, connect=min(10, model.timeout))
         self._servers = [
             _Server(url, openai.AsyncOpenAI(
-                api_key=self._key, base_url=url, timeout=timeout, max_retries=model.retries
+                api_key=self._key, base_url=url, timeout=timeout, max_retries=model.retries,
+                http_client=openai.DefaultAioHttpClient(timeout=timeout),
             ))
             for url in model.urls
         ]  # fmt: skip
@@ -78,18 +82,15 @@ class Endpoints:
             Unanswered: this call failed for good.
             ForageError: all others will fail too.
         """
-        ids = isinstance(prompt[0], int)
-        what: dict[str, Any] = {"prompt" if ids else "messages": prompt}
-
-        def call(client: Any) -> Awaitable[Any]:
-            asked = client.completions if ids else client.chat.completions
-            return asked.with_raw_response.create(model=name, **what, extra_body=body)
-
+        # Not client.chat.completions.create: it walks over every message by its type annotations.
+        path, key = _CONTINUED if isinstance(prompt[0], int) else _ASKED
+        whole = {"model": name, key: prompt, **body}
         servers = self._in_order(problem)
         for server in servers:
             try:
                 with server.busy():
-                    reply = await self._patiently(call(server.client))
+                    call = server.client.post(path, body=whole, cast_to=str)
+                    reply = await self._patiently(call)
                 self._answered = True
                 return reply
             except openai.OpenAIError as error:
@@ -98,15 +99,14 @@ class Endpoints:
                     self._refuse(error, server.url)
         raise AssertionError("a model has at least one server")
 
-    async def _patiently(self, call: Awaitable[Any]) -> str:
+    async def _patiently(self, call: Awaitable[str]) -> str:
         # A reply that trickles never times out by itself.
         patience = (self._model.timeout + LONGEST_WAIT) * (self._model.retries + 1)
         try:
             async with asyncio.timeout(patience):
-                raw = await call
+                return await call
         except TimeoutError:
             raise Unanswered("timeout", f"no whole reply in {patience:.0f} s") from None
-        return raw.http_response.text
 
     def _in_order(self, problem: str) -> list[_Server]:
         """The server of a problem first, the others after it, the idlest first."""

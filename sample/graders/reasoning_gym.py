@@ -24,7 +24,7 @@ NUMERIC = (
 """Answers are compared by value; elsewhere 010 and 10 may be different answers."""
 FORMULAS = ("intermediate_integration", "polynomial_multiplication", "simple_integration")
 """Their scorers evaluate the answer as Python code."""
-BOUNDED = ("chain_sum", "countdown")
+BOUNDED = ("chain_sum",)
 """Answers are small before the scorer sees them, so it runs here: it is called at every RL step."""
 
 _MALFORMED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)

@@ -63,15 +63,24 @@ def _sorted_numbers(answer: str, gold: str, _: Mapping[str, Any]) -> bool | None
     return given == [float(n) for n in json.loads(gold.replace("'", '"'))]
 
 
-def _makes_24(answer: str, _: str, entry: Mapping[str, Any]) -> bool:
+def _makes(target: int, answer: str) -> bool:
     tree = parse_arithmetic(answer)
-    return tree is not None and exact_value(tree) == 24
+    return tree is not None and exact_value(tree) == target
+
+
+def _makes_24(answer: str, _: str, entry: Mapping[str, Any]) -> bool:
+    return _makes(24, answer)
+
+
+def _makes_target(answer: str, _: str, entry: Mapping[str, Any]) -> bool:
+    return _makes(entry["target"], answer)
 
 
 JUDGES: Mapping[str, Judge] = {
     "binary_matrix": _same_text,  # evaluates the answer as code, for partial credit
     "coin_flip": _probability,  # "0" gets full marks for 0.24609375; 1e999999999 hangs
     "complex_arithmetic": _complex,  # "nan" gets full marks
+    "countdown": _makes_target,  # 1000.01 gets full marks for 1000
     "figlet_font": _same_letters,  # ten right letters get full marks, whatever follows
     "game_of_life_halting": _same_letters,  # any text gets full marks
     "gsm_symbolic": _same_number,  # takes -5 for 5

@@ -59,6 +59,8 @@ def test_any_right_answer_counts_where_there_are_several():
     [
         (of("coin_flip", "0.24609375"), ["0.2461", "63/256"], ["0", "0.2", "1/0", "24%"]),
         (of("complex_arithmetic", result=(3, -2)), ["3.0 - 2.0i", "3-2i"], ["nan", "3.0", "2i-3"]),
+        (of("countdown", numbers=[1000, 1, 10, 10], target=1000), ["1000*10*1/10"],
+         ["1000 + 1/(10*10)", "1000", "1000/(10 - 10)*1"]),
         (of("game_of_life_halting", "True"), ["True", "true"], ["False", "yes"]),
         (of("gsm_symbolic", "5"), ["5", "5.0"], ["-5", "5 or 6"]),
         (of("number_sorting", "['1.5', '2.0']"), ["[1.5, 2]"], ["[1.9, 2.0]", "['1.5']", "7"]),
