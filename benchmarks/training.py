@@ -47,7 +47,7 @@ def ours(config: TrainConfig, method: str) -> Any:
     """The trainer as ``train_adapter`` makes it."""
     plan = grpo.training_plan(PROBLEMS, 8, config, method, 0, 0)
     sampler = samplers.LiveSampler(MODEL)
-    return grpo._trainer(MODEL, DECODING, config, method, plan, sampler, _folder())
+    return grpo._trainer(MODEL, DECODING, config, method, plan, sampler, _folder(), None)
 
 
 def plain(config: TrainConfig) -> Any:
