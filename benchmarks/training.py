@@ -118,7 +118,7 @@ def shares(config: TrainConfig) -> tuple[Taken, dict[str, float]]:
     with (
         timed(seconds, "making histories", samplers.LiveSampler, "walk"),
         timed(seconds, "grading", rollouts.Grader, "__call__"),
-        timed(seconds, "rewards", metrics, "group_rewards"),
+        timed(seconds, "rewards", metrics, "reward_parts"),
         timed(seconds, "attempts", samplers.LiveSampler, "draw"),
     ):
         taken = run(trainer, config.steps)
