@@ -176,6 +176,9 @@ def _check_train(train: TrainConfig, sample: SampleConfig) -> None:
     need(thinking is None, "sample.decoding.thinking_budget", expected, thinking)
     for name, method in train.methods.items():
         _need_name(name, "train.methods")
+        shown = method.history is None or sample.attempts > 1
+        alone = "2 or more, as an only attempt has no history; or histories: false for "
+        need(shown, "sample.attempts", f"{alone}train.methods.{name}", sample.attempts)
         depths, most = method.history.depths if method.history else (), sample.attempts
         deep = f"at most sample.attempts ({most}) weights"
         need(len(depths) <= most, f"train.methods.{name}.histories.depths", deep, depths)

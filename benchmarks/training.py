@@ -47,7 +47,7 @@ def ours(config: TrainConfig, method: str) -> Any:
     """The trainer as ``train_adapter`` makes it."""
     plan = grpo.training_plan(PROBLEMS, 8, config, method, 0, 0)
     sampler = samplers.LiveSampler(MODEL)
-    return grpo._trainer(MODEL, DECODING, config, method, plan, sampler, _folder())
+    return grpo._trainer(MODEL, DECODING, config, method, plan, sampler, _folder(), None)
 
 
 def plain(config: TrainConfig) -> Any:
@@ -118,7 +118,7 @@ def shares(config: TrainConfig) -> tuple[Taken, dict[str, float]]:
     with (
         timed(seconds, "making histories", samplers.LiveSampler, "walk"),
         timed(seconds, "grading", rollouts.Grader, "__call__"),
-        timed(seconds, "rewards", metrics, "group_rewards"),
+        timed(seconds, "rewards", metrics, "reward_parts"),
         timed(seconds, "attempts", samplers.LiveSampler, "draw"),
     ):
         taken = run(trainer, config.steps)

@@ -33,8 +33,15 @@ def cut_back(before: Data, now: Data) -> Data:
 
 def _known_training(old: Data, new: Data) -> Data:
     """Without the methods and seeds that came later; an adapter depends on no other."""
-    seeds = [seed for seed in new["seeds"] if seed in old["seeds"]]
-    return {**new, "methods": _known(old["methods"], new["methods"]), "seeds": seeds}
+    kept = {"methods": _known(old["methods"], new["methods"]),
+            "seeds": [seed for seed in old["seeds"] if seed in new["seeds"]]}  # fmt: skip
+    if not any(_embeds(method) for method in old["methods"].values()):
+        kept["encoder"] = old.get("encoder")
+    return {**new, **kept}
+
+
+def _embeds(method: Data) -> bool:
+    return any(reward.get("measure") == "embedding" for reward in method["rewards"].values())
 
 
 def _known(old: Data, new: Data) -> Data:
@@ -89,4 +96,6 @@ def asked_beyond(before: Data, now: Data) -> Iterator[str]:
         old, new = before["train"], now["train"]
         methods = (name for name in new["methods"] if name not in old["methods"])
         yield from (f"train.methods.{name}" for name in methods)
-        yield from (f"train.seeds {seed}" for seed in new["seeds"] if seed not in old["seeds"])
+        seeds = [f"train.seeds {seed}" for seed in new["seeds"] if seed not in old["seeds"]]
+        moved = old["seeds"] != new["seeds"] and not seeds
+        yield from ["train.seeds in another order"] if moved else seeds

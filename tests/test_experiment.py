@@ -89,6 +89,7 @@ def test_systems_are_the_models_the_adapters_and_those_to_train():
             {"m": {"rewards": {"maths": {}}}},
             "m.rewards: expected families",
         ),
+        ("sample.attempts", 1, "config: sample.attempts: expected 2 or more, as an only attempt"),
         ("sample.models.diverse-s0", {"path": "d"}, "systems not named as a trained adapter"),
         ("sample.arms.parallel.systems", ["diverse-s1"], "sample.arms.parallel.systems"),
         ("analyze", 3, "config: analyze: expected keys and values"),
@@ -102,6 +103,12 @@ def test_sections_that_do_not_fit_are_named(path, value, says):
     with pytest.raises(UsageError) as error:
         experiment_from(changed(path, value))
     assert says in str(error.value)
+
+
+def test_an_only_attempt_trains_without_histories():
+    alone = {**WHOLE, "sample": {**SAMPLE, "attempts": 1}}
+    alone["train"] = {**TRAIN, "methods": {"single": {"histories": False}}}
+    assert experiment_from(alone).section("sample").attempts == 1
 
 
 def test_a_stopping_rule_must_fit_the_number_of_problems():

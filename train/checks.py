@@ -1,27 +1,20 @@
-"""Early and clear: what cannot be trained, and what goes wrong while it is."""
+"""Early and clear: what cannot be trained."""
 
 import importlib.util
-import math
 import warnings
-from collections import deque
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from transformers import PreTrainedTokenizerBase, TrainerCallback
+from transformers import PreTrainedTokenizerBase
 
 from sample.config import need
 from sample.engines.base import Decoding
-from sample.errors import ForageError, UsageError
+from sample.errors import UsageError
 from sample.models import TransformersModel
 from sample.problems import Problem
 from sample.prompts import conversation
-from train.config import TrainConfig
+from train.config import MethodConfig, TrainConfig
 from train.hardware import VllmSampling
-
-PATIENCE = 10
-"""Steps without any difference between the rewards of a group before that is said; one is enough
-where all attempts are correct, or none is."""
 
 
 def check_settings(
@@ -29,7 +22,8 @@ def check_settings(
 ) -> None:
     """
     Raises:
-        UsageError: no family, groups that do not divide evenly, no sampling, or an odd device.
+        UsageError: no family, groups that do not divide evenly, an odd device, or a decoding that
+            cannot be learned from.
     """
     need(bool(families), "sample.problems", "at least one problem set to train on", "none")
     count = len(families)
@@ -45,6 +39,11 @@ def check_settings(
         "above 0 for training: the attempts of a group must differ",
         decoding.temperature,
     )
+    if any(method.algorithm == "grpo" for method in config.methods.values()):
+        # The loss is of the distribution over all tokens.
+        whole, off = "1 for training by grpo", "0 (off) for training by grpo"
+        need(decoding.top_p == 1, "sample.decoding.top_p", whole, decoding.top_p)
+        need(decoding.top_k == 0, "sample.decoding.top_k", off, decoding.top_k)
     devices = ("auto", "cpu", "cuda")
     device = model.device
     need(device in devices, "device", f"one of {', '.join(devices)} for training", device)
@@ -82,7 +81,7 @@ def check_hardware(config: TrainConfig, model: TransformersModel, decoding: Deco
         encoder = "a model of its own beside a launch that shards the weights"
         need(bool(own), "train.encoder", encoder, config.encoder)
     if config.vllm is not None:
-        _check_vllm(config.vllm, decoding)
+        _check_vllm(config.vllm, config.methods.values(), decoding)
         for name, method in config.methods.items():
             where = f"train.methods.{name}"
             own = "grpo where vLLM samples for training"
@@ -92,16 +91,17 @@ def check_hardware(config: TrainConfig, model: TransformersModel, decoding: Deco
             need(share == 0, f"{where}.histories.base", adapted, share)
 
 
-def _check_vllm(settings: VllmSampling, decoding: Decoding) -> None:
+def _check_vllm(
+    settings: VllmSampling, methods: Iterable[MethodConfig], decoding: Decoding
+) -> None:
     if settings.mode == "colocate":
         _require_package("vllm", "train.vllm", "vllm")
     else:
         _require_package("openai", "train.vllm", "openai")
-    # vLLM's log-probabilities are of the tokens that are left, the trainer's of all.
-    whole = "1 where vLLM samples for training"
-    need(decoding.top_p == 1, "sample.decoding.top_p", whole, decoding.top_p)
-    off = "0 (off) where vLLM samples for training"
-    need(decoding.top_k == 0, "sample.decoding.top_k", off, decoding.top_k)
+    if any(reward.unlikely for method in methods for reward in method.rewards.values()):
+        # vLLM tells log-probabilities at the temperature of the sampling only.
+        one = "1 where vLLM samples for training and a reward has unlikely"
+        need(decoding.temperature == 1, "sample.decoding.temperature", one, decoding.temperature)
 
 
 def _require_package(package: str, key: str, extra: str) -> None:
@@ -170,55 +170,3 @@ def check_template(tokenizer: PreTrainedTokenizerBase, options: Mapping[str, Any
             "turns; histories hold final answers only, so the adapter learns without it",
             stacklevel=2,
         )
-
-
-class Watch(TrainerCallback):
-    """Stops a run whose loss is not a number; says so if the rewards teach nothing.
-
-    checkpoints: the folder that holds them.
-    """
-
-    def __init__(self, checkpoints: Path) -> None:
-        self._checkpoints = checkpoints
-        self._recent: deque[dict[str, float]] = deque(maxlen=PATIENCE)
-        self._said = False
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-        """
-        Raises:
-            ForageError: the loss or its gradient is not finite.
-        """
-        if "reward" not in logs:
-            return
-        if not all(math.isfinite(logs.get(key) or 0.0) for key in ("loss", "grad_norm")):
-            raise ForageError(self._diverged(state.global_step, logs.get("learning_rate")))
-        self._recent.append(logs)
-        flat = all(step["frac_reward_zero_std"] == 1.0 for step in self._recent)
-        first = len(self._recent) == 1 and logs.get("accuracy") in (0, 1)
-        if flat and (first or len(self._recent) == PATIENCE) and not self._said:
-            self._said = True
-            warnings.warn(likely_cause(list(self._recent)), stacklevel=2)
-
-    def _diverged(self, step: int, rate: float | None) -> str:
-        saved = sorted(self._checkpoints.glob("checkpoint-*"), key=lambda p: int(p.name[11:]))
-        sound = f"{saved[-1]} is sound, a PEFT folder" if saved else "there is no checkpoint yet"
-        return (
-            f"train: step {step}: the loss or its gradient is not finite; {sound}; train again "
-            f"under another run name with a lower train.learning_rate (at this step: {rate}), or "
-            "with dtype: float32 for the model"
-        )
-
-
-def likely_cause(steps: Sequence[Mapping[str, float]]) -> str:
-    """Why the rewards within every group were equal. steps: accuracy and valid of each."""
-    mean = {key: sum(step[key] for step in steps) / len(steps) for key in ("accuracy", "valid")}
-    if mean["valid"] < 0.05:
-        cause = "hardly any answer is well-formed: raise max_new_tokens or check the questions"
-    elif mean["accuracy"] == 0:
-        cause = "no attempt is correct: take easier problems"
-    elif mean["accuracy"] == 1:
-        cause = "every attempt is correct: take harder problems"
-    else:
-        cause = "the attempts of a group are alike: raise the temperature or group_size"
-    count = "the first step" if len(steps) == 1 else f"{len(steps)} steps"
-    return f"train: {count} without a difference of reward in any group; {cause}"

@@ -22,6 +22,10 @@ POLICY = ("kl", "entropy", "scale_rewards", "loss")
 TRACKERS = ("tensorboard", "wandb")
 DONE = "done.json"
 """The file in the folder of a finished adapter."""
+CHECKPOINTS = "checkpoints"
+"""The folder in that of an adapter under training."""
+SAMPLED = "sampled.jsonl"
+"""There, with algorithm sft: a line for each step with its correct attempts and numbers."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from transformers import PreTrainedModel, PrinterCallback
 
 from sample.config import ProblemConfig, need, plain
@@ -22,14 +23,21 @@ from sample.provenance import files_hash
 from sample.runfolder import IDLE_TRAINING, RunFolder, write_json
 from train.adapters import save_adapter, whole_weights
 from train.checks import (
-    Watch,
     check_problems,
     check_processes,
     check_settings,
     check_template,
     on_gpu,
 )
-from train.config import DONE, MEASURES, HistoryConfig, MethodConfig, TrainConfig, rows_per_pass
+from train.config import (
+    CHECKPOINTS,
+    DONE,
+    MEASURES,
+    HistoryConfig,
+    MethodConfig,
+    TrainConfig,
+    rows_per_pass,
+)
 from train.dataset import Plan, dataset
 from train.embedding import Embedding
 from train.families import trainable_families
@@ -39,9 +47,9 @@ from train.replay import Replay, replay_of
 from train.rollouts import Rollouts
 from train.samplers import LiveSampler, Sampler
 from train.trackers import add_trackers
+from train.watch import FiniteLoss, Watch
 
 SETTINGS = "training.json"
-CHECKPOINTS = "checkpoints"
 
 
 def train_adapter(
@@ -72,17 +80,18 @@ def train_adapter(
     trained = trainable_families(problems, config, method)
     check_settings(config, list(trained), model, decoding)
     settings = _settings(model, trained, decoding, attempts, config, method, seed, run_seed)
+    check_processes(on_gpu(model))
     _claim(folder, settings)
     if (folder / DONE).exists():
         return
-    check_processes(on_gpu(model))
     replay = replay_of(problems, config, method)
     plan = training_plan(problems, attempts, config, method, seed, run_seed, replay)
     sampler = _sampler(model, decoding, config, folder)
     kind = _sft_trainer if config.methods[method].algorithm == "sft" else _trainer
     try:
         trainer = kind(model, decoding, config, method, plan, sampler, folder, replay)
-        resume = last_checkpoint(folder / CHECKPOINTS)
+        with PartialState().main_process_first():
+            resume = last_checkpoint(folder / CHECKPOINTS)
         add_trackers(trainer, config.trackers, folder, resume)
         trainer.train(resume_from_checkpoint=str(resume) if resume else None)
         _finish(trainer, folder, settings)
@@ -152,8 +161,9 @@ def _claim(folder: Path, settings: dict[str, Any]) -> None:
                 f"train: {folder} was begun with another {', '.join(differing)}; "
                 "give another run name, or delete the folder"
             )
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(path, settings)
+    elif PartialState().is_main_process:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(path, settings)
 
 
 def training_plan(
@@ -201,7 +211,6 @@ def _trainer(
     folder: Path,
     replay: Replay | None,
 ) -> Any:
-    from accelerate import PartialState
     from trl.trainer.grpo_trainer import GRPOTrainer
 
     from train.shared_prompts import SharedPromptTrainer
@@ -227,7 +236,12 @@ def _trainer(
             train_dataset=dataset(plan, config.steps),
             reward_funcs=reward_function(chosen, config.group_size, share.count),
             rollout_func=rollouts,
-            callbacks=[bank, MetricsLog(folder / "metrics.jsonl"), Watch(folder / CHECKPOINTS)],
+            callbacks=[
+                bank,
+                MetricsLog(folder / "metrics.jsonl"),
+                FiniteLoss(folder / CHECKPOINTS),
+                Watch(folder / CHECKPOINTS),
+            ],
             peft_config=_lora(config),
         )
     trainer.remove_callback(PrinterCallback)
@@ -249,8 +263,6 @@ def _sft_trainer(
     folder: Path,
     replay: Replay | None,
 ) -> Any:
-    from accelerate import PartialState
-
     from train.sft import sft_trainer
 
     if PartialState().num_processes > 1:
@@ -265,7 +277,7 @@ def _sft_trainer(
     rollouts = Rollouts(plan, bank, decoding, model, config.group_size, sampler)
     trainer = sft_trainer(
         base, tokenizer, arguments, _lora(config), rollouts, bank, config.methods[method],
-        config.batch, [MetricsLog(folder / "metrics.jsonl"), Watch(folder / CHECKPOINTS)],
+        config.batch, [MetricsLog(folder / "metrics.jsonl"), FiniteLoss(folder / CHECKPOINTS)],
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
     return trainer
@@ -285,8 +297,6 @@ def _sampler(
 def _base(model: TransformersModel, config: TrainConfig) -> PreTrainedModel:
     if config.quantize is None:
         return load_model(model.path, model.dtype, "cpu")
-    from accelerate import PartialState
-
     return load_model(model.path, model.dtype, str(PartialState().device), four_bits=True)
 
 

@@ -15,6 +15,7 @@ from train.histories import Tokens
 from train.rewards.combined import reward_parts
 from train.rewards.newness import newness
 from train.rewards.novelty import novelty
+from train.rewards.unlikely import unlikely
 
 PARTS = ("quality", "novelty", "crowding", "repetition", "length")
 NAMES = {
@@ -25,6 +26,8 @@ NAMES = {
     "valid": "valid",
     "distinct": "distinct",
     "solved": "solved",
+    "depth": "depth",
+    "unlikely": "unlikely",
     **{f"paid_{part}": f"paid_{part}" for part in PARTS},
     "same_reward": "frac_reward_zero_std",
     "entropy": "entropy",
@@ -44,10 +47,13 @@ def step_metrics(groups: Sequence[Group], method: MethodConfig) -> dict[str, flo
     accuracy, valid (well-formed): of all attempts. distinct: different well-formed answers of a
     group, over its size. repeat: well-formed answers that the history holds; novelty: what
     the novelty reward pays an attempt, whatever its weight; solved: histories with a correct
-    answer; all three of attempts with a history, and absent where there is none.
+    answer; all three of attempts with a history, and absent where there is none. depth: earlier
+    answers reached, which a full context or a replay may cut short; absent for methods without
+    histories. unlikely: share of its quality that unlikeliness leaves a correct attempt.
     """
     attempts = [attempt for group in groups for attempt in group.attempts]
     later = [group for group in groups if group.history]
+    factors = [factor for group in groups for factor in _unlikely(group, method)]
     numbers = {
         "accuracy": _mean([attempt.correct for attempt in attempts]),
         "valid": _mean([attempt.canonical is not None for attempt in attempts]),
@@ -57,7 +63,20 @@ def step_metrics(groups: Sequence[Group], method: MethodConfig) -> dict[str, flo
         numbers["novelty"] = _mean([paid for group in later for paid in _new(group, method)])
         numbers["repeat"] = _mean([repeated for group in later for repeated in _repeats(group)])
         numbers["solved"] = _mean([any(one.correct for one in group.history) for group in later])
+    if method.history is not None:
+        numbers["depth"] = _mean([len(group.history) for group in groups])
+    if factors:
+        numbers["unlikely"] = _mean(factors)
     return numbers
+
+
+def _unlikely(group: Group, method: MethodConfig) -> list[float]:
+    """What the quality of each correct attempt is multiplied by."""
+    weight = method.reward(group.family).unlikely
+    if not weight or group.logps is None:
+        return []
+    factors = unlikely(group.logps, weight)
+    return [f for f, attempt in zip(factors, group.attempts, strict=True) if attempt.correct]
 
 
 def _new(group: Group, method: MethodConfig) -> list[float]:

@@ -1,12 +1,14 @@
 """Rejection-sampling fine-tuning: SFT on the untouched model's own correct attempts.
 
 RFT (arXiv 2308.01825), by the stock trainer of TRL. As many attempts are drawn as GRPO draws in as
-many steps, from the same histories, then learned in as many steps in one pass. The ids that are
-learned are the ids that were drawn.
+many steps, from the same histories, then the correct ones are learned in as many steps: about once
+each, or more often where a step has not one of its own. The ids that are learned are the ids that
+were drawn.
 """
 
 import json
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +16,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallba
 
 from sample.engines.transformers import stop_ids
 from sample.errors import UsageError
-from train.config import MethodConfig
+from train.config import SAMPLED, MethodConfig
 from train.histories import HistoryBank
 from train.metrics import keep_steps, step_metrics
 from train.rollouts import Rolled, Rollouts
+from train.watch import PATIENCE, hardly_correct
 
-SAMPLED = "sampled.jsonl"
-"""Beside the checkpoints: a line for each step with its correct attempts and numbers."""
 SHARED = (
     "output_dir", "seed", "max_steps", "learning_rate", "lr_scheduler_type", "use_cpu", "bf16",
     "gradient_checkpointing", "save_strategy", "save_steps", "save_total_limit", "logging_steps",
@@ -48,7 +49,7 @@ def sft_trainer(
     arguments: of GRPO at the same budget. batch: most attempts in one backward pass.
 
     Raises:
-        UsageError: no attempt is correct.
+        UsageError: no attempt is correct after a while.
     """
     from datasets import Dataset
     from peft import get_peft_model
@@ -59,11 +60,7 @@ def sft_trainer(
     model = get_peft_model(base, lora)
     lines = draw(model, tokenizer, rollouts, bank, method, arguments)
     examples = [example for line in lines for example in line["examples"]]
-    if not examples:
-        raise UsageError(
-            f"train: none of the attempts of {len(lines)} steps is correct, so there is nothing to "
-            "fine-tune on; take easier problems, or raise sample.decoding.max_new_tokens"
-        )
+    warn_of_epochs(len(examples), arguments.max_steps)
     each = -(-len(examples) // arguments.max_steps)
     passes = -(-each // batch)
     settings = SFTConfig(
@@ -89,21 +86,60 @@ def draw(
     method: MethodConfig,
     arguments: Any,
 ) -> list[dict[str, Any]]:
-    """The correct attempts and the numbers of every step; what a killed run drew is kept."""
+    """The correct attempts and the numbers of every step; what a killed run drew is kept.
+
+    Raises:
+        UsageError: no attempt is correct after a while.
+    """
     path = Path(arguments.output_dir) / SAMPLED
     path.parent.mkdir(parents=True, exist_ok=True)
     done = len(path.read_bytes().split(b"\n")) - 1 if path.exists() else 0
     first = min(done, arguments.max_steps) // arguments.save_steps * arguments.save_steps
     keep_steps(path, first)
     stops = stop_ids(model.get_base_model(), tokenizer)
-    with path.open("a") as file:
+    with path.open("a+") as file:
+        file.seek(0)
+        lines = [json.loads(line) for line in file]
+        check_drawn(lines, arguments.max_steps)
         for step in range(first, arguments.max_steps):
             bank.prepare(step, model, tokenizer)
             made = rollouts.roll(step, model, tokenizer, stops)
             line = {"step": step + 1, "examples": correct(made), "numbers": numbers(made, method)}
             file.write(json.dumps(line) + "\n")
             file.flush()
-    return [json.loads(line) for line in path.read_text().splitlines()]
+            lines.append(line)
+            check_drawn(lines, arguments.max_steps)
+    return lines
+
+
+def check_drawn(lines: Sequence[Mapping[str, Any]], steps: int) -> None:
+    """Warn if none of the attempts of the first step is correct. steps: to be drawn.
+
+    Raises:
+        UsageError: nor is one of the first PATIENCE steps, or of all.
+    """
+    if not lines or any(line["examples"] for line in lines):
+        return
+    cause = hardly_correct(sum(line["numbers"]["valid"] for line in lines) / len(lines))
+    if len(lines) >= min(PATIENCE, steps):
+        count = "the only step" if steps == 1 else f"the first {len(lines)} steps"
+        raise UsageError(
+            f"train: none of the attempts of {count} is correct, so there is nothing to "
+            f"fine-tune on; {cause}"
+        )
+    if len(lines) == 1:
+        warnings.warn(f"train: the first step has nothing to fine-tune on; {cause}", stacklevel=2)
+
+
+def warn_of_epochs(examples: int, steps: int) -> None:
+    """Few correct attempts are learned by heart: the budget of steps stays that of the others."""
+    epochs = steps / examples
+    if epochs >= 2:
+        warnings.warn(
+            f"train: {steps} steps go {epochs:.0f} times over the {examples} correct attempts; "
+            "take easier problems, more groups or fewer steps",
+            stacklevel=2,
+        )
 
 
 def correct(made: Rolled) -> list[Example]:

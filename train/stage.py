@@ -2,6 +2,8 @@
 
 import importlib.util
 import warnings
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from sample.config import SampleConfig, System
@@ -12,7 +14,7 @@ from sample.progress import Progress, say
 from sample.provenance import environment, files_hash, threads_each
 from sample.run import Run
 from sample.runfolder import RunFolder
-from train.config import DONE, TrainConfig
+from train.config import CHECKPOINTS, DONE, SAMPLED, TrainConfig
 from train.pretrain.config import PretrainConfig
 
 
@@ -85,18 +87,37 @@ def train_adapters(run: Run, config: TrainConfig, sample: SampleConfig) -> None:
     if config.encoder is not None:
         hashes[f"encoder {config.encoder}"] = files_hash(config.encoder)
     run.folder.record(environment(run.workers), hashes)
-    steps = {name: config.of(config.adapters[name][0]).steps for name in missing}
     with Progress("steps") as bars:
-        for name in missing:
-            bars.add(name, steps[name], min(steps[name], _steps_done(run.folder, name)))
+        files = _bars(run.folder, config, missing)
+        for name, (path, steps) in files.items():
+            bars.add(name, steps, min(steps, _lines(path) or 0))
 
         def show() -> None:
-            for name in missing:
-                bars.update(name, min(steps[name], _steps_done(run.folder, name)))
+            for name, (path, steps) in files.items():
+                # A finished training has no drawn attempts any more.
+                if (lines := _lines(path)) is not None:
+                    bars.update(name, min(steps, lines))
 
         jobs = [_training_job(run, config, sample, name) for name in missing]
         run_jobs(jobs, run.workers, say, show)
         show()
+
+
+def _bars(
+    folder: RunFolder, config: TrainConfig, adapters: Sequence[str]
+) -> dict[str, tuple[Path, int]]:
+    """Name of each bar -> a file that has a line for each step, and how many steps there will be.
+
+    Algorithm sft has a bar for the drawing that comes before the learning.
+    """
+    bars = {}
+    for name in adapters:
+        method, at = config.adapters[name][0], folder.adapter(name)
+        steps = config.of(method).steps
+        if config.methods[method].algorithm == "sft":
+            bars[f"{name}, drawn"] = at / CHECKPOINTS / SAMPLED, steps
+        bars[name] = at / "metrics.jsonl", steps
+    return bars
 
 
 def show_training(folder: RunFolder, config: TrainConfig) -> None:
@@ -111,9 +132,12 @@ def show_training(folder: RunFolder, config: TrainConfig) -> None:
         write_table(folder.path / "training.csv", rows)
 
 
-def _steps_done(folder: RunFolder, name: str) -> int:
-    metrics = folder.adapter(name) / "metrics.jsonl"
-    return metrics.read_bytes().count(b"\n") if metrics.exists() else 0
+def _lines(path: Path) -> int | None:
+    """None where there is no file."""
+    try:
+        return path.read_bytes().count(b"\n")
+    except FileNotFoundError:
+        return None
 
 
 def _training_job(run: Run, config: TrainConfig, sample: SampleConfig, name: str) -> Job:

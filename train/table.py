@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 LAST = 10
 """Steps at the end of a training whose mean stands in the table."""
 MEANS = ("accuracy", "repeat", "distinct", "valid", "reward", "paid_quality", "paid_novelty",
-         "paid_crowding", "paid_repetition", "paid_length", "kl", "entropy")  # fmt: skip
+         "paid_crowding", "paid_repetition", "paid_length", "depth", "unlikely", "kl",
+         "entropy")  # fmt: skip
 SHOWN = ("accuracy", "repeat", "distinct", "reward", "kl", "entropy")
 
 Row = dict[str, Any]

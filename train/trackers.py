@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sample.config import config_hash
 from sample.provenance import files_hash
+from sample.runfolder import RunFolder
 
 
 def add_trackers(trainer: Any, names: Sequence[str], folder: Path, resume: Path | None) -> None:
@@ -34,8 +36,18 @@ def _tensorboard(folder: Path, resume: Path | None) -> Any:
 def _name_for_wandb(trainer: Any, folder: Path) -> None:
     trainer.args.run_name = "/".join(folder.absolute().parts[-3::2])
     os.environ.setdefault("WANDB_PROJECT", "forage")
-    # From the settings, so that a resumed training is found again.
-    os.environ["WANDB_RUN_ID"] = f"{folder.name}-{files_hash(str(folder / 'training.json'))}"
+    os.environ["WANDB_RUN_ID"] = run_id(folder)
     os.environ["WANDB_RESUME"] = "allow"
     # The metrics alone leave the machine: no weights and no gradients.
     os.environ["WANDB_LOG_MODEL"], os.environ["WANDB_WATCH"] = "false", "false"
+
+
+def run_id(folder: Path) -> str:
+    """The same for a resumed training, and for no other: neither elsewhere nor from another time.
+
+    folder: of the adapter, in a run folder or alone.
+    """
+    run = RunFolder(folder.absolute().parents[1])
+    created = run.read_manifest()["created"] if run.manifest.exists() else None
+    own = {"created": created, "settings": files_hash(str(folder / "training.json"))}
+    return f"{folder.name}-{config_hash({'folder': str(folder.resolve()), **own})}"

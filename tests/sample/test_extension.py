@@ -151,3 +151,21 @@ def test_methods_and_seeds_may_be_added_and_nothing_else_of_training_changed(fol
         ):
             with pytest.raises(UsageError, match=why):
                 folder.open_run(other)
+
+
+def test_seeds_in_another_order_and_the_first_encoder_may_be_added(folder):
+    history = {"histories": True}
+    measured = {"rewards": {"sums": {"novelty": 1.0, "measure": "embedding"}}}
+    methods = {"measured": measured, "history": history}
+    with folder.locked():
+        folder.open_run(training({"history": history}, [0, 1]))
+        folder.open_run(training({"history": history}, [2, 1, 0]))
+        folder.open_run(training({"history": history}, [0, 1, 2]))
+        folder.open_run(training(methods, [0, 1, 2], encoder="models/anchored"))
+        said = [step["more"] for step in folder.read_manifest()["extensions"]]
+        assert said == [
+            ["train.seeds 2"], ["train.seeds in another order"], ["train.methods.measured"]
+        ]  # fmt: skip
+        for encoder in (None, "models/unanchored"):
+            with pytest.raises(UsageError, match=r"train\.encoder"):
+                folder.open_run(training(methods, [0, 1, 2], encoder=encoder))

@@ -6,17 +6,14 @@ from types import SimpleNamespace
 import pytest
 
 from sample.engines.base import Decoding
-from sample.errors import ForageError, UsageError
+from sample.errors import UsageError
 from sample.models import TransformersModel
 from sample.problems import Problem
 from train.checks import (
-    PATIENCE,
-    Watch,
     check_hardware,
     check_problems,
     check_settings,
     check_template,
-    likely_cause,
 )
 from train.config import MethodConfig, RewardConfig, TrainConfig
 from train.hardware import HardwareConfig, VllmSampling
@@ -24,8 +21,6 @@ from train.hardware import HardwareConfig, VllmSampling
 CONFIG = TrainConfig(methods={"history": MethodConfig()})
 EMBEDDED = RewardConfig(novelty=1.0, measure="embedding")
 MODEL = TransformersModel("tiny")
-SOUND = {"reward": 0.1, "loss": 0.1, "grad_norm": 1.0, "frac_reward_zero_std": 0.2}
-FLAT = SOUND | {"frac_reward_zero_std": 1.0, "accuracy": 0.0, "valid": 0.9}
 
 
 @pytest.mark.parametrize(
@@ -35,11 +30,18 @@ FLAT = SOUND | {"frac_reward_zero_std": 1.0, "accuracy": 0.0, "valid": 0.9}
         (["a", "b", "c"], MODEL, Decoding(), "multiple of the 3 problem families"),
         (["a"], MODEL, Decoding(temperature=0.0), "temperature"),
         (["a"], TransformersModel("tiny", device="cuda:1"), Decoding(), "device"),
+        (["a"], MODEL, Decoding(top_p=0.9), "decoding.top_p: expected 1 for training by grpo"),
+        (["a"], MODEL, Decoding(top_k=20), "decoding.top_k"),
     ],
 )
 def test_settings_that_cannot_be_trained_are_refused(families, model, decoding, named):
     with pytest.raises(UsageError, match=named):
         check_settings(CONFIG, families, model, decoding)
+
+
+def test_rejection_sampling_may_learn_from_the_likeliest_tokens():
+    rejection = replace(CONFIG, methods={"r": MethodConfig(algorithm="sft")})
+    check_settings(rejection, ["a"], MODEL, Decoding(top_p=0.9, top_k=20))
 
 
 def test_problems_of_another_split_and_empty_families_are_refused():
@@ -71,53 +73,11 @@ def test_templates(tokenizer):
         say("{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}")
 
 
-@pytest.mark.parametrize("key", ["loss", "grad_norm"])
-def test_a_loss_that_is_not_finite_stops_the_run(key, tmp_path):
-    state = SimpleNamespace(global_step=3)
-    watch = Watch(tmp_path)
-    watch.on_log(None, state, None, logs=SOUND)
-    watch.on_log(None, state, None, logs={"train_runtime": 1.0})
-    bad = SOUND | {key: float("nan"), "learning_rate": 0.01}
-    with pytest.raises(ForageError, match=r"step 3: .*no checkpoint yet.*learning_rate.*0\.01"):
-        watch.on_log(None, state, None, logs=bad)
-    for step in (5, 10):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-    with pytest.raises(ForageError, match="checkpoint-10 is sound"):
-        watch.on_log(None, state, None, logs=bad)
-
-
-def test_a_first_step_that_is_all_wrong_or_all_correct_is_said_at_once(tmp_path):
-    for accuracy, named in ((0.0, "take easier"), (1.0, "take harder")):
-        watch, state = Watch(tmp_path), SimpleNamespace(global_step=1)
-        with pytest.warns(UserWarning, match=f"the first step .*{named}") as said:
-            for _ in range(PATIENCE + 1):
-                watch.on_log(None, state, None, logs=FLAT | {"accuracy": accuracy})
-        assert len(said) == 1
-
-
-def test_equal_rewards_are_said_once_and_only_after_a_while(tmp_path):
-    watch, state = Watch(tmp_path), SimpleNamespace(global_step=1)
-    alike = FLAT | {"accuracy": 0.5}
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for logs in [alike] * (PATIENCE - 1) + [SOUND] + [alike] * (PATIENCE - 1):
-            watch.on_log(None, state, None, logs=logs)
-    with pytest.warns(UserWarning, match="a group are alike") as said:
-        for _ in range(PATIENCE):
-            watch.on_log(None, state, None, logs=alike)
-    assert len(said) == 1
-
-
-@pytest.mark.parametrize(
-    ("accuracy", "valid", "named"),
-    [(0, 0, "well-formed"), (0, 1, "easier"), (1, 1, "harder"), (0.5, 1, "temperature")],
-)
-def test_the_likely_cause_of_equal_rewards(accuracy, valid, named):
-    assert named in likely_cause([{"accuracy": accuracy, "valid": valid}])
-
-
 def vllm(**settings):
     return replace(CONFIG, vllm=VllmSampling(**settings))
+
+
+SERVED = vllm(mode="server", urls=("http://a/v1",))
 
 
 @pytest.mark.parametrize(
@@ -126,8 +86,10 @@ def vllm(**settings):
         (replace(CONFIG, quantize="4bit"), Decoding(), "train.quantize: expected none without"),
         (replace(CONFIG, trackers=("wandb",)), Decoding(), r"pip install '.*\[wandb\]'"),
         (vllm(), Decoding(), r"needs the package vllm: pip install '.*\[vllm\]'"),
-        (vllm(mode="server", urls=("http://a/v1",)), Decoding(top_p=0.9), "decoding.top_p"),
-        (vllm(mode="server", urls=("http://a/v1",)), Decoding(top_k=20), "decoding.top_k"),
+        (
+            replace(SERVED, methods={"m": MethodConfig(rewards={"f": RewardConfig(unlikely=0.5)})}),
+            Decoding(temperature=0.6), "decoding.temperature: expected 1 .* unlikely",
+        ),
         (
             replace(CONFIG, hardware=HardwareConfig(8, "configs/accelerate/fsdp.yaml")),
             Decoding(), "train.hardware.launch: expected GPUs",

@@ -1,4 +1,5 @@
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from train.config import HistoryConfig, MethodConfig, RewardConfig, TrainConfig
 from train.grpo import last_checkpoint, train_adapter
 from train.metrics import MetricsLog
 from train.rollouts import Rollouts
+from train.sft import check_drawn, warn_of_epochs
+from train.watch import PATIENCE
 
 CONFIG = TrainConfig(
     methods={
@@ -100,9 +103,14 @@ def test_the_adapter_loads_in_plain_peft_and_changes_the_model(train, tmp_path, 
 
 def test_a_finished_adapter_is_left_alone_and_other_settings_are_refused(train, tmp_path):
     train(tmp_path, "single")
-    before = (tmp_path / "adapter_model.safetensors").stat().st_mtime_ns
+
+    def written():
+        files = ("adapter_model.safetensors", "training.json")
+        return [(tmp_path / name).stat().st_mtime_ns for name in files]
+
+    before = written()
     train(tmp_path, "single", config=replace(CONFIG, batch=16, seeds=(0, 1)))
-    assert (tmp_path / "adapter_model.safetensors").stat().st_mtime_ns == before
+    assert written() == before
     with pytest.raises(UsageError, match="begun with another train"):
         train(tmp_path, "single", config=replace(CONFIG, learning_rate=1e-4))
     with pytest.raises(UsageError, match="begun with another run_seed"):
@@ -117,7 +125,7 @@ def test_single_turn_training_has_no_histories_and_kl_is_logged_only_where_it_co
     train(tmp_path / "single", "single", config=replace(CONFIG, steps=1))
     train(tmp_path / "kl", "diverse", config=replace(CONFIG, steps=4, kl=0.1))
     (single,) = lines(tmp_path / "single")
-    assert single["repeat"] is None and single["novelty"] is None and single["kl"] is None
+    assert {single[key] for key in ("repeat", "novelty", "kl", "depth")} == {None}
     divergence = [line["kl"] for line in lines(tmp_path / "kl")]
     # The adapter starts as the untouched model.
     assert divergence[0] == pytest.approx(0, abs=1e-6) and divergence[-1] > 1e-6
@@ -136,6 +144,7 @@ def test_rewards_and_bonus_of_every_kind_train_and_log_their_parts(train, tmp_pa
         ]
         assert line["reward"] == pytest.approx(sum(parts), abs=1e-5)
         assert line["repeat"] is not None
+        assert 0.75 <= (line["unlikely"] or 0.75) < 1 <= line["depth"] <= 2
     assert json.loads((tmp_path / "training.json").read_text())["train"]["entropy"] == 0.1
 
 
@@ -198,6 +207,7 @@ def test_rejection_sampling_goes_on_where_it_was_killed(train, tmp_path, monkeyp
         tmp_path / "killed"
     )
     assert all(line["accuracy"] == line["reward"] and line["loss"] > 0 for line in logged)
+    assert all(line["depth"] is not None for line in logged)
     assert any(
         weights(tmp_path / "whole")[n].any() for n in weights(tmp_path / "whole") if "_B" in n
     )
@@ -206,8 +216,34 @@ def test_rejection_sampling_goes_on_where_it_was_killed(train, tmp_path, monkeyp
 def test_rejection_sampling_without_a_correct_attempt_is_refused(train, tmp_path):
     """A token is too short for an answer with its end."""
     sft = replace(CONFIG, methods={"sft": MethodConfig(algorithm="sft")}, steps=2)
-    with pytest.raises(UsageError, match="nothing to fine-tune on"):
+    with (
+        pytest.warns(UserWarning, match=r"the first step has nothing .* well-formed"),
+        pytest.raises(UsageError, match=r"2 steps .* nothing to fine-tune on; hardly any"),
+    ):
         train(tmp_path, "sft", config=sft, decoding=Decoding(max_new_tokens=1))
+
+
+def drawn(*examples, valid=0.9):
+    return [{"examples": some, "numbers": {"valid": valid}} for some in examples]
+
+
+def test_drawing_for_rejection_sampling_ends_when_nothing_is_found_for_long():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for lines in (drawn(), drawn([], []), drawn(*[[]] * PATIENCE, [([1], [2])])):
+            check_drawn(lines, 50)
+    with pytest.warns(UserWarning, match="first step .*: take easier"):
+        check_drawn(drawn([]), 50)
+    with pytest.raises(UsageError, match=f"first {PATIENCE} steps is correct.*: take easier"):
+        check_drawn(drawn(*[[]] * PATIENCE), 50)
+
+
+def test_correct_attempts_that_are_learned_by_heart_are_said():
+    with pytest.warns(UserWarning, match="60 steps go 20 times over the 3 correct"):
+        warn_of_epochs(3, 60)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_epochs(40, 60)
 
 
 def test_a_torn_checkpoint_is_deleted_and_the_whole_one_before_it_taken(tmp_path):

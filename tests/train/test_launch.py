@@ -52,6 +52,8 @@ def test_two_processes_learn_what_one_does_from_the_same_attempts(arguments, tmp
     """A group is whole in its process, seeds and problems do not hang on the processes, and the
     gradients are put together: all but rounding is the same."""
     train_adapter(**arguments)
+    for step in range(200):  # torn: only one of the processes may delete them
+        (tmp_path / "shared" / "checkpoints" / f"checkpoint-{step}").mkdir(parents=True)
     config = replace(CONFIG, hardware=TWO, batch=2)
     shared = arguments | {"config": config, "folder": tmp_path / "shared"}
     said = []

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -25,12 +26,26 @@ def test_means_are_over_the_attempts_they_are_about():
             "novelty": 0.5,
             "repeat": 0.25,
             "solved": 0,
+            "depth": 0.5,
         }
     )
 
 
 def test_a_step_without_histories_has_no_novelty_and_no_repeats():
-    assert set(step_metrics([FIRST], MethodConfig())) == {"accuracy", "valid", "distinct"}
+    always = {"accuracy", "valid", "distinct"}
+    assert set(step_metrics([FIRST], MethodConfig())) == {*always, "depth"}
+    assert set(step_metrics([FIRST], MethodConfig(histories=False))) == always
+
+
+def test_the_factor_of_unlikeliness_is_of_correct_attempts():
+    """The likeliest loses the whole weight; attempts that are wrong have no quality to lose."""
+    method = MethodConfig(rewards={"sum": RewardConfig(unlikely=0.5)})
+    likely = replace(FIRST, logps=(-3.0, -4.0, -1.0, -2.0))
+    assert step_metrics([likely], method)["unlikely"] == pytest.approx(0.5)
+    least = replace(FIRST, logps=(-3.0, -1.0, -4.0, -2.0))
+    assert step_metrics([likely, least], method)["unlikely"] == pytest.approx((0.5 + 0.875) / 2)
+    wrong = replace(likely, attempts=(A, A, B, BAD))
+    assert "unlikely" not in step_metrics([wrong], method)
 
 
 def test_the_reward_pays_row_by_row_and_logs_totals_of_tokens():

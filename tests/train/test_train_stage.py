@@ -9,7 +9,7 @@ from sample.errors import UsageError
 from sample.models import TransformersModel
 from sample.runfolder import RunFolder
 from train.config import MethodConfig, TrainConfig
-from train.stage import check_training, trained_systems, untrained
+from train.stage import _bars, _lines, check_training, trained_systems, untrained
 
 MODEL = TransformersModel("models/anchored")
 SAMPLE = SampleConfig(
@@ -72,3 +72,16 @@ def test_what_cannot_be_trained_is_refused_only_while_something_is_missing(folde
         check_training(folder, TRAIN, SAMPLE)
     (folder.adapter("diverse-s0") / "done.json").write_text("{}")
     check_training(folder, TRAIN, SAMPLE)
+
+
+def test_drawing_before_rejection_sampling_has_a_bar_of_its_own(folder):
+    methods = {"diverse": MethodConfig(), "sft": MethodConfig(algorithm="sft", set={"steps": 7})}
+    bars = _bars(folder, replace(TRAIN, methods=methods, seeds=(0,)), ["diverse-s0", "sft-s0"])
+    assert {name: steps for name, (_, steps) in bars.items()} == {
+        "diverse-s0": 50, "sft-s0, drawn": 7, "sft-s0": 7
+    }  # fmt: skip
+    path, _ = bars["sft-s0, drawn"]
+    assert _lines(path) is None
+    path.parent.mkdir(parents=True)
+    path.write_text("{}\n{}\n{")
+    assert _lines(path) == 2
