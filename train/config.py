@@ -8,7 +8,7 @@ from sample.config import need, parse
 from sample.models import LORA_RANKS
 from train.hardware import HardwareConfig, VllmSampling
 
-QUALITIES = ("correct", "coverage", "distinct", "marginal")
+QUALITIES = ("correct", "coverage", "distance", "distinct", "marginal")
 GATES = ("solved", "wrong", "none")
 MEASURES = ("class", "exact", "embedding")
 ALGORITHMS = ("grpo", "sft")
@@ -30,8 +30,9 @@ class RewardConfig:
 
     Answers are equal where the grader's canonical forms are.
     quality: what a correct answer earns. "correct": 1. "coverage": what it adds to pass@k of its
-        group, for families judged by coverage. "distinct": equal answers of a group share one
-        credit. "marginal": 1 while the history holds no correct answer.
+        group, for families judged by coverage. "distance": the share of the others that gave
+        another answer. "distinct": equal answers of a group share one credit. "marginal": 1 while
+        the history holds no correct answer.
     novelty: weight of the novelty reward.
     gate: "solved": novelty pays nothing once the history holds a correct answer. "wrong": it pays
         all but a repeated wrong answer, for families judged by a vote. "none": it pays new answers

@@ -14,6 +14,7 @@ from train.rewards.combined import reward_parts
 from train.rewards.correctness import correctness
 from train.rewards.coverage import coverage
 from train.rewards.crowding import crowding
+from train.rewards.distance import distance
 from train.rewards.distinct import distinct
 from train.rewards.length import length
 from train.rewards.marginal import marginal
@@ -158,6 +159,25 @@ def test_a_family_without_rewards_of_its_own_is_paid_for_correctness(history, at
 def test_equal_correct_answers_share_one_credit(attempts):
     different = {attempt.canonical for attempt in attempts if attempt.correct}
     assert sum(distinct(attempts)) == pytest.approx(len(different))
+
+
+@given(GROUPS)
+def test_distance_is_quality_times_the_mean_distance_to_the_others(attempts):
+    """As the paper writes it, sum over pairs and all."""
+    for i, (one, paid) in enumerate(zip(attempts, distance(attempts), strict=True)):
+        apart = [one.canonical != other.canonical for j, other in enumerate(attempts) if j != i]
+        assert paid == pytest.approx(one.correct * sum(apart) / len(apart))
+
+
+def test_distance_of_two_right_answers():
+    group = [RIGHT, RIGHT, OTHER_RIGHT, A, MALFORMED]
+    assert distance(group) == [3 / 4, 3 / 4, 1, 0, 0]
+    assert distance([RIGHT, RIGHT]) == distance([A, A]) == [0, 0]
+
+
+@given(st.lists(st.sampled_from([A, B, RIGHT, MALFORMED]), min_size=2, max_size=8))
+def test_distance_is_coverage_of_two_where_one_answer_is_right(attempts):
+    assert distance(attempts) == pytest.approx(coverage(attempts, 2))
 
 
 def slope_over_groups(size, p, paid):
