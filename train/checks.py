@@ -193,7 +193,7 @@ class Watch(TrainerCallback):
         if not all(math.isfinite(logs.get(key) or 0.0) for key in ("loss", "grad_norm")):
             raise ForageError(self._diverged(state.global_step, logs.get("learning_rate")))
         self._recent.append(logs)
-        flat = all(step["frac_reward_zero_std"] == 1.0 for step in self._recent)
+        flat = all(step.get("frac_reward_zero_std") == 1.0 for step in self._recent)
         first = len(self._recent) == 1 and logs.get("accuracy") in (0, 1)
         if flat and (first or len(self._recent) == PATIENCE) and not self._said:
             self._said = True

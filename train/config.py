@@ -119,7 +119,8 @@ class MethodConfig:
         k drawn uniformly from 0..attempts-1; or the keys of a ``HistoryConfig``.
     rewards: of each family; a family not named is paid for correctness alone.
     algorithm: "grpo", or "sft": rejection sampling, fine-tuning on the untouched model's own
-        correct attempts (arXiv 2308.01825), as many attempts and steps as GRPO has.
+        correct attempts (arXiv 2308.01825), as many attempts and steps as GRPO has; with
+        histories.replay on those that the run holds already, and nothing is drawn.
     set: keys of ``train`` that this method has for itself, e.g. kl: 0.1.
     families: the problem sets it is trained on, to see what the others gain; default: all.
     """
@@ -145,6 +146,11 @@ class MethodConfig:
             return self.histories
         return HistoryConfig() if self.histories else None
 
+    @property
+    def recorded(self) -> str | None:
+        """The run whose correct attempts are learned, in place of new ones."""
+        return self.history.replay if self.algorithm == "sft" and self.history else None
+
     def check(self, where: str, size: int) -> None:
         """
         size: attempts of a group.
@@ -161,6 +167,10 @@ class MethodConfig:
         if self.algorithm == "sft":
             given = ", ".join(self.rewards)
             need(not given, f"{where}.rewards", "none with algorithm sft", given)
+        if self.recorded is not None:
+            alone = "nothing beside replay with algorithm sft, which learns what the run holds"
+            more = replace(self.history or HistoryConfig(), replay=None)
+            need(more == HistoryConfig(), f"{where}.histories", alone, more)
         for family, reward in self.rewards.items():
             at = f"{where}.rewards.{family}"
             reward.check(at, size)

@@ -35,6 +35,7 @@ from train.embedding import Embedding
 from train.families import trainable_families
 from train.histories import HistoryBank, Share
 from train.metrics import MetricsLog, reward_function
+from train.recorded import recorded_lines, recorded_of
 from train.replay import Replay, replay_of
 from train.rollouts import Rollouts
 from train.samplers import LiveSampler, Sampler
@@ -263,9 +264,12 @@ def _sft_trainer(
         base.to("cuda")  # type: ignore[arg-type]
     bank = HistoryBank(plan, decoding, sampler, config.refresh, config.steps, Share(), replay)
     rollouts = Rollouts(plan, bank, decoding, model, config.group_size, sampler)
+    found = recorded_of(replay, model, config, method)
+    chat = Chat(tokenizer, model.chat_template)
     trainer = sft_trainer(
         base, tokenizer, arguments, _lora(config), rollouts, bank, config.methods[method],
         config.batch, [MetricsLog(folder / "metrics.jsonl"), Watch(folder / CHECKPOINTS)],
+        recorded_lines(found, chat, config.steps) if found else None,
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
     return trainer
