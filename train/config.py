@@ -89,12 +89,16 @@ class HistoryConfig:
     solved: share of histories that hold a correct answer; a chain is walked up to 4 times to meet
         it, and what was reached is logged. Default: as the chains come.
     replay: a run folder whose chains on train problems are the histories, in place of new ones.
+    anchor: groups with an empty history earn nothing and have a KL divergence from the untouched
+        model of this weight, so that first attempts stay as they are; the other groups have
+        train.kl. Default: all alike.
     """
 
     depths: tuple[float, ...] = ()
     base: float = 0.0
     solved: float | None = None
     replay: str | None = None
+    anchor: float | None = None
 
     def check(self, where: str) -> None:
         """
@@ -107,6 +111,10 @@ class HistoryConfig:
         need(0 <= self.base <= 1, f"{where}.base", "a share, 0 to 1", self.base)
         solved = self.solved is None or 0 <= self.solved <= 1
         need(solved, f"{where}.solved", "a share, 0 to 1", self.solved)
+        if self.anchor is not None:
+            need(self.anchor > 0, f"{where}.anchor", "above 0; leave it out for none", self.anchor)
+            some = "a weight of k = 0 above 0 beside an anchor"
+            need(not self.depths or self.depths[0] > 0, f"{where}.depths", some, self.depths)
         if self.replay is not None:
             need(self.base == 0, f"{where}.base", "0 where histories are replayed", self.base)
 
@@ -147,6 +155,11 @@ class MethodConfig:
         return HistoryConfig() if self.histories else None
 
     @property
+    def anchor(self) -> float | None:
+        """Weight of the KL in groups with an empty history, where that is all they have."""
+        return self.history.anchor if self.history else None
+
+    @property
     def recorded(self) -> str | None:
         """The run whose correct attempts are learned, in place of new ones."""
         return self.history.replay if self.algorithm == "sft" and self.history else None
@@ -167,6 +180,8 @@ class MethodConfig:
         if self.algorithm == "sft":
             given = ", ".join(self.rewards)
             need(not given, f"{where}.rewards", "none with algorithm sft", given)
+            off = "none with algorithm sft"
+            need(self.anchor is None, f"{where}.histories.anchor", off, self.anchor)
         if self.recorded is not None:
             alone = "nothing beside replay with algorithm sft, which learns what the run holds"
             more = replace(self.history or HistoryConfig(), replay=None)

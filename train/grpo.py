@@ -130,6 +130,8 @@ def _method_settings(method: MethodConfig) -> dict[str, Any]:
     own = plain(method)
     if own["families"] is None:
         del own["families"]
+    if isinstance(own["histories"], dict) and own["histories"]["anchor"] is None:
+        del own["histories"]["anchor"]
     for reward in own["rewards"].values():
         if reward["measure"] == MEASURES[0]:
             del reward["measure"]
@@ -203,8 +205,8 @@ def _trainer(
     replay: Replay | None,
 ) -> Any:
     from accelerate import PartialState
-    from trl.trainer.grpo_trainer import GRPOTrainer
 
+    from train.groupwise import GroupwiseTrainer
     from train.shared_prompts import SharedPromptTrainer
 
     share = Share(PartialState().process_index, PartialState().num_processes)
@@ -213,9 +215,11 @@ def _trainer(
     base = _base(model, config)
     arguments = _arguments(config, decoding, model, base, plan, share, folder / CHECKPOINTS)
     alone = share.count == 1 and not arguments.gradient_checkpointing
-    kind = SharedPromptTrainer if alone else GRPOTrainer
+    kind = SharedPromptTrainer if alone else GroupwiseTrainer
     bank = HistoryBank(plan, decoding, sampler, config.refresh, config.steps, share, replay)
     chosen = config.methods[method]
+    # Not 0 where any group has a KL term.
+    arguments.beta = max(config.kl, chosen.anchor or 0.0)
     scored = any(reward.unlikely for reward in chosen.rewards.values())
     embedding = Embedding(chosen.embedded, config.encoder) if chosen.embedded else None
     rollouts = Rollouts(plan, bank, decoding, model, config.group_size, sampler, scored, embedding)
@@ -231,6 +235,7 @@ def _trainer(
             callbacks=[bank, MetricsLog(folder / "metrics.jsonl"), Watch(folder / CHECKPOINTS)],
             peft_config=_lora(config),
         )
+    trainer.anchor, trainer.kl = chosen.anchor, config.kl
     trainer.remove_callback(PrinterCallback)
     for weight in trainer.model.parameters():
         if weight.requires_grad:
