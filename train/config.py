@@ -12,6 +12,7 @@ QUALITIES = ("correct", "coverage", "distance", "distinct", "marginal")
 GATES = ("solved", "wrong", "none")
 MEASURES = ("class", "exact", "embedding")
 ALGORITHMS = ("grpo", "sft")
+BASELINES = ("group", "none")
 SETTABLE = (
     "steps", "groups", "group_size", "learning_rate", "lora_rank", "lora_alpha", "kl", "entropy",
     "scale_rewards", "loss", "refresh",
@@ -131,6 +132,8 @@ class MethodConfig:
         histories.replay on those that the run holds already, and nothing is drawn.
     set: keys of ``train`` that this method has for itself, e.g. kl: 0.1.
     families: the problem sets it is trained on, to see what the others gain; default: all.
+    baseline: what is subtracted from the rewards of a group: "group", their mean, or "none", for
+        rewards with a baseline of their own: quality coverage.
     """
 
     histories: bool | HistoryConfig = True
@@ -138,6 +141,7 @@ class MethodConfig:
     algorithm: str = "grpo"
     set: Mapping[str, Any] = field(default_factory=dict)
     families: tuple[str, ...] | None = None
+    baseline: str = BASELINES[0]
 
     def reward(self, family: str) -> RewardConfig:
         return self.rewards.get(family, RewardConfig())
@@ -175,11 +179,15 @@ class MethodConfig:
         need(self.families != (), f"{where}.families", some, "none")
         known = f"one of {', '.join(ALGORITHMS)}"
         need(self.algorithm in ALGORITHMS, f"{where}.algorithm", known, self.algorithm)
+        known = f"one of {', '.join(BASELINES)}"
+        need(self.baseline in BASELINES, f"{where}.baseline", known, self.baseline)
         if self.history is not None:
             self.history.check(f"{where}.histories")
         if self.algorithm == "sft":
             given = ", ".join(self.rewards)
             need(not given, f"{where}.rewards", "none with algorithm sft", given)
+            off = "group (the default) with algorithm sft"
+            need(self.baseline == BASELINES[0], f"{where}.baseline", off, self.baseline)
             off = "none with algorithm sft"
             need(self.anchor is None, f"{where}.histories.anchor", off, self.anchor)
         if self.recorded is not None:
@@ -280,6 +288,9 @@ class TrainConfig:
         if method.set:
             return  # it has checked itself
         method.check(where, own.group_size)
+        scaled = own.scale_rewards != "none" and method.baseline == "none"
+        both = "group (the default) where scale_rewards divides by a deviation from the mean"
+        need(not scaled, f"{where}.baseline", both, method.baseline)
         for key in POLICY[:2] if sft else ():
             off = f"0 for {name}, as algorithm sft has none; put it in the set of other methods"
             need(getattr(own, key) == 0, f"train.{key}", off, getattr(own, key))

@@ -1,4 +1,4 @@
-"""TRL's trainer where groups differ in how they are held to the untouched model."""
+"""TRL's trainer with what it lacks for a group: its own weight of the KL, rewards as they are."""
 
 from typing import Any
 
@@ -20,21 +20,28 @@ class RowWeights(float):
 
 
 class GroupwiseTrainer(GRPOTrainer):
-    """The stock trainer, but for one switch of a method, which is off until it is set.
+    """The stock trainer, but for two switches of a method, which are off until they are set.
 
     anchor: weight of the KL in groups with an empty history, None = as in all others. kl: in the
     others, where there is an anchor.
+    baseline: "none": an advantage is the reward itself, not its distance to the group's mean.
     """
 
     anchor: float | None = None
     kl: float = 0.0
+    baseline: str = "group"
 
     def _calculate_rewards(self, inputs: Any, *rest: Any) -> torch.Tensor:
         self._first = [not row["groups"].history for row in inputs]
-        return super()._calculate_rewards(inputs, *rest)
+        paid = super()._calculate_rewards(inputs, *rest)
+        begin = self.accelerator.process_index * len(inputs)
+        self._paid = paid[begin : begin + len(inputs), 0]
+        return paid
 
     def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
         made = super()._generate_and_score_completions(inputs)
+        if self.baseline == "none":
+            made["advantages"] = self._paid
         if self.anchor is not None:
             first = torch.tensor(self._first, device=made["advantages"].device)
             made["kl_weights"] = torch.where(first, self.anchor, self.kl)

@@ -29,7 +29,15 @@ from train.checks import (
     check_template,
     on_gpu,
 )
-from train.config import DONE, MEASURES, HistoryConfig, MethodConfig, TrainConfig, rows_per_pass
+from train.config import (
+    BASELINES,
+    DONE,
+    MEASURES,
+    HistoryConfig,
+    MethodConfig,
+    TrainConfig,
+    rows_per_pass,
+)
 from train.dataset import Plan, dataset
 from train.embedding import Embedding
 from train.families import trainable_families
@@ -130,6 +138,8 @@ def _method_settings(method: MethodConfig) -> dict[str, Any]:
     own = plain(method)
     if own["families"] is None:
         del own["families"]
+    if own["baseline"] == BASELINES[0]:
+        del own["baseline"]
     if isinstance(own["histories"], dict) and own["histories"]["anchor"] is None:
         del own["histories"]["anchor"]
     for reward in own["rewards"].values():
@@ -236,6 +246,7 @@ def _trainer(
             peft_config=_lora(config),
         )
     trainer.anchor, trainer.kl = chosen.anchor, config.kl
+    trainer.baseline = chosen.baseline
     trainer.remove_callback(PrinterCallback)
     for weight in trainer.model.parameters():
         if weight.requires_grad:

@@ -1,4 +1,4 @@
-"""Groups that differ in how they are held to the untouched model."""
+"""Groups held to the untouched model in their own way, and rewards as they are."""
 
 import json
 from dataclasses import replace
@@ -55,6 +55,28 @@ def test_anchored_groups_have_a_kl_of_their_own_weight_and_nothing_else(losses):
 
     settings = losses(CONFIG, look)
     assert set(seen) == {True, False} and settings["method"]["histories"]["anchor"] == 1.0
+
+
+def test_without_a_baseline_an_advantage_is_the_reward(losses, tmp_path):
+    advantages = {}
+
+    def look(trainer, inputs, loss):
+        advantages.setdefault(trainer.state.global_step, []).extend(inputs["advantages"].tolist())
+
+    config = replace(CONFIG, kl=0.0, methods={"m": replace(ANCHORED, baseline="none")})
+    settings = losses(config, look)
+    lines = (tmp_path / "adapter" / "metrics.jsonl").read_text().splitlines()
+    rewards = [json.loads(line)["reward"] for line in lines]
+    assert [sum(some) / 16 for some in advantages.values()] == pytest.approx(rewards)
+    assert max(rewards) > 0 and settings["method"]["baseline"] == "none"
+
+
+def test_no_baseline_beside_a_scale_is_refused():
+    methods = {"m": MethodConfig(baseline="none")}
+    with pytest.raises(UsageError, match="scale_rewards divides by a deviation"):
+        TrainConfig(methods, scale_rewards="group")
+    with pytest.raises(UsageError, match="one of group, none"):
+        TrainConfig({"m": MethodConfig(baseline="mean")})
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from math import comb
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -228,6 +229,29 @@ def test_what_the_group_mean_does_to_the_slope_of_coverage(n, k, p):
     if k > 1:
         expected += (k - 1) * p * (1 - p) ** (k - 2)
     assert slope_over_groups(n, p, centred) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("n", "k"), [(2, 1), (2, 2), (4, 1), (4, 2), (4, 3), (4, 4)])
+def test_coverage_has_the_gradient_of_pass_at_k_unless_the_groups_mean_is_subtracted(n, k):
+    """Over all 4^n groups of a policy over four answers, by its logits."""
+    answers = [RIGHT, OTHER_RIGHT, A, MALFORMED]
+    logits = torch.tensor([0.3, -0.5, 0.1, -1.2], dtype=torch.float64, requires_grad=True)
+    logps = logits.log_softmax(0)
+
+    def gradient(of):
+        return torch.autograd.grad(of, logits, retain_graph=True)[0]
+
+    def estimate(centred):
+        total = logits.new_zeros(())
+        for outcome in map(list, product(range(4), repeat=n)):
+            paid = torch.tensor(coverage([answers[i] for i in outcome], k), dtype=torch.float64)
+            advantages = paid - paid.mean() if centred else paid
+            total = total + logps[outcome].sum().exp().detach() * (advantages @ logps[outcome])
+        return gradient(total)
+
+    passed = gradient(1 - (1 - logps[:2].exp().sum()) ** k)
+    torch.testing.assert_close(estimate(False) * k / n, passed)
+    assert not torch.allclose(estimate(True) * k / n, passed)
 
 
 @given(GROUPS)
