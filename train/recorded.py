@@ -16,6 +16,10 @@ from sample.strategies.sequential import Options
 from train.config import TrainConfig
 from train.replay import Replay
 
+APART = 0.1
+"""Share of its tokens by which the written ids of an attempt may differ in number from the drawn
+ones. Beyond it the tokenizer has another spelling than the model drew, which it finds unlikely."""
+
 
 @dataclass(frozen=True)
 class Recorded:
@@ -78,9 +82,16 @@ def _attempts(replay: Replay, sample: SampleConfig, system: str) -> Iterator[Rec
 
 def recorded_lines(found: Sequence[Recorded], chat: Chat, steps: int) -> list[dict[str, Any]]:
     """What ``train.sft.draw`` gives of every step. Nothing is drawn; the numbers are those of all
-    attempts of the run, and the examples, equal ones once, are all in the first line."""
-    pairs = [one.ids(chat) for one in found if one.correct]
-    examples = list({(tuple(p), tuple(t)): (p, t) for p, t in pairs}.values())
+    attempts of the run, and the examples, equal ones once, are all in the first line.
+
+    Raises:
+        UsageError: no correct attempt is spelled as it was drawn.
+    """
+    pairs = [(one.ids(chat), one.attempt.ledger.generated) for one in found if one.correct]
+    kept = [(p, t) for (p, t), drawn in pairs if abs(len(t) - drawn) <= APART * drawn]
+    some = "attempts of this model, with as many tokens as its tokenizer makes of them"
+    need(bool(kept), "histories.replay", some, "none such")
+    examples = list({(tuple(p), tuple(t)): (p, t) for p, t in kept}.values())
     accuracy = sum(one.correct for one in found) / len(found)
     numbers = {
         "reward": accuracy,

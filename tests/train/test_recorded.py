@@ -43,7 +43,7 @@ def paid(tmp_path, problems, model_folder):
                 for step, text in enumerate(("1", "23"), 1):
                     store.append(
                         Attempt("sum", problem.id, arm, system, 0, step, 7, "", text, text, text,
-                                step == 2, "stop", Ledger(5, None, 0, 2, 0.1))
+                                step == 2, "stop", Ledger(5, None, 0, 3, 0.1))
                     )  # fmt: skip
     return str(folder.path)
 
@@ -66,9 +66,13 @@ def test_it_learns_the_models_own_correct_attempts_after_their_own_prompts(
     right = {(one.attempt.arm, one.answers) for one in found if one.correct}
     assert right == {("p", ()), ("s", ("1",))}
     chat = Chat(load_tokenizer(model_config.path))
-    first, second = recorded_lines([*found, *found], chat, 2)
+    odd = next(one for one in found if one.correct)
+    odd = replace(odd, answers=("9",), attempt=replace(odd.attempt, ledger=Ledger(5, 0, 0, 4, 0.1)))
+    with pytest.raises(UsageError, match="as many tokens as its tokenizer makes"):
+        recorded_lines([odd], chat, 2)
+    first, second = recorded_lines([*found, *found, odd, replace(odd, answers=("8",))], chat, 2)
     assert not second["examples"] and len(first["examples"]) == 4
-    assert first["numbers"] == second["numbers"] and first["numbers"]["accuracy"] == 0.5
+    assert first["numbers"] == second["numbers"] and first["numbers"]["valid"] == 1
     for _, ids in first["examples"]:
         assert ids == [*chat.encode("23"), load_tokenizer(model_config.path).eos_token_id]
 
