@@ -8,10 +8,11 @@ from sample.config import need, parse
 from sample.models import LORA_RANKS
 from train.hardware import HardwareConfig, VllmSampling
 
-QUALITIES = ("correct", "coverage", "distinct", "marginal")
+QUALITIES = ("correct", "coverage", "distance", "distinct", "marginal")
 GATES = ("solved", "wrong", "none")
 MEASURES = ("class", "exact", "embedding")
 ALGORITHMS = ("grpo", "sft")
+BASELINES = ("group", "none")
 SETTABLE = (
     "steps", "groups", "group_size", "learning_rate", "lora_rank", "lora_alpha", "kl", "entropy",
     "scale_rewards", "loss", "refresh",
@@ -34,8 +35,9 @@ class RewardConfig:
 
     Answers are equal where the grader's canonical forms are.
     quality: what a correct answer earns. "correct": 1. "coverage": what it adds to pass@k of its
-        group, for families judged by coverage. "distinct": equal answers of a group share one
-        credit. "marginal": 1 while the history holds no correct answer.
+        group, for families judged by coverage. "distance": the share of the others that gave
+        another answer. "distinct": equal answers of a group share one credit. "marginal": 1 while
+        the history holds no correct answer.
     novelty: weight of the novelty reward.
     gate: "solved": novelty pays nothing once the history holds a correct answer. "wrong": it pays
         all but a repeated wrong answer, for families judged by a vote. "none": it pays new answers
@@ -92,12 +94,16 @@ class HistoryConfig:
     solved: share of histories that hold a correct answer; a chain is walked up to 4 times to meet
         it, and what was reached is logged. Default: as the chains come.
     replay: a run folder whose chains on train problems are the histories, in place of new ones.
+    anchor: groups with an empty history earn nothing and have a KL divergence from the untouched
+        model of this weight, so that first attempts stay as they are; the other groups have
+        train.kl. Default: all alike.
     """
 
     depths: tuple[float, ...] = ()
     base: float = 0.0
     solved: float | None = None
     replay: str | None = None
+    anchor: float | None = None
 
     def check(self, where: str) -> None:
         """
@@ -110,6 +116,10 @@ class HistoryConfig:
         need(0 <= self.base <= 1, f"{where}.base", "a share, 0 to 1", self.base)
         solved = self.solved is None or 0 <= self.solved <= 1
         need(solved, f"{where}.solved", "a share, 0 to 1", self.solved)
+        if self.anchor is not None:
+            need(self.anchor > 0, f"{where}.anchor", "above 0; leave it out for none", self.anchor)
+            some = "a weight of k = 0 above 0 beside an anchor"
+            need(not self.depths or self.depths[0] > 0, f"{where}.depths", some, self.depths)
         if self.replay is not None:
             need(self.base == 0, f"{where}.base", "0 where histories are replayed", self.base)
 
@@ -122,9 +132,12 @@ class MethodConfig:
         k drawn uniformly from 0..attempts-1; or the keys of a ``HistoryConfig``.
     rewards: of each family; a family not named is paid for correctness alone.
     algorithm: "grpo", or "sft": rejection sampling, fine-tuning on the untouched model's own
-        correct attempts (arXiv 2308.01825), as many attempts and steps as GRPO has.
+        correct attempts (arXiv 2308.01825), as many attempts and steps as GRPO has; with
+        histories.replay on those that the run holds already, and nothing is drawn.
     set: keys of ``train`` that this method has for itself, e.g. kl: 0.1.
     families: the problem sets it is trained on, to see what the others gain; default: all.
+    baseline: what is subtracted from the rewards of a group: "group", their mean, or "none", for
+        rewards with a baseline of their own: quality coverage.
     """
 
     histories: bool | HistoryConfig = True
@@ -132,6 +145,7 @@ class MethodConfig:
     algorithm: str = "grpo"
     set: Mapping[str, Any] = field(default_factory=dict)
     families: tuple[str, ...] | None = None
+    baseline: str = BASELINES[0]
 
     def reward(self, family: str) -> RewardConfig:
         return self.rewards.get(family, RewardConfig())
@@ -148,6 +162,16 @@ class MethodConfig:
             return self.histories
         return HistoryConfig() if self.histories else None
 
+    @property
+    def anchor(self) -> float | None:
+        """Weight of the KL in groups with an empty history, where that is all they have."""
+        return self.history.anchor if self.history else None
+
+    @property
+    def recorded(self) -> str | None:
+        """The run whose correct attempts are learned, in place of new ones."""
+        return self.history.replay if self.algorithm == "sft" and self.history else None
+
     def check(self, where: str, size: int) -> None:
         """
         size: attempts of a group.
@@ -159,11 +183,21 @@ class MethodConfig:
         need(self.families != (), f"{where}.families", some, "none")
         known = f"one of {', '.join(ALGORITHMS)}"
         need(self.algorithm in ALGORITHMS, f"{where}.algorithm", known, self.algorithm)
+        known = f"one of {', '.join(BASELINES)}"
+        need(self.baseline in BASELINES, f"{where}.baseline", known, self.baseline)
         if self.history is not None:
             self.history.check(f"{where}.histories")
         if self.algorithm == "sft":
             given = ", ".join(self.rewards)
             need(not given, f"{where}.rewards", "none with algorithm sft", given)
+            off = "group (the default) with algorithm sft"
+            need(self.baseline == BASELINES[0], f"{where}.baseline", off, self.baseline)
+            off = "none with algorithm sft"
+            need(self.anchor is None, f"{where}.histories.anchor", off, self.anchor)
+        if self.recorded is not None:
+            alone = "nothing beside replay with algorithm sft, which learns what the run holds"
+            more = replace(self.history or HistoryConfig(), replay=None)
+            need(more == HistoryConfig(), f"{where}.histories", alone, more)
         for family, reward in self.rewards.items():
             at = f"{where}.rewards.{family}"
             reward.check(at, size)
@@ -258,6 +292,9 @@ class TrainConfig:
         if method.set:
             return  # it has checked itself
         method.check(where, own.group_size)
+        scaled = own.scale_rewards != "none" and method.baseline == "none"
+        both = "group (the default) where scale_rewards divides by a deviation from the mean"
+        need(not scaled, f"{where}.baseline", both, method.baseline)
         for key in POLICY[:2] if sft else ():
             off = f"0 for {name}, as algorithm sft has none; put it in the set of other methods"
             need(getattr(own, key) == 0, f"train.{key}", off, getattr(own, key))

@@ -92,8 +92,11 @@ def prompt_tokens(
 
 
 def _method_cost(name: str, config: TrainConfig, prompts: list[int], generated: int) -> MethodCost:
-    """A history of depth k takes k attempts, each after the ones before it; a replayed one none."""
+    """A history of depth k takes k attempts, each after the ones before it; a replayed one none,
+    and learning what a run holds takes nothing at all."""
     history = config.methods[name].history
+    if config.methods[name].recorded is not None:
+        return MethodCost(name, len(config.seeds), config.steps, 0, 0)
     weights = _depth_weights(history, len(prompts))
     mean_prompt = _mean(prompts, weights)
     live = history is not None and history.replay is None

@@ -30,6 +30,7 @@ from train.checks import (
     on_gpu,
 )
 from train.config import (
+    BASELINES,
     CHECKPOINTS,
     DONE,
     MEASURES,
@@ -43,6 +44,7 @@ from train.embedding import Embedding
 from train.families import trainable_families
 from train.histories import HistoryBank, Share
 from train.metrics import MetricsLog, reward_function
+from train.recorded import recorded_lines, recorded_of
 from train.replay import Replay, replay_of
 from train.rollouts import Rollouts
 from train.samplers import LiveSampler, Sampler
@@ -138,6 +140,10 @@ def _method_settings(method: MethodConfig) -> dict[str, Any]:
     own = plain(method)
     if own["families"] is None:
         del own["families"]
+    if own["baseline"] == BASELINES[0]:
+        del own["baseline"]
+    if isinstance(own["histories"], dict) and own["histories"]["anchor"] is None:
+        del own["histories"]["anchor"]
     for reward in own["rewards"].values():
         if reward["measure"] == MEASURES[0]:
             del reward["measure"]
@@ -211,8 +217,8 @@ def _trainer(
     folder: Path,
     replay: Replay | None,
 ) -> Any:
-    from trl.trainer.grpo_trainer import GRPOTrainer
 
+    from train.groupwise import GroupwiseTrainer
     from train.shared_prompts import SharedPromptTrainer
 
     share = Share(PartialState().process_index, PartialState().num_processes)
@@ -221,9 +227,11 @@ def _trainer(
     base = _base(model, config)
     arguments = _arguments(config, decoding, model, base, plan, share, folder / CHECKPOINTS)
     alone = share.count == 1 and not arguments.gradient_checkpointing
-    kind = SharedPromptTrainer if alone else GRPOTrainer
+    kind = SharedPromptTrainer if alone else GroupwiseTrainer
     bank = HistoryBank(plan, decoding, sampler, config.refresh, config.steps, share, replay)
     chosen = config.methods[method]
+    # Not 0 where any group has a KL term.
+    arguments.beta = max(config.kl, chosen.anchor or 0.0)
     scored = any(reward.unlikely for reward in chosen.rewards.values())
     embedding = Embedding(chosen.embedded, config.encoder) if chosen.embedded else None
     rollouts = Rollouts(plan, bank, decoding, model, config.group_size, sampler, scored, embedding)
@@ -244,6 +252,8 @@ def _trainer(
             ],
             peft_config=_lora(config),
         )
+    trainer.anchor, trainer.kl = chosen.anchor, config.kl
+    trainer.baseline = chosen.baseline
     trainer.remove_callback(PrinterCallback)
     for weight in trainer.model.parameters():
         if weight.requires_grad:
@@ -275,9 +285,12 @@ def _sft_trainer(
         base.to("cuda")  # type: ignore[arg-type]
     bank = HistoryBank(plan, decoding, sampler, config.refresh, config.steps, Share(), replay)
     rollouts = Rollouts(plan, bank, decoding, model, config.group_size, sampler)
+    found = recorded_of(replay, model, config, method)
+    chat = Chat(tokenizer, model.chat_template)
     trainer = sft_trainer(
         base, tokenizer, arguments, _lora(config), rollouts, bank, config.methods[method],
         config.batch, [MetricsLog(folder / "metrics.jsonl"), FiniteLoss(folder / CHECKPOINTS)],
+        recorded_lines(found, chat, config.steps) if found else None,
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
     return trainer

@@ -12,7 +12,7 @@ from sample.grading import Grade
 from train.config import MethodConfig
 from train.groups import Group
 from train.histories import Tokens
-from train.rewards.combined import reward_parts
+from train.rewards.combined import Parts, reward_parts
 from train.rewards.newness import newness
 from train.rewards.novelty import novelty
 from train.rewards.unlikely import unlikely
@@ -111,13 +111,20 @@ def reward_function(
         # The trainer averages over processes; tokens are to be summed.
         log_metric("prompt_tokens", tokens[0].prompt * processes)
         log_metric("generated_tokens", tokens[0].generated * processes)
-        paid = [reward_parts(method.reward(group.family), group) for group in each]
+        paid = [_paid(method, group) for group in each]
         for part in parts_of(method):
             amounts = [amount for parts in paid for amount in parts.get(part, ())]
             log_metric(f"paid_{part}", sum(amounts) / (size * len(each)))
         return [sum(amounts) for parts in paid for amounts in zip(*parts.values(), strict=True)]
 
     return reward
+
+
+def _paid(method: MethodConfig, group: Group) -> Parts:
+    """Anchored groups earn nothing."""
+    if method.anchor is not None and not group.history:
+        return {"quality": [0.0] * len(group.attempts)}
+    return reward_parts(method.reward(group.family), group)
 
 
 def parts_of(method: MethodConfig) -> list[str]:

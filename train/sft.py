@@ -43,10 +43,12 @@ def sft_trainer(
     method: MethodConfig,
     batch: int,
     callbacks: list[TrainerCallback],
+    recorded: list[dict[str, Any]] | None = None,
 ) -> Any:
     """A trainer whose data are drawn already.
 
-    arguments: of GRPO at the same budget. batch: most attempts in one backward pass.
+    arguments: of GRPO at the same budget. batch: most attempts in one backward pass. recorded: what
+    would be drawn, where a run holds it.
 
     Raises:
         UsageError: no attempt is correct after a while.
@@ -58,7 +60,7 @@ def sft_trainer(
 
     set_seed(arguments.seed)
     model = get_peft_model(base, lora)
-    lines = draw(model, tokenizer, rollouts, bank, method, arguments)
+    lines = recorded or draw(model, tokenizer, rollouts, bank, method, arguments)
     examples = [example for line in lines for example in line["examples"]]
     warn_of_epochs(len(examples), arguments.max_steps)
     each = -(-len(examples) // arguments.max_steps)

@@ -5,13 +5,14 @@ from typing import Any
 
 import torch
 from transformers import DynamicCache
-from trl.trainer.grpo_trainer import GRPOTrainer
+
+from train.groupwise import GroupwiseTrainer
 
 PROMPTS = 8
 """Prompts of similar length that are read together, padded to the longest of them alone."""
 
 
-class SharedPromptTrainer(GRPOTrainer):
+class SharedPromptTrainer(GroupwiseTrainer):
     """TRL's trainer where one forward pass over the prompts serves all attempts of their groups.
 
     The same numbers as the stock trainer's, up to rounding, at a fraction of the tokens when

@@ -54,13 +54,18 @@ def check_training(folder: RunFolder, config: TrainConfig, sample: SampleConfig)
     from train.checks import check_hardware, check_settings, check_template
     from train.encoder import check_encoder
     from train.families import trainable_families
+    from train.recorded import recorded_of
     from train.replay import replay_of
 
     model = trainable(sample.models[config.model], "train.model")
     for method in config.methods:
         families = list(trainable_families(sample.problems, config, method))
         check_settings(config.of(method), families, model, sample.decoding)
-        replay_of(sample.problems, config, method)
+        replay = replay_of(sample.problems, config, method)
+        found = recorded_of(replay, model, config, method)
+        if found:
+            right, run = sum(one.correct for one in found), config.methods[method].recorded
+            say(f"train: {method} learns {right} correct of {len(found)} attempts in {run}")
     check_hardware(config, model, sample.decoding)
     if config.encoder is not None:
         check_encoder(config.encoder)

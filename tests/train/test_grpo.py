@@ -175,13 +175,15 @@ def test_novelty_by_embedding_trains_on_the_embedded_model(tmp_path):
 def test_settings_do_not_name_what_came_later_and_is_not_used(train, tmp_path):
     """Else no adapter begun before could be gone on with."""
     embedding = MethodConfig(rewards={"sum": RewardConfig(novelty=1.0, measure="embedding")})
-    methods = {**CONFIG.methods, "embedding": embedding}
+    diverse = replace(CONFIG.methods["diverse"], histories=HistoryConfig((1, 1)))
+    methods = {"diverse": diverse, "embedding": embedding}
     train(tmp_path, config=replace(CONFIG, steps=1, methods=methods, encoder="elsewhere"))
     settings = json.loads((tmp_path / "training.json").read_text())
     assert set(settings["method"]["rewards"]["sum"]) == {
         "quality", "novelty", "gate", "k", "unlikely", "crowding", "repetition", "length"
     }  # fmt: skip
-    assert not {"families", "encoder"} & {*settings["method"], *settings["train"]}
+    assert set(settings["method"]["histories"]) == {"depths", "base", "solved", "replay"}
+    assert not {"families", "encoder", "baseline"} & {*settings["method"], *settings["train"]}
 
 
 def test_rejection_sampling_goes_on_where_it_was_killed(train, tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ from math import comb
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from train.rewards.combined import reward_parts
 from train.rewards.correctness import correctness
 from train.rewards.coverage import coverage
 from train.rewards.crowding import crowding
+from train.rewards.distance import distance
 from train.rewards.distinct import distinct
 from train.rewards.length import length
 from train.rewards.marginal import marginal
@@ -160,6 +162,25 @@ def test_equal_correct_answers_share_one_credit(attempts):
     assert sum(distinct(attempts)) == pytest.approx(len(different))
 
 
+@given(GROUPS)
+def test_distance_is_quality_times_the_mean_distance_to_the_others(attempts):
+    """As the paper writes it, sum over pairs and all."""
+    for i, (one, paid) in enumerate(zip(attempts, distance(attempts), strict=True)):
+        apart = [one.canonical != other.canonical for j, other in enumerate(attempts) if j != i]
+        assert paid == pytest.approx(one.correct * sum(apart) / len(apart))
+
+
+def test_distance_of_two_right_answers():
+    group = [RIGHT, RIGHT, OTHER_RIGHT, A, MALFORMED]
+    assert distance(group) == [3 / 4, 3 / 4, 1, 0, 0]
+    assert distance([RIGHT, RIGHT]) == distance([A, A]) == [0, 0]
+
+
+@given(st.lists(st.sampled_from([A, B, RIGHT, MALFORMED]), min_size=2, max_size=8))
+def test_distance_is_coverage_of_two_where_one_answer_is_right(attempts):
+    assert distance(attempts) == pytest.approx(coverage(attempts, 2))
+
+
 def slope_over_groups(size, p, paid):
     """E[sum of reward x d log prob / dp] by enumeration of all 2^size outcomes of a group."""
     total = 0.0
@@ -208,6 +229,29 @@ def test_what_the_group_mean_does_to_the_slope_of_coverage(n, k, p):
     if k > 1:
         expected += (k - 1) * p * (1 - p) ** (k - 2)
     assert slope_over_groups(n, p, centred) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("n", "k"), [(2, 1), (2, 2), (4, 1), (4, 2), (4, 3), (4, 4)])
+def test_coverage_has_the_gradient_of_pass_at_k_unless_the_groups_mean_is_subtracted(n, k):
+    """Over all 4^n groups of a policy over four answers, by its logits."""
+    answers = [RIGHT, OTHER_RIGHT, A, MALFORMED]
+    logits = torch.tensor([0.3, -0.5, 0.1, -1.2], dtype=torch.float64, requires_grad=True)
+    logps = logits.log_softmax(0)
+
+    def gradient(of):
+        return torch.autograd.grad(of, logits, retain_graph=True)[0]
+
+    def estimate(centred):
+        total = logits.new_zeros(())
+        for outcome in map(list, product(range(4), repeat=n)):
+            paid = torch.tensor(coverage([answers[i] for i in outcome], k), dtype=torch.float64)
+            advantages = paid - paid.mean() if centred else paid
+            total = total + logps[outcome].sum().exp().detach() * (advantages @ logps[outcome])
+        return gradient(total)
+
+    passed = gradient(1 - (1 - logps[:2].exp().sum()) ** k)
+    torch.testing.assert_close(estimate(False) * k / n, passed)
+    assert not torch.allclose(estimate(True) * k / n, passed)
 
 
 @given(GROUPS)

@@ -124,6 +124,13 @@ def test_tokens_of_a_step_are_those_of_its_attempts_and_of_their_histories():
     assert history.prompt == pytest.approx(2 * (8 * sum(prompts) / 3 + earlier), abs=1)
 
 
+def test_learning_what_a_run_holds_takes_no_tokens():
+    replayed = "{histories: {replay: runs/paid}, algorithm: %s}"
+    methods = ", ".join(f"{name}: {replayed % name}" for name in ("grpo", "sft"))
+    grpo, sft = cost_of("demo.yaml", f"train.methods={{{methods}}}")[0].methods
+    assert grpo.generated > 0 and sft.generated == sft.prompt == 0
+
+
 def test_an_encoder_of_its_own_is_counted_and_the_model_itself_is_not_counted_twice():
     measured = "train.methods.diverse.rewards.countdown.measure=embedding"
     itself, _, _ = cost_of("demo.yaml", measured)

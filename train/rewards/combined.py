@@ -7,6 +7,7 @@ from train.groups import Group
 from train.rewards.correctness import correctness
 from train.rewards.coverage import coverage
 from train.rewards.crowding import crowding
+from train.rewards.distance import distance
 from train.rewards.distinct import distinct
 from train.rewards.length import length
 from train.rewards.marginal import marginal
@@ -44,6 +45,8 @@ def _quality(reward: RewardConfig, group: Group) -> list[float]:
     match reward.quality:
         case "coverage":
             paid = coverage(attempts, reward.k or max(1, len(attempts) // 2))
+        case "distance":
+            paid = distance(attempts)
         case "distinct":
             paid = distinct(attempts)
         case "marginal":

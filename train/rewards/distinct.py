@@ -11,7 +11,7 @@ def distinct(attempts: Sequence[Grade]) -> list[float]:
 
     Range [0, 1]; the group's sum is its number of different correct answers. Degenerate: where
     only one answer is right, a group of correct attempts is paid 1 in all, as one correct one is.
-    Source: within-group diversity multiplied into quality, as in DARLING (arXiv 2509.02534).
+    Ours; ``distance`` is the published way to pay for difference within a group.
     """
     count = Counter(attempt.canonical for attempt in attempts)
     return [a.correct / count[a.canonical] for a in attempts]

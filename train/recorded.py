@@ -1,0 +1,104 @@
+"""What algorithm sft learns of a run in place of drawing: its base model's correct attempts."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sample.config import SampleConfig, need, parse, read_yaml
+from sample.engines.chat import Chat
+from sample.models import TransformersModel
+from sample.problems import Problem
+from sample.prompts import conversation
+from sample.records import Attempt
+from sample.runfolder import RunFolder
+from sample.strategies.sequential import Options
+from train.config import TrainConfig
+from train.replay import Replay
+
+APART = 0.1
+"""Share of its tokens by which the written ids of an attempt may differ in number from the drawn
+ones. Beyond it the tokenizer has another spelling than the model drew, which it finds unlikely."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """An attempt of a run. answers: the texts of the earlier attempts that it was shown."""
+
+    problem: Problem
+    answers: tuple[str, ...]
+    attempt: Attempt
+
+    @property
+    def correct(self) -> bool:
+        """Cut-off attempts, which have no end to learn, are not."""
+        return self.attempt.correct is True and self.attempt.finish == "stop"
+
+    def ids(self, chat: Chat) -> tuple[list[int], list[int]]:
+        """Of the prompt and of the attempt, as the tokenizer writes them; a record has no ids."""
+        prompt = chat.prompt(conversation(self.problem.question, self.answers))
+        return prompt.ids, chat.attempt(prompt, self.attempt)
+
+
+def recorded_of(
+    replay: Replay | None, model: TransformersModel, config: TrainConfig, method: str
+) -> list[Recorded] | None:
+    """The attempts that the method learns from, wrong ones among them, if it names a run.
+
+    replay: of the method.
+
+    Raises:
+        UsageError: the run is of another model, or none of its attempts is correct.
+    """
+    path = config.methods[method].recorded
+    if path is None:
+        return None
+    assert replay is not None
+    where = f"train.methods.{method}.histories.replay: {path}"
+    sample = parse(SampleConfig, read_yaml(RunFolder(Path(path)).config)["sample"], path)
+    drawn_from = getattr(sample.models.get(config.model), "path", None)
+    need(drawn_from == model.path, where, f"a run of {config.model} = {model.path}", drawn_from)
+    found = list(_attempts(replay, sample, config.model))
+    some = f"a correct attempt of {config.model} to learn"
+    need(any(one.correct for one in found), where, some, f"none among {len(found)}")
+    return found
+
+
+def _attempts(replay: Replay, sample: SampleConfig, system: str) -> Iterator[Recorded]:
+    """Those after the bare question, or after earlier answers that are shown as in training."""
+    bare = {name for name, arm in sample.arms.items() if arm.strategy == "parallel"}
+    shown = {
+        name
+        for name, arm in sample.arms.items()
+        if arm.strategy == "sequential" and parse(Options, arm.options, name) == Options()
+    }
+    for problem in (one for problems in replay.families.values() for one in problems):
+        for chain in replay.chains[problem.id]:
+            texts = tuple(attempt.text for attempt in chain)
+            for k, one in enumerate(chain):
+                if one.system == system and one.arm in bare | shown:
+                    yield Recorded(problem, () if one.arm in bare else texts[:k], one)
+
+
+def recorded_lines(found: Sequence[Recorded], chat: Chat, steps: int) -> list[dict[str, Any]]:
+    """What ``train.sft.draw`` gives of every step. Nothing is drawn; the numbers are those of all
+    attempts of the run, and the examples, equal ones once, are all in the first line.
+
+    Raises:
+        UsageError: no correct attempt is spelled as it was drawn.
+    """
+    pairs = [(one.ids(chat), one.attempt.ledger.generated) for one in found if one.correct]
+    kept = [(p, t) for (p, t), drawn in pairs if abs(len(t) - drawn) <= APART * drawn]
+    some = "attempts of this model, with as many tokens as its tokenizer makes of them"
+    need(bool(kept), "histories.replay", some, "none such")
+    examples = list({(tuple(p), tuple(t)): (p, t) for p, t in kept}.values())
+    accuracy = sum(one.correct for one in found) / len(found)
+    numbers = {
+        "reward": accuracy,
+        "accuracy": accuracy,
+        "valid": sum(one.attempt.canonical is not None for one in found) / len(found),
+        "paid_quality": accuracy,
+        "prompt_tokens": 0,
+        "generated_tokens": 0,
+    }
+    return [{"examples": [] if step else examples, "numbers": numbers} for step in range(steps)]
