@@ -1,5 +1,7 @@
 """The comparison at equal compute as an entry of the summary."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,29 +13,48 @@ from analysis.matching import PRIMARY_COST, Curves, Matched, Sides, match
 from analysis.numbers import Json, gap_json
 from analysis.study import PARALLEL, SEQUENTIAL, Study
 
+BOTH = (PARALLEL, SEQUENTIAL)
 
-def equal_compute_json(study: Study, system: str, config: AnalysisConfig) -> Json | None:
-    """One system by the aggregator of the verdict; None where it lacks one of the two arms."""
-    parallel, sequential = (study.raw.get((system, arm)) for arm in (PARALLEL, SEQUENTIAL))
-    if parallel is None or sequential is None:
-        return None
-    short = bool(parallel.short.any() or sequential.short.any())
-    found, sides = match(parallel, sequential, config.level(study.family), config)
+
+def equal_compute_json(study: Study, config: AnalysisConfig) -> dict[str, Json | None]:
+    """Each system by the aggregator of the verdict; None where it lacks one of the two arms."""
+    level = config.level(study.family)
+    found = {
+        system: match(*(study.raw[system, arm] for arm in BOTH), level, config)
+        for system in study.systems
+        if all((system, arm) in study.raw for arm in BOTH)
+    }
+    ratios = _ratios(study, {system: sides for system, (_, sides) in found.items()}, config)
+    return {
+        system: _entry(*found[system], ratios.get(system, [])) if system in found else None
+        for system in study.systems
+    }
+
+
+def _ratios(
+    study: Study, sides: Mapping[str, Sides], config: AnalysisConfig
+) -> dict[str, list[CostRatio]]:
+    """For k = 2, half of N and N; none under a budget, which allows some chains fewer."""
+    pairs = {
+        system: (one.parallel, one.sequential)
+        for system, one in sides.items()
+        if not any(study.raw[system, arm].short.any() for arm in BOTH)
+    }
+    n = max((parallel.value.shape[1] for parallel, _ in pairs.values()), default=0)
+    ks = sorted({2, n // 2, n} & set(range(2, n + 1)))
+    ratios = cost_ratios(list(pairs.values()), PRIMARY_COST, ks, config)
+    return dict(zip(pairs, ratios, strict=True))
+
+
+def _entry(found: Matched, sides: Sides, ratios: Sequence[CostRatio]) -> Json:
     return {
         "problems": found.problems,
         "gaps": {cost: gap_json(found.gaps.get(cost)) for cost in COSTS},
-        "ratios": [] if short else [_ratio_json(ratio) for ratio in _ratios(sides, config)],
+        "ratios": [_ratio_json(ratio) for ratio in ratios],
         "curve": _curve_json(found),
         "tokens": {PARALLEL: _spent(sides.parallel), SEQUENTIAL: _spent(sides.sequential)},
         "notes": list(found.notes),
     }
-
-
-def _ratios(sides: Sides, config: AnalysisConfig) -> list[CostRatio]:
-    """For k = 2, half of N and N; none under a budget, which allows some chains fewer."""
-    n = sides.parallel.value.shape[1]
-    ks = sorted({2, n // 2, n} & set(range(2, n + 1)))
-    return cost_ratios(sides.parallel, sides.sequential, PRIMARY_COST, ks, config)
 
 
 def _ratio_json(found: CostRatio) -> Json:

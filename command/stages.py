@@ -91,7 +91,7 @@ def summarize(
     from analysis.config import AnalysisConfig
     from analysis.stage import write_summary
     from experiment import system_infos
-    from sample.stage import attempts_asked
+    from sample.asked import attempts_asked
     from sample.store import iterate_attempts
 
     config, systems = experiment.sample, system_infos(experiment)

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any
 
 from sample.allowance import Allowance
+from sample.asked import arms_on
 from sample.config import GENERATED, ArmConfig, ProblemConfig, SampleConfig
 from sample.engines.base import Message
 from sample.errors import UsageError
@@ -20,7 +21,6 @@ from sample.families.defaults import size_of
 from sample.problems import Problem
 from sample.prompts import user
 from sample.records import Attempt, Ledger
-from sample.scheduler import arms_on
 from sample.seeds import derive_seed
 from sample.strategies import arm_options, find_strategy
 from sample.strategies.base import Chain

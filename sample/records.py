@@ -2,20 +2,26 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
 
 SCHEMA_VERSION = 1
+
+# bounds that a line of a record file is read with
+Count = Annotated[int, Field(ge=0)]
+Amount = Annotated[float, Field(ge=0)]
 
 
 @dataclass(frozen=True)
 class Ledger:
     """Tokens and seconds of one call, as the engine counted them. None = the engine cannot say."""
 
-    prompt: int
-    cached: int | None
-    thinking: int
-    answer: int
-    seconds: float
+    prompt: Count
+    cached: Count | None
+    thinking: Count
+    answer: Count
+    seconds: Amount
 
     @property
     def generated(self) -> int:
@@ -84,8 +90,8 @@ class Attempt:
     problem: str
     arm: str
     system: str
-    replicate: int
-    step: int
+    replicate: Count
+    step: Annotated[int, Field(ge=1)]
     seed: int
     thinking: str
     text: str
@@ -98,9 +104,9 @@ class Attempt:
     config: str = ""
     rejected: tuple[Draw, ...] = ()
     score: float | None = None
-    weight: float | None = None
+    weight: Amount | None = None
     engine: str = ""
-    schema_version: int = SCHEMA_VERSION
+    schema_version: Annotated[int, Field(ge=SCHEMA_VERSION, le=SCHEMA_VERSION)] = SCHEMA_VERSION
 
     @property
     def key(self) -> tuple[str, str, str, int, int]:

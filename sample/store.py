@@ -179,25 +179,20 @@ def _is_json(line: bytes) -> bool:
 
 
 def _parse(line: bytes, path: Path, number: int) -> Attempt:
-    """The attempt of a line: by pydantic, which is fast; what it refuses is looked at by hand.
+    """The attempt of a line; what the fast way refuses is looked at by hand."""
+    try:
+        return _read_fast(line) or _read_by_hand(line)
+    except _Malformed as error:
+        _refuse(path, number, str(error))
 
-    By hand are found the words for what is wrong, and the odd line that is right all the same: half
-    a surrogate pair in a text, which a server may send.
-    """
+
+def _read_fast(line: bytes) -> Attempt | None:
+    """By pydantic, with the bounds that ``sample.records`` names; None if it refuses the line."""
     try:
         attempt = _validate()(line)
-        _check_ranges(attempt)
-        return attempt
-    except _Malformed as error:
-        _refuse(path, number, str(error))
     except ValueError:
-        pass
-    try:
-        attempt = _attempt(_decode(line))
-        _check_ranges(attempt)
-        return attempt
-    except _Malformed as error:
-        _refuse(path, number, str(error))
+        return None
+    return attempt if attempt.finish in _FINISHES else None
 
 
 @cache
@@ -205,6 +200,14 @@ def _validate() -> Callable[[bytes], Attempt]:
     from pydantic import TypeAdapter
 
     return TypeAdapter(Attempt).validator.validate_json
+
+
+def _read_by_hand(line: bytes) -> Attempt:
+    """Finds the words for what is wrong, and the odd line that is right all the same: half a
+    surrogate pair in a text, which a server may send."""
+    attempt = _attempt(_decode(line))
+    _check_ranges(attempt)
+    return attempt
 
 
 def _decode(line: bytes) -> Any:

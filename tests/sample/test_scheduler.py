@@ -5,15 +5,14 @@ from dataclasses import dataclass, replace
 import pytest
 from doubles import EchoEngine
 
-from sample.config import ArmConfig, ProblemConfig, SampleConfig
+from sample.config import ArmConfig, ProblemConfig
 from sample.engines.base import Decoding
 from sample.errors import ForageError, UsageError
 from sample.families import load_problems
 from sample.grading import Grade, GradingError
-from sample.models import TransformersModel
 from sample.problems import Problem
 from sample.records import Failure
-from sample.scheduler import Plan, arms_on, run_system
+from sample.scheduler import Plan, run_system
 from sample.seeds import derive_seed
 
 ARMS = {
@@ -184,14 +183,6 @@ def test_grades_come_from_the_problem():
     sums = {problem.id: problem for problem in PROBLEMS}
     for attempt in WHOLE:
         assert attempt.correct == (attempt.text == sums[attempt.problem].answer)
-
-
-def test_arms_run_on_the_systems_they_name():
-    arms = {"everywhere": ArmConfig("parallel"), "base": ArmConfig("parallel", systems=("base",))}
-    problems = {"sums": ProblemConfig("chain_sum")}
-    config = SampleConfig({"base": TransformersModel("m")}, problems, arms)
-    assert list(arms_on(config, "base")) == ["everywhere", "base"]
-    assert list(arms_on(config, "diverse-s0")) == ["everywhere"]
 
 
 # --- graders that wait for other processes
