@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
+from msgspec import structs
+
 from sample.allowance import Allowance
 from sample.asked import arms_on
 from sample.config import GENERATED, ArmConfig, ProblemConfig, SampleConfig
@@ -221,7 +223,7 @@ def _chain(
     ) -> Attempt:
         room = await asked.room(step, lengths.most, closing)
         if room == 0:
-            return asked.keep(replace(empty(step), finish="unmade"))
+            return asked.keep(structs.replace(empty(step), finish="unmade"))
         asked.calls += 1
         asked.most += lengths.most * (1 + (redraws if step > 1 else 0))
         asked.prompt += count_tokens(messages) + count_tokens(user(prefill))

@@ -1,20 +1,17 @@
 """The record of one attempt: one line of ``attempts.jsonl``."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated
 
-from pydantic import Field
+from msgspec import Meta, Struct
 
 SCHEMA_VERSION = 1
 
 # bounds that a line of a record file is read with
-Count = Annotated[int, Field(ge=0)]
-Amount = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Meta(ge=0)]
+Amount = Annotated[float, Meta(ge=0)]
 
 
-@dataclass(frozen=True)
-class Ledger:
+class Ledger(Struct, frozen=True, forbid_unknown_fields=True):
     """Tokens and seconds of one call, as the engine counted them. None = the engine cannot say."""
 
     prompt: Count
@@ -38,8 +35,7 @@ class Ledger:
         )
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(Struct, frozen=True, forbid_unknown_fields=True):
     """Why a call gave no text, or why none was made. A failed call is a record, not a missing
     line."""
 
@@ -47,8 +43,7 @@ class Failure:
     message: str
 
 
-@dataclass(frozen=True)
-class Draw:
+class Draw(Struct, frozen=True, forbid_unknown_fields=True):
     """A generation that its strategy drew again; the fields are those of an attempt."""
 
     seed: int
@@ -59,8 +54,7 @@ class Draw:
     ledger: Ledger
 
 
-@dataclass(frozen=True)
-class Attempt:
+class Attempt(Struct, frozen=True, forbid_unknown_fields=True):
     """One generation. Key: (problem, arm, system, replicate, step).
 
     family: problem set; arm: the config's name for the strategy with its options;
@@ -79,19 +73,12 @@ class Attempt:
     engine: which made it, empty if not known; one run may use several for the same weights.
     """
 
-    # a line of a record file is read as it stands: no other keys, no conversions
-    __pydantic_config__: ClassVar[Mapping[str, Any]] = {
-        "strict": True,
-        "extra": "forbid",
-        "allow_inf_nan": False,
-    }
-
     family: str
     problem: str
     arm: str
     system: str
     replicate: Count
-    step: Annotated[int, Field(ge=1)]
+    step: Annotated[int, Meta(ge=1)]
     seed: int
     thinking: str
     text: str
@@ -106,7 +93,7 @@ class Attempt:
     score: float | None = None
     weight: Amount | None = None
     engine: str = ""
-    schema_version: Annotated[int, Field(ge=SCHEMA_VERSION, le=SCHEMA_VERSION)] = SCHEMA_VERSION
+    schema_version: Annotated[int, Meta(ge=SCHEMA_VERSION, le=SCHEMA_VERSION)] = SCHEMA_VERSION
 
     @property
     def key(self) -> tuple[str, str, str, int, int]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from msgspec import structs
+
 from sample.allowance import Allowance
 from sample.bundles import Bundle, bundled, partner
 from sample.calls import ProblemGrader, generate, record
@@ -312,4 +314,4 @@ def _as_one(draws: list[Attempt]) -> Attempt:
     *before, last = draws
     rejected = (Draw(d.seed, d.thinking, d.text, d.canonical, d.finish, d.ledger) for d in before)
     ledger = sum((d.ledger for d in before), last.ledger)
-    return replace(last, ledger=ledger, rejected=tuple(rejected))
+    return structs.replace(last, ledger=ledger, rejected=tuple(rejected))

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 from doubles import EchoEngine
+from msgspec import structs
 
 from sample.config import ArmConfig, ProblemConfig
 from sample.engines.base import Decoding
@@ -38,7 +39,7 @@ def sample(plan, finished=(), engine=None, in_flight=8):
 
 def by_key(attempts):
     assert len({attempt.key for attempt in attempts}) == len(attempts)
-    same = (replace(a, ledger=replace(a.ledger, seconds=0.0)) for a in attempts)
+    same = (structs.replace(a, ledger=structs.replace(a.ledger, seconds=0.0)) for a in attempts)
     return {attempt.key: attempt for attempt in same}
 
 
@@ -81,7 +82,9 @@ def test_a_cut_off_run_ends_with_the_same_records(cut):
 
 
 def test_records_of_other_systems_and_arms_are_not_taken_for_finished_ones():
-    foreign = [replace(a, system="other") for a in WHOLE] + [replace(a, arm="z") for a in WHOLE]
+    foreign = [structs.replace(a, system="other") for a in WHOLE] + [
+        structs.replace(a, arm="z") for a in WHOLE
+    ]
     assert by_key(sample(make_plan(), foreign)) == by_key(WHOLE)
 
 

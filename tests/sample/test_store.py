@@ -8,6 +8,7 @@ import pytest
 from doubles import attempt
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from sample import store
 from sample.errors import ForageError, UsageError
@@ -65,7 +66,7 @@ def test_a_field_that_is_missing_has_its_default(path):
 def test_the_fast_reading_of_a_line_takes_only_what_the_slow_one_takes():
     line = json.loads(to_line(attempt(rejected=(DRAW,), failure=Failure("x", "y"))))
     assert store._read_fast(json.dumps(line).encode()) is not None
-    odd = (None, True, 1, 1.5, -1, "1", "", [], {}, [1], {"seed": 1}, float("nan"), 2**70, "DROP")
+    odd = (None, True, 1, 1.0, 1.5, -1, "1", "", [], {}, [1], {"seed": 1}, float("nan"), 2**70, "DROP")
     for place in ((), ("ledger",), ("failure",), ("rejected", 0), ("rejected", 0, "ledger")):
         for name in [*reduce(getitem, place, line), "unknown"]:
             for value in odd:
@@ -153,7 +154,7 @@ def test_a_line_that_is_no_record_is_named(path, line):
 
 
 def test_a_negative_count_is_refused(path):
-    change_line(path, 3, ledger={**vars(RECORDS[0].ledger), "answer": -1})
+    change_line(path, 3, ledger={**structs.asdict(RECORDS[0].ledger), "answer": -1})
     with pytest.raises(UsageError, match="line 3: a number below 0"):
         read_attempts(path)
 
