@@ -1,5 +1,6 @@
 import errno
 import json
+import math
 import os
 from functools import reduce
 from operator import getitem
@@ -66,7 +67,7 @@ def test_a_field_that_is_missing_has_its_default(path):
 def test_the_fast_reading_of_a_line_takes_only_what_the_slow_one_takes():
     line = json.loads(to_line(attempt(rejected=(DRAW,), failure=Failure("x", "y"))))
     assert store._read_fast(json.dumps(line).encode()) is not None
-    odd = (None, True, 1, 1.0, 1.5, -1, "1", "", [], {}, [1], {"seed": 1}, float("nan"), 2**70, "DROP")
+    odd = (None, True, 1, 1.0, 1.5, -1, "1", "", [], {}, [1], {"seed": 1}, math.nan, 2**70, "DROP")
     for place in ((), ("ledger",), ("failure",), ("rejected", 0), ("rejected", 0, "ledger")):
         for name in [*reduce(getitem, place, line), "unknown"]:
             for value in odd:
