@@ -20,15 +20,16 @@ def equal_compute_json(study: Study, config: AnalysisConfig) -> dict[str, Json |
     """Each system by the aggregator of the verdict; None where it lacks one of the two arms."""
     level = config.level(study.family)
     found = {
-        system: match(*(study.raw[system, arm] for arm in BOTH), level, config)
+        system: match(study.raw[system, PARALLEL], study.raw[system, SEQUENTIAL], level, config)
         for system in study.systems
         if all((system, arm) in study.raw for arm in BOTH)
     }
     ratios = _ratios(study, {system: sides for system, (_, sides) in found.items()}, config)
-    return {
-        system: _entry(*found[system], ratios.get(system, [])) if system in found else None
-        for system in study.systems
+    entries = {
+        system: _entry(matched, sides, ratios.get(system, []))
+        for system, (matched, sides) in found.items()
     }
+    return {system: entries.get(system) for system in study.systems}
 
 
 def _ratios(
