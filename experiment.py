@@ -12,6 +12,7 @@ from typing import Any
 
 from analysis.config import PARALLEL, SEQUENTIAL, AnalysisConfig, SystemInfo
 from analysis.foreign.primary import primary_of_files
+from sample.asked import arms_on
 from sample.config import (
     SampleConfig,
     config_systems,
@@ -27,8 +28,6 @@ from sample.errors import UsageError
 from sample.records import Attempt
 from sample.run import Run, at_work, find_run, folder_name
 from sample.runfolder import RunFolder, refuse_other_config
-from sample.scheduler import arms_on
-from sample.strategies import check_arms, check_sizes, find_strategy
 from train.config import TrainConfig
 from train.grid import expand
 from train.pretrain.config import PretrainConfig
@@ -155,6 +154,8 @@ def _check(experiment: Experiment) -> None:
 
 def _check_strategies(sample: SampleConfig) -> None:
     """Apart from ``_check``: records can be analyzed when a user's strategy file is gone."""
+    from sample.strategies import check_arms, check_sizes
+
     check_arms(sample.arms)
     counts = {name: given.count for name, given in sample.problems.items() if given.count}
     check_sizes(sample.arms, sample.attempts, counts)
@@ -163,6 +164,8 @@ def _check_strategies(sample: SampleConfig) -> None:
 
 def _check_prefills(sample: SampleConfig) -> None:
     """Strategies that begin the model's thinking, against the models that they run on."""
+    from sample.strategies import find_strategy
+
     for system in config_systems(sample):
         for arm in arms_on(sample, system.name).values():
             if find_strategy(arm.strategy).prefills:

@@ -39,20 +39,28 @@ class CostRatio:
 
 
 def cost_ratios(
-    parallel: Curves, sequential: Curves, cost: str, ks: Sequence[int], config: AnalysisConfig
-) -> list[CostRatio]:
-    """The ratio for each k on the mean curves: every problem is given the same number of attempts.
+    pairs: Sequence[tuple[Curves, Curves]], cost: str, ks: Sequence[int], config: AnalysisConfig
+) -> list[list[CostRatio]]:
+    """Of each (parallel, sequential) the ratio for each k on the mean curves: every problem is
+    given the same number of attempts.
 
     Empty where no problem has all attempts and prices.
     """
+    data = [_known(*pair, cost) for pair in pairs]
+    drawn = resampled_means(data, config.resamples, config.seed)
+    sizes = [parallel.value.shape[1] for parallel, _ in pairs]
+    return [
+        [_cost_ratio(k, some, means, n, config.alpha) for k in ks] if len(some) else []
+        for some, means, n in zip(data, drawn, sizes, strict=True)
+    ]
+
+
+def _known(parallel: Curves, sequential: Curves, cost: str) -> Floats:
+    """[problem, column] values and costs of parallel, then of sequential, where all are known."""
     p, s = parallel.cost[cost], sequential.cost[cost]
     priced = ~np.isnan(p).any(axis=1) & ~np.isnan(s).any(axis=1)
     keep = parallel.usable & sequential.usable & priced
-    data = np.hstack([parallel.value[keep], p[keep], sequential.value[keep], s[keep]])
-    if len(data) == 0:
-        return []
-    drawn = resampled_means(data, config.resamples, config.seed)
-    return [_cost_ratio(k, data, drawn, p.shape[1], config.alpha) for k in ks]
+    return np.hstack([parallel.value[keep], p[keep], sequential.value[keep], s[keep]])
 
 
 def _cost_ratio(k: int, data: Floats, drawn: Floats, n: int, alpha: float) -> CostRatio:

@@ -34,7 +34,7 @@ def equivalence(statistic: Statistic, margin: float, alpha: float) -> Equivalenc
 
 def tost_p(d: np.ndarray, margin: float) -> float:
     """p of |mean| >= margin: the larger one-sided p; NaN without variation."""
-    if len(d) < 2 or d.max() - d.min() < 1e-12:
+    if len(d) < 2:
         return math.nan
     mean, error = mean_and_error(d)
-    return t_sf((margin - abs(mean)) / error, len(d) - 1)
+    return t_sf((margin - abs(mean)) / error, len(d) - 1) if error > 1e-12 else math.nan

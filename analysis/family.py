@@ -63,7 +63,7 @@ def family_json(
         "diagnosis": diagnosis_json(study, primary),
         "unsettled": unsettled,
         "systems": {name: system_json(study, name, inferred, config) for name in study.systems},
-        "equal_compute": {name: equal_compute_json(study, name, config) for name in study.systems},
+        "equal_compute": equal_compute_json(study, config),
         "adapters": adapters,
         "models": models,
         "methods": methods_json(study, adapters, infos, config),

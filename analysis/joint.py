@@ -6,6 +6,8 @@ from functools import cached_property
 from itertools import combinations
 from typing import Any
 
+from msgspec import structs
+
 from analysis.config import AnalysisConfig, SystemInfo, guess_info
 from sample.errors import UsageError
 from sample.records import Attempt
@@ -37,7 +39,7 @@ class Part:
 
     def attempts(self) -> Iterator[Attempt]:
         for attempt in self.read():
-            yield replace(attempt, system=self.called(attempt.system))
+            yield structs.replace(attempt, system=self.called(attempt.system))
 
     @cached_property
     def own_places(self) -> set[Place]:

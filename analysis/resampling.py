@@ -5,6 +5,7 @@ whole study costs one pass of matrix products.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,12 +105,22 @@ def two_level_bootstrap(
     return low, high
 
 
-def resampled_means(values: Floats, resamples: int, seed: int) -> Floats:
-    """[resample, column] means of [problem, column] values over problems drawn anew."""
-    n = len(values)
-    rng = np.random.default_rng([seed, 3])
-    parts = [_problem_weights(rng, rows, n) @ values / n for rows in _chunks(n, resamples)]
-    return np.concatenate(parts)
+def resampled_means(values: Sequence[Floats], resamples: int, seed: int) -> list[Floats]:
+    """[resample, column] means of each [problem, column] over problems drawn anew.
+
+    Those of the same number of problems share the random draws, which cost the most. NaN where
+    there are no problems.
+    """
+    means = [np.full((resamples, some.shape[1]), np.nan) for some in values]
+    for n in {len(some) for some in values} - {0}:
+        alike = [pair for pair in zip(values, means, strict=True) if len(pair[0]) == n]
+        rng, start = np.random.default_rng([seed, 3]), 0
+        for rows in _chunks(n, resamples):
+            weights = _problem_weights(rng, rows, n)
+            for some, found in alike:
+                found[start : start + rows] = weights @ some / n
+            start += rows
+    return means
 
 
 def _problem_weights(rng: np.random.Generator, rows: int, n: int) -> Floats:

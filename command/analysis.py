@@ -75,7 +75,7 @@ def analyze(
     seconds, score (chooses the best of N), weight (of a vote) or entropy (of a mean token, the
     inverse of a weight). Only the first two are needed; a column of such a name needs no map.
     """
-    from analysis.foreign.read import is_foreign
+    from analysis.foreign import is_foreign
 
     foreign = [target for target in targets if is_foreign(split_label(target)[1])]
     if foreign and len(foreign) < len(targets):

@@ -144,7 +144,7 @@ def _asked(runs: Sequence[Found]) -> dict[str, int]:
     """Family -> the attempts that the runs shall have; one that followed a stopping rule is left
     out, as it has all that it asks for."""
     from experiment import system_infos
-    from sample.stage import attempts_asked
+    from sample.asked import attempts_asked
 
     asked: Counter[str] = Counter()
     for _, experiment, folder in runs:

@@ -77,7 +77,7 @@ def _watched_adapters(experiment: "Experiment", names: "Iterable[str]") -> "dict
     """Those of these systems that are adapters, and have a gap as their base has."""
     from analysis.config import PARALLEL, SEQUENTIAL
     from experiment import system_infos
-    from sample.scheduler import arms_on
+    from sample.asked import arms_on
 
     config, infos = experiment.section("sample"), system_infos(experiment)
 
@@ -137,7 +137,7 @@ def summarize(
     from analysis.config import AnalysisConfig, RunInfo
     from analysis.stage import write_summary
     from experiment import system_infos
-    from sample.stage import attempts_asked
+    from sample.asked import attempts_asked
     from sample.store import iterate_attempts
 
     config, systems = experiment.sample, system_infos(experiment)

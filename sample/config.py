@@ -248,7 +248,7 @@ def read_yaml(path: Path, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
     import yaml
 
     try:
-        data = yaml.safe_load(path.read_text())
+        data = yaml.load(path.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except OSError as error:
         raise UsageError(
             f"config: cannot read {path}: {error.strerror}; give a YAML file or a run folder"

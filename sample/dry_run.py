@@ -11,7 +11,10 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
+from msgspec import structs
+
 from sample.allowance import Allowance
+from sample.asked import arms_on
 from sample.config import GENERATED, ArmConfig, ProblemConfig, SampleConfig
 from sample.engines.base import Message
 from sample.errors import UsageError
@@ -20,7 +23,6 @@ from sample.families.defaults import size_of
 from sample.problems import Problem
 from sample.prompts import user
 from sample.records import Attempt, Ledger
-from sample.scheduler import arms_on
 from sample.seeds import derive_seed
 from sample.strategies import arm_options, find_strategy
 from sample.strategies.base import Chain
@@ -221,7 +223,7 @@ def _chain(
     ) -> Attempt:
         room = await asked.room(step, lengths.most, closing)
         if room == 0:
-            return asked.keep(replace(empty(step), finish="unmade"))
+            return asked.keep(structs.replace(empty(step), finish="unmade"))
         asked.calls += 1
         asked.most += lengths.most * (1 + (redraws if step > 1 else 0))
         asked.prompt += count_tokens(messages) + count_tokens(user(prefill))

@@ -9,8 +9,6 @@ from typing import Any
 
 from sample.config import ArmConfig, parse
 from sample.errors import UsageError
-from sample.strategies import needed_arms
-from sample.strategies.base import PartnerArm
 
 Data = Mapping[str, Any]
 
@@ -64,6 +62,9 @@ def grown_sets(before: Data, now: Data) -> dict[str, int]:
     Raises:
         UsageError: an arm reads answers to the partner of a problem, and partners would change.
     """
+    from sample.strategies import needed_arms
+    from sample.strategies.base import PartnerArm
+
     old, new = before["sample"], now["sample"]
     both = _known(old["problems"], new["problems"])
     grown = {

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from sample.asked import arms_on
 from sample.config import SampleConfig
 from sample.engines.base import Message
 from sample.errors import UsageError
@@ -11,7 +12,6 @@ from sample.probes import Prefix, ProbeConfig
 from sample.problems import Problem
 from sample.public_tests import public_tests
 from sample.records import Attempt
-from sample.scheduler import arms_on
 from sample.seeds import derive_seed
 from sample.strategies import arm_options, find_strategy
 from sample.strategies.base import Chain

@@ -1,21 +1,24 @@
 """The record of one attempt: one line of ``attempts.jsonl``."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 SCHEMA_VERSION = 1
 
+# bounds that a line of a record file is read with
+Count = Annotated[int, Meta(ge=0)]
+Amount = Annotated[float, Meta(ge=0)]
 
-@dataclass(frozen=True)
-class Ledger:
+
+class Ledger(Struct, frozen=True, forbid_unknown_fields=True):
     """Tokens and seconds of one call, as the engine counted them. None = the engine cannot say."""
 
-    prompt: int
-    cached: int | None
-    thinking: int
-    answer: int
-    seconds: float
+    prompt: Count
+    cached: Count | None
+    thinking: Count
+    answer: Count
+    seconds: Amount
 
     @property
     def generated(self) -> int:
@@ -32,8 +35,7 @@ class Ledger:
         )
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(Struct, frozen=True, forbid_unknown_fields=True):
     """Why a call gave no text, or why none was made. A failed call is a record, not a missing
     line."""
 
@@ -41,8 +43,7 @@ class Failure:
     message: str
 
 
-@dataclass(frozen=True)
-class Draw:
+class Draw(Struct, frozen=True, forbid_unknown_fields=True):
     """A generation that its strategy drew again; the fields are those of an attempt."""
 
     seed: int
@@ -53,8 +54,7 @@ class Draw:
     ledger: Ledger
 
 
-@dataclass(frozen=True)
-class Attempt:
+class Attempt(Struct, frozen=True, forbid_unknown_fields=True):
     """One generation. Key: (problem, arm, system, replicate, step).
 
     family: problem set; arm: the config's name for the strategy with its options;
@@ -73,19 +73,12 @@ class Attempt:
     engine: which made it, empty if not known; one run may use several for the same weights.
     """
 
-    # a line of a record file is read as it stands: no other keys, no conversions
-    __pydantic_config__: ClassVar[Mapping[str, Any]] = {
-        "strict": True,
-        "extra": "forbid",
-        "allow_inf_nan": False,
-    }
-
     family: str
     problem: str
     arm: str
     system: str
-    replicate: int
-    step: int
+    replicate: Count
+    step: Annotated[int, Meta(ge=1)]
     seed: int
     thinking: str
     text: str
@@ -98,9 +91,9 @@ class Attempt:
     config: str = ""
     rejected: tuple[Draw, ...] = ()
     score: float | None = None
-    weight: float | None = None
+    weight: Amount | None = None
     engine: str = ""
-    schema_version: int = SCHEMA_VERSION
+    schema_version: Annotated[int, Meta(ge=SCHEMA_VERSION, le=SCHEMA_VERSION)] = SCHEMA_VERSION
 
     @property
     def key(self) -> tuple[str, str, str, int, int]:

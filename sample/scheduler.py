@@ -11,10 +11,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from msgspec import structs
+
 from sample.allowance import Allowance
 from sample.bundles import Bundle, bundled, partner
 from sample.calls import ProblemGrader, generate, record
-from sample.config import ArmConfig, SampleConfig
+from sample.config import ArmConfig
 from sample.engines.base import Decoding, Engine, Generation, Message, Request
 from sample.errors import UsageError
 from sample.grading import Grade
@@ -70,15 +72,6 @@ class Plan:
             and attempt.step <= self.attempts
             and (attempt.problem, attempt.replicate) in self._group_keys
         )
-
-
-def arms_on(config: SampleConfig, system: str) -> dict[str, ArmConfig]:
-    """The arms that run on a system."""
-    return {
-        name: arm
-        for name, arm in config.arms.items()
-        if arm.systems is None or system in arm.systems
-    }
 
 
 async def run_system(
@@ -325,4 +318,4 @@ def _as_one(draws: list[Attempt]) -> Attempt:
         return last
     rejected = (Draw(d.seed, d.thinking, d.text, d.canonical, d.finish, d.ledger) for d in before)
     ledger = sum((d.ledger for d in before), last.ledger)
-    return replace(last, ledger=ledger, rejected=tuple(rejected))
+    return structs.replace(last, ledger=ledger, rejected=tuple(rejected))

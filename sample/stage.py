@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from sample.asked import arms_on
 from sample.bundles import without_cut
 from sample.config import SampleConfig, System
 from sample.engines.adapters import check_bases
@@ -12,7 +13,6 @@ from sample.provenance import environment, files_hash, problems_hash
 from sample.run import Run
 from sample.runfolder import RunFolder, first_problems, read_json, write_json
 from sample.sandbox import require_sandbox
-from sample.scheduler import arms_on
 from sample.strategies import strategy_hashes
 from sample.workers import load_all, sample_systems
 
@@ -136,17 +136,3 @@ def _first_hashes(
             if name.startswith(grown):
                 hashes[name] = problems_hash(alike[: int(name.removeprefix(grown))])
     return hashes
-
-
-def attempts_asked(
-    config: SampleConfig, systems: Iterable[str], upto: Mapping[str, int] | None = None
-) -> dict[str, int]:
-    """Family -> how many attempts are asked of the systems of these names, as far as is known.
-
-    upto: family -> its first problems, so many; None = all. Of a set that is taken whole nothing is
-    known then: only loading it would show its size.
-    """
-    counts = {family: problems.count or 0 for family, problems in config.problems.items()}
-    arms = sum(len(arms_on(config, system)) for system in systems)
-    each = config.replicates * config.attempts * arms
-    return {family: count * each for family, count in (upto or counts).items()}

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequenc
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
+from sample.asked import arms_on
 from sample.bundles import Bundle
 from sample.config import SampleConfig, System
 from sample.engines import load_engines
@@ -18,7 +19,7 @@ from sample.progress import Progress, say
 from sample.provenance import threads_each
 from sample.records import Attempt, Failure
 from sample.runfolder import RunFolder
-from sample.scheduler import Plan, arms_on, run_system
+from sample.scheduler import Plan, run_system
 from sample.store import AttemptStore
 from sample.withdrawal import may_pass, withdraw_failed
 

@@ -4,9 +4,10 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
+
+from msgspec import to_builtins
 
 from analysis.foreign.columns import need_arrow
 from sample.errors import ForageError, UsageError
@@ -101,13 +102,13 @@ def to_columns(attempt: Attempt) -> dict[str, Any]:
 
     rejected: the rejected draws as JSON text, null where there are none.
     """
-    row = {f.name: getattr(attempt, f.name) for f in fields(attempt) if f.name not in _NESTED}
+    row = {n: getattr(attempt, n) for n in Attempt.__struct_fields__ if n not in _NESTED}
     ledger, failure = attempt.ledger, attempt.failure
     row |= {column: _count(getattr(ledger, name)) for name, column in _LEDGER.items()}
     row["answer_tokens"] = _count(ledger.answer)
     row["generated_tokens"] = _count(ledger.generated)
     row["seconds"] = None if math.isnan(ledger.seconds) else float(ledger.seconds)
-    draws = [asdict(draw) for draw in attempt.rejected]
+    draws = to_builtins(attempt.rejected)
     row["rejected"] = json.dumps(draws, ensure_ascii=False) if draws else None
     row["failure_type"] = failure and failure.type
     row["failure_message"] = failure and failure.message

@@ -45,11 +45,6 @@ class Reading:
     notes: tuple[str, ...]
 
 
-def is_foreign(path: Path) -> bool:
-    """Whether a path is that of a file, and not of a run folder or a config."""
-    return path.suffix not in ("", ".yaml", ".yml") and not path.is_dir()
-
-
 def read_foreign(paths: Sequence[Path], config: ForeignConfig) -> Reading:
     """The attempts of all files together.
 

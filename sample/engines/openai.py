@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from sample.engines.base import Generation, Message, Request
 from sample.engines.endpoints import Endpoints
 from sample.engines.replies import Reply, Unanswered, read_reply
@@ -142,7 +144,7 @@ class OpenAIEngine:
             )
         if self._chat and prompt and reply.tokens is not None:
             made = self._chat.generation(prompt, reply.tokens, reply.stopped, usage.cached, begin)
-            return replace(made, ledger=replace(made.ledger, prompt=usage.prompt))
+            return replace(made, ledger=structs.replace(made.ledger, prompt=usage.prompt))
         thinking, text = reply.thinking.strip(), reply.content.strip()
         if not thinking:
             thinking, text = split_text(reply.content, bool(prompt and prompt.opened))

@@ -8,7 +8,6 @@ assert statements use) and public_tests.
 
 import ast
 import builtins
-import doctest
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -92,6 +91,8 @@ def _parsable(prompt: str) -> str:
 
 
 def _examples(prompt: str, entry: str) -> list[str]:
+    import doctest
+
     try:
         functions = {n.name: n for n in ast.parse(prompt).body if isinstance(n, ast.FunctionDef)}
         text = ast.get_docstring(functions[entry]) or ""

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 from rich.console import Console
 from simulated import simulate
 
@@ -80,7 +81,7 @@ def test_it_can_be_planned_for_and_watched():
 
 def test_without_token_counts_there_is_no_verdict_and_the_reason_is_said():
     ledger = Ledger(10, None, float("nan"), float("nan"), 0.0)  # type: ignore[arg-type]
-    blind = [replace(a, ledger=ledger) for a in study(problems=20)]
+    blind = [structs.replace(a, ledger=ledger) for a in study(problems=20)]
     found = summarize(blind, PRIMARY, INFOS)
     assert found["families"]["toy"]["adapters"]["new"]["verdict"] is None
     said = "base has no auc_coverage on 20 problems: token counts are missing"

@@ -146,30 +146,29 @@ def curve(values, cost):
 def test_the_cost_ratio_is_read_off_the_curves():
     parallel = curve([0.2, 0.5], [10, 20])
     sequential = curve([0.2, 0.4, 0.6], [10, 20, 40])
-    whole, found = cost_ratios(parallel, sequential, "generated", [1, 2], CONFIG)
+    ((whole, found),) = cost_ratios([(parallel, sequential)], "generated", [1, 2], CONFIG)
     assert (whole.reached, whole.tokens, whole.ratio) == pytest.approx((0.2, 10, 1.0))
     assert (found.reached, found.tokens, found.ratio) == (0.5, 20, pytest.approx(1.5))
     assert (found.low, found.high) == pytest.approx((1.5, 1.5))
 
 
 def test_what_is_never_reached_is_censored_and_never_dropped():
-    (found,) = cost_ratios(
-        curve([0.2, 0.9], [10, 20]), curve([0.2, 0.3], [10, 50]), "generated", [2], CONFIG
-    )
+    pair = curve([0.2, 0.9], [10, 20]), curve([0.2, 0.3], [10, 50])
+    nothing = Curves(np.full((40, 2), np.nan), {"generated": np.ones((40, 2))})
+    (found,), none = cost_ratios([pair, (nothing, nothing)], "generated", [2], CONFIG)
     assert math.isinf(found.ratio) and found.least == 2.5
     assert math.isinf(found.low)
-    nothing = Curves(np.full((40, 2), np.nan), {"generated": np.ones((40, 2))})
-    assert cost_ratios(nothing, nothing, "generated", [2], CONFIG) == []
+    assert none == []
 
 
 def test_nothing_reached_has_no_price_and_few_problems_no_interval():
     wrong = curve([0.0, 0.0], [10, 20])
-    (found,) = cost_ratios(wrong, wrong, "generated", [2], CONFIG)
+    ((found,),) = cost_ratios([(wrong, wrong)], "generated", [2], CONFIG)
     assert math.isnan(found.ratio) and math.isnan(found.low) and found.n == len(wrong.value)
     assert found.reason and "parallel solves nothing" in found.reason
     for n in (4, 5):
         some = Curves(np.tile([0.2, 0.5], (n, 1)), {"generated": np.tile([10.0, 20.0], (n, 1))})
-        (found,) = cost_ratios(some, some, "generated", [2], CONFIG)
+        ((found,),) = cost_ratios([(some, some)], "generated", [2], CONFIG)
         assert found.ratio == pytest.approx(1) and found.reason is None
         assert math.isnan(found.low) == math.isnan(found.high) == (n < 5)
 

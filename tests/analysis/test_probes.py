@@ -7,6 +7,7 @@ from io import StringIO
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from rich.console import Console
 
 from analysis.probes import FIRST, LATER, probes_json
@@ -96,7 +97,7 @@ def test_right_answers_are_kept_or_left_and_found_where_there_was_none():
 
 def test_a_call_that_failed_is_no_attempt():
     failed = attempt(None, finish="error")
-    failed = replace(failed, correct=None)
+    failed = structs.replace(failed, correct=None)
     bare = [replace(p, drawn=(*p.drawn, failed)) for p in (probe("a", [], ["1", "2"]),)]
     later = [replace(p, drawn=(*p.drawn, failed)) for p in (probe("a", ["2"], ["1", "2"]),)]
     found = numbers(*bare, *later)["base"]

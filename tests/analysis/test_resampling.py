@@ -131,8 +131,18 @@ def test_the_law_schools_of_efron_and_tibshirani():
         return (m[..., 4] - m[..., 0] * m[..., 1]) / np.sqrt(variances)
 
     assert correlation(moments.mean(axis=0)) == pytest.approx(0.776374, abs=1e-6)
-    drawn = correlation(resampled_means(moments, 20_000, 0))
+    drawn = correlation(resampled_means([moments], 20_000, 0)[0])
     assert drawn.std() == pytest.approx(0.135, abs=0.005)
+
+
+def test_no_means_depend_on_what_is_resampled_beside_them():
+    rng = np.random.default_rng(3)
+    values = [rng.random((n, 4)) for n in (40, 30, 40, 0)]
+    together = resampled_means(values, 500, 0)
+    for some, found in zip(values[:3], together, strict=False):
+        (alone,) = resampled_means([some], 500, 0)
+        assert np.array_equal(found, alone)
+    assert np.isnan(together[3]).all()
 
 
 def test_contrasts_over_different_problems_are_inferred_apart():

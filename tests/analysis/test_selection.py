@@ -1,11 +1,11 @@
 import itertools
 from collections import defaultdict
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from simulated import attempt
 
 from analysis.cells import chain_statistics, parallel_statistics

@@ -1,9 +1,9 @@
 import itertools
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from planted import CONFIG, SYSTEMS
 from scipy import stats
 from simulated import simulate

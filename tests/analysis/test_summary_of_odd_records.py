@@ -1,7 +1,7 @@
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from planted import CONFIG, REUSE, SYSTEMS
 from simulated import attempt, simulate
 

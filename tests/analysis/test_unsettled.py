@@ -1,9 +1,8 @@
 """Attempts without an outcome: a verdict that hangs on them is not given."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from simulated import attempt
 from test_terminal import printed
 

@@ -1,9 +1,9 @@
 """The stopping rule on records: what is decided, asked for and said, however the run was cut."""
 
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from simulated import simulate
 
 from analysis.config import AnalysisConfig, RunInfo, Stopping, SystemInfo
@@ -59,7 +59,7 @@ def test_problems_sampled_beyond_the_deciding_look_change_nothing(attempts, orde
 
 def test_an_ungraded_problem_is_left_out_and_replaced(attempts, order):
     lost = order[2]
-    blank = [a if a.problem != lost else type(a)(**{**vars(a), "correct": None}) for a in attempts]
+    blank = [a if a.problem != lost else replace(a, correct=None) for a in attempts]
     first = [a for a in blank if a.problem in order[:15]]
     assert (watched(first, order).decision.used, watched(first, order).asked) == (0, 16)
     some = [a for a in blank if a.problem in order[:16]]
@@ -149,7 +149,7 @@ def test_a_look_waits_for_every_system_and_leaves_out_what_one_of_them_lacks(ord
 
 
 def test_a_decided_family_asks_for_no_more_while_another_goes_on(attempts, order):
-    other = [type(a)(**{**vars(a), "family": "b", "problem": "b" + a.problem}) for a in made(SAME)]
+    other = [replace(a, family="b", problem="b" + a.problem) for a in made(SAME)]
     orders = {"toy": order, "b": monitoring_order({a.problem for a in other}, 0)}
     upto, _, calls = run([*attempts, *other], orders)
     assert upto["toy"] < upto["b"] == 60

@@ -6,6 +6,7 @@ from itertools import groupby
 
 import pytest
 from doubles import EchoEngine
+from msgspec import structs
 
 from sample.allowance import Allowance
 from sample.config import ArmConfig, ProblemConfig, SampleConfig
@@ -46,7 +47,7 @@ class Wordy(EchoEngine):
         if made.finish == "error":
             return made
         length, limit = 1 + request.seed % 16, request.decoding.max_new_tokens
-        ledger = replace(made.ledger, thinking=min(length, limit), answer=0)
+        ledger = structs.replace(made.ledger, thinking=min(length, limit), answer=0)
         if length > limit:
             return replace(made, text="", finish="length", ledger=ledger)
         return replace(made, ledger=ledger)
@@ -67,7 +68,10 @@ def sample(asked, finished=(), engine=None, in_flight=600):
 
 def contents(attempts):
     assert len({made.key for made in attempts}) == len(attempts)
-    return {made.key: replace(made, ledger=replace(made.ledger, seconds=0.0)) for made in attempts}
+    return {
+        made.key: structs.replace(made, ledger=structs.replace(made.ledger, seconds=0.0))
+        for made in attempts
+    }
 
 
 def chains(attempts):

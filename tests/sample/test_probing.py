@@ -1,11 +1,11 @@
 """Prefixes from the base's chains, and what is drawn and read after them."""
 
-from dataclasses import replace
 from random import Random
 from statistics import mean
 
 import pytest
 from doubles import attempt, walk
+from msgspec.structs import replace
 
 from sample.config import ArmConfig, ProblemConfig, SampleConfig, System, config_systems
 from sample.engines.base import Decoding

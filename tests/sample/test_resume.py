@@ -1,12 +1,12 @@
 """Every strategy, in one run: what a killed run left over is finished with the same records."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 from doubles import EchoEngine
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from sample.config import ArmConfig, ProblemConfig
 from sample.engines.base import Decoding

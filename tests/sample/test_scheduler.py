@@ -4,16 +4,16 @@ from dataclasses import dataclass, replace
 
 import pytest
 from doubles import EchoEngine
+from msgspec import structs
 
-from sample.config import ArmConfig, ProblemConfig, SampleConfig
+from sample.config import ArmConfig, ProblemConfig
 from sample.engines.base import Decoding
 from sample.errors import ForageError, UsageError
 from sample.families import load_problems
 from sample.grading import Grade, GradingError
-from sample.models import TransformersModel
 from sample.problems import Problem
 from sample.records import Failure
-from sample.scheduler import Plan, arms_on, run_system
+from sample.scheduler import Plan, run_system
 from sample.seeds import derive_seed
 
 ARMS = {
@@ -39,7 +39,7 @@ def sample(plan, finished=(), engine=None, in_flight=8):
 
 def by_key(attempts):
     assert len({attempt.key for attempt in attempts}) == len(attempts)
-    same = (replace(a, ledger=replace(a.ledger, seconds=0.0)) for a in attempts)
+    same = (structs.replace(a, ledger=structs.replace(a.ledger, seconds=0.0)) for a in attempts)
     return {attempt.key: attempt for attempt in same}
 
 
@@ -82,7 +82,9 @@ def test_a_cut_off_run_ends_with_the_same_records(cut):
 
 
 def test_records_of_other_systems_and_arms_are_not_taken_for_finished_ones():
-    foreign = [replace(a, system="other") for a in WHOLE] + [replace(a, arm="z") for a in WHOLE]
+    foreign = [structs.replace(a, system="other") for a in WHOLE] + [
+        structs.replace(a, arm="z") for a in WHOLE
+    ]
     assert by_key(sample(make_plan(), foreign)) == by_key(WHOLE)
 
 
@@ -184,14 +186,6 @@ def test_grades_come_from_the_problem():
     sums = {problem.id: problem for problem in PROBLEMS}
     for attempt in WHOLE:
         assert attempt.correct == (attempt.text == sums[attempt.problem].answer)
-
-
-def test_arms_run_on_the_systems_they_name():
-    arms = {"everywhere": ArmConfig("parallel"), "base": ArmConfig("parallel", systems=("base",))}
-    problems = {"sums": ProblemConfig("chain_sum")}
-    config = SampleConfig({"base": TransformersModel("m")}, problems, arms)
-    assert list(arms_on(config, "base")) == ["everywhere", "base"]
-    assert list(arms_on(config, "diverse-s0")) == ["everywhere"]
 
 
 # --- graders that wait for other processes

@@ -4,25 +4,10 @@ import pytest
 
 from sample.config import ArmConfig, ProblemConfig, SampleConfig, config_systems
 from sample.errors import UsageError
-from sample.models import ScriptedModel, TransformersModel
+from sample.models import ScriptedModel
 from sample.run import Run
 from sample.runfolder import RunFolder
-from sample.stage import attempts_asked, make_attempts, problems_of
-
-
-def test_attempts_asked_counts_each_arm_only_where_it_runs():
-    config = SampleConfig(
-        models={"base": TransformersModel("a")},
-        problems={"one": ProblemConfig("countdown", count=3), "two": ProblemConfig("x", count=4)},
-        arms={"parallel": ArmConfig("parallel"), "control": ArmConfig("filler", ("base",))},
-        attempts=5,
-        replicates=2,
-    )
-    assert attempts_asked(config, ["base"]) == {"one": 3 * 2 * 5 * 2, "two": 4 * 2 * 5 * 2}
-    both = attempts_asked(config, ["base", "diverse-s0"])
-    assert both == {"one": 3 * 2 * 5 * 3, "two": 4 * 2 * 5 * 3}
-    assert attempts_asked(config, []) == {"one": 0, "two": 0}
-    assert attempts_asked(config, ["base"], {"one": 2}) == {"one": 2 * 2 * 5 * 2}
+from sample.stage import make_attempts, problems_of
 
 
 def test_code_problems_need_the_sandbox_before_any_attempt_is_made(tmp_path, monkeypatch):

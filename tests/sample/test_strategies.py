@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 from doubles import PROBLEM, attempt, count_words, walk
+from msgspec import structs
 
 from sample.config import ArmConfig
 from sample.errors import UsageError
@@ -266,7 +267,7 @@ def test_other_problems_shows_the_pool_of_the_partner():
 
 def test_wrong_only_shows_wrong_answers_in_turn():
     grades = (True, False, None, False)
-    pool = [replace(p, correct=grade) for p, grade in zip(POOL, grades, strict=True)]
+    pool = [structs.replace(p, correct=grade) for p, grade in zip(POOL, grades, strict=True)]
     pool.append(attempt(step=5, text="", correct=False))
     seen = walk("wrong_only", others={"parallel": pool})
     assert seen.said(4) == [Q, "p2", AGAIN, "p4", AGAIN, "p2", AGAIN]

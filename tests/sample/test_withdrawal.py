@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from doubles import EchoEngine, attempt
+from msgspec import structs
 
 from sample.config import ArmConfig, ProblemConfig
 from sample.engines.base import Decoding
@@ -37,7 +38,7 @@ def sample(asked, finished=(), error=None):
 
 def contents(attempts):
     def same(made):
-        return replace(made, ledger=replace(made.ledger, seconds=0.0))
+        return structs.replace(made, ledger=structs.replace(made.ledger, seconds=0.0))
 
     return {made.key: same(made) for made in attempts}
 

@@ -1,6 +1,5 @@
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from analysis.foreign.export import export_run, to_columns
 from analysis.foreign.read import ForeignConfig, read_foreign
@@ -86,7 +85,5 @@ def test_a_folder_may_have_a_number_after_a_dot(run, tmp_path, name):
 
 
 def test_every_field_of_an_attempt_has_its_column():
-    from dataclasses import fields
-
     columns = set(to_columns(to_attempts(ROWS)[0]))
-    assert {f.name for f in fields(Attempt)} - {"ledger", "failure"} <= columns
+    assert set(Attempt.__struct_fields__) - {"ledger", "failure"} <= columns

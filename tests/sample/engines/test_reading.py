@@ -1,9 +1,8 @@
 """Reading given attempts, against the engine that made them and a pass without a cache."""
 
-from dataclasses import replace
-
 import pytest
 import torch
+from msgspec.structs import replace
 
 from sample.config import ProblemConfig
 from sample.engines import reading

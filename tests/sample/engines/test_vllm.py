@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from msgspec import structs
 from peft import LoraConfig, get_peft_model
 from vllm_server import ENDS_THINKING, api_server
 
@@ -54,7 +55,9 @@ async def ask(engine, requests):
 
 
 def without_timing(generations):
-    return [replace(g, ledger=replace(g.ledger, seconds=0.0, cached=None)) for g in generations]
+    return [
+        replace(g, ledger=structs.replace(g.ledger, seconds=0.0, cached=None)) for g in generations
+    ]
 
 
 def make_adapter(path, seed):
