@@ -11,43 +11,15 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase, TrainerCallback
 
 from sample.config import need
-from sample.engines.base import Decoding
 from sample.errors import ForageError, UsageError
 from sample.models import TransformersModel
 from sample.problems import Problem
 from sample.prompts import conversation
 from train.config import TrainConfig
-from train.hardware import VllmSampling
 
 PATIENCE = 10
 """Steps without any difference between the rewards of a group before that is said; one is enough
 where all attempts are correct, or none is."""
-
-
-def check_settings(
-    config: TrainConfig, families: Sequence[str], model: TransformersModel, decoding: Decoding
-) -> None:
-    """
-    Raises:
-        UsageError: no family, groups that do not divide evenly, no sampling, or an odd device.
-    """
-    need(bool(families), "sample.problems", "at least one problem set to train on", "none")
-    count = len(families)
-    need(
-        config.groups % count == 0,
-        "train.groups",
-        f"a multiple of the {count} problem families ({', '.join(families)})",
-        config.groups,
-    )
-    need(
-        decoding.temperature > 0,
-        "sample.decoding.temperature",
-        "above 0 for training: the attempts of a group must differ",
-        decoding.temperature,
-    )
-    devices = ("auto", "cpu", "cuda")
-    device = model.device
-    need(device in devices, "device", f"one of {', '.join(devices)} for training", device)
 
 
 def on_gpu(model: TransformersModel) -> bool:
@@ -57,10 +29,10 @@ def on_gpu(model: TransformersModel) -> bool:
     return torch.cuda.is_available() and model.device != "cpu"
 
 
-def check_hardware(config: TrainConfig, model: TransformersModel, decoding: Decoding) -> None:
+def check_hardware(config: TrainConfig, model: TransformersModel) -> None:
     """
     Raises:
-        UsageError: what this machine, its packages or the launch cannot do.
+        UsageError: what this machine or its packages cannot do.
     """
     import torch
 
@@ -74,34 +46,9 @@ def check_hardware(config: TrainConfig, model: TransformersModel, decoding: Deco
         _require_package("bitsandbytes", "train.quantize", "qlora")
     if "wandb" in config.trackers:
         _require_package("wandb", "train.trackers", "wandb")
-    if hardware.shards:
-        vllm = "train.vllm beside a launch that shards the weights, to sample from whole ones"
-        need(config.vllm is not None, "train.vllm", vllm, "none")
-        need(config.quantize is None, "train.quantize", "none under FSDP", config.quantize)
-        own = config.encoder or not any(method.embedded for method in config.methods.values())
-        encoder = "a model of its own beside a launch that shards the weights"
-        need(bool(own), "train.encoder", encoder, config.encoder)
     if config.vllm is not None:
-        _check_vllm(config.vllm, decoding)
-        for name, method in config.methods.items():
-            where = f"train.methods.{name}"
-            own = "grpo where vLLM samples for training"
-            need(method.algorithm == "grpo", f"{where}.algorithm", own, method.algorithm)
-            share = method.history.base if method.history else 0
-            adapted = "0 where vLLM samples for training: it has the adapter alone"
-            need(share == 0, f"{where}.histories.base", adapted, share)
-
-
-def _check_vllm(settings: VllmSampling, decoding: Decoding) -> None:
-    if settings.mode == "colocate":
-        _require_package("vllm", "train.vllm", "vllm")
-    else:
-        _require_package("openai", "train.vllm", "openai")
-    # vLLM's log-probabilities are of the tokens that are left, the trainer's of all.
-    whole = "1 where vLLM samples for training"
-    need(decoding.top_p == 1, "sample.decoding.top_p", whole, decoding.top_p)
-    off = "0 (off) where vLLM samples for training"
-    need(decoding.top_k == 0, "sample.decoding.top_k", off, decoding.top_k)
+        package = "vllm" if config.vllm.mode == "colocate" else "openai"
+        _require_package(package, "train.vllm", package)
 
 
 def _require_package(package: str, key: str, extra: str) -> None:

@@ -25,7 +25,6 @@ from train.checks import (
     Watch,
     check_problems,
     check_processes,
-    check_settings,
     check_template,
     on_gpu,
 )
@@ -38,6 +37,7 @@ from train.metrics import MetricsLog, reward_function
 from train.replay import Replay, replay_of
 from train.rollouts import Rollouts
 from train.samplers import LiveSampler, Sampler
+from train.settings import check_settings
 from train.trackers import add_trackers
 
 SETTINGS = "training.json"
@@ -231,12 +231,16 @@ def _trainer(
             peft_config=_lora(config),
         )
     trainer.remove_callback(PrinterCallback)
-    for weight in trainer.model.parameters():
-        if weight.requires_grad:
-            # TRL rounds the adapter of a 4-bit model to bfloat16, where small updates are lost.
-            weight.data = weight.data.float()
+    _keep_32_bits(trainer.model)
     sampler.attach(trainer)
     return trainer
+
+
+def _keep_32_bits(model: Any) -> None:
+    """TRL rounds the adapter of a 4-bit model to bfloat16, where small updates are lost."""
+    for weight in model.parameters():
+        if weight.requires_grad:
+            weight.data = weight.data.float()
 
 
 def _sft_trainer(
@@ -253,21 +257,23 @@ def _sft_trainer(
 
     from train.sft import sft_trainer
 
-    if PartialState().num_processes > 1:
-        raise UsageError(f"train: {method}: algorithm sft takes one process; start without launch")
+    state = PartialState()
+    share = Share(state.process_index, state.num_processes)
     tokenizer = load_tokenizer(model.path)
     check_template(tokenizer, model.chat_template)
     base = _base(model, config)
-    arguments = _arguments(config, decoding, model, base, plan, Share(), folder / CHECKPOINTS)
-    if not arguments.use_cpu and config.quantize is None:
-        base.to("cuda")  # type: ignore[arg-type]
-    bank = HistoryBank(plan, decoding, sampler, config.refresh, config.steps, Share(), replay)
+    arguments = _arguments(config, decoding, model, base, plan, share, folder / CHECKPOINTS)
+    if config.vllm is None and config.quantize is None:
+        # The attempts are drawn before the trainer moves it there.
+        base.to(state.device)  # type: ignore[arg-type]
+    bank = HistoryBank(plan, decoding, sampler, config.refresh, config.steps, share, replay)
     rollouts = Rollouts(plan, bank, decoding, model, config.group_size, sampler)
     trainer = sft_trainer(
         base, tokenizer, arguments, _lora(config), rollouts, bank, config.methods[method],
         config.batch, [MetricsLog(folder / "metrics.jsonl"), Watch(folder / CHECKPOINTS)],
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
+    _keep_32_bits(trainer.model)
     return trainer
 
 

@@ -49,17 +49,12 @@ def check_training(folder: RunFolder, config: TrainConfig, sample: SampleConfig)
                 f"training needs the package {package}: pip install 'forage-sampling[train]'"
             )
     from sample.engines.loading import load_tokenizer
-    from train.checks import check_hardware, check_settings, check_template
+    from train.checks import check_hardware, check_template
     from train.encoder import check_encoder
-    from train.families import trainable_families
-    from train.replay import replay_of
+    from train.settings import refuse_untrainable
 
-    model = trainable(sample.models[config.model], "train.model")
-    for method in config.methods:
-        families = list(trainable_families(sample.problems, config, method))
-        check_settings(config.of(method), families, model, sample.decoding)
-        replay_of(sample.problems, config, method)
-    check_hardware(config, model, sample.decoding)
+    model = refuse_untrainable(config, sample)
+    check_hardware(config, model)
     if config.encoder is not None:
         check_encoder(config.encoder)
     with warnings.catch_warnings(record=True) as said:

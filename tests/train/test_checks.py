@@ -14,12 +14,12 @@ from train.checks import (
     Watch,
     check_hardware,
     check_problems,
-    check_settings,
     check_template,
     likely_cause,
 )
 from train.config import MethodConfig, RewardConfig, TrainConfig
 from train.hardware import HardwareConfig, VllmSampling
+from train.settings import check_parts, check_settings
 
 CONFIG = TrainConfig(methods={"history": MethodConfig()})
 EMBEDDED = RewardConfig(novelty=1.0, measure="embedding")
@@ -129,7 +129,10 @@ def vllm(**settings):
         (vllm(mode="server", urls=("http://a/v1",)), Decoding(top_p=0.9), "decoding.top_p"),
         (vllm(mode="server", urls=("http://a/v1",)), Decoding(top_k=20), "decoding.top_k"),
         (
-            replace(CONFIG, hardware=HardwareConfig(8, "configs/accelerate/fsdp.yaml")),
+            replace(
+                vllm(mode="server", urls=("http://a/v1",)),
+                hardware=HardwareConfig(8, "configs/accelerate/fsdp.yaml"),
+            ),
             Decoding(), "train.hardware.launch: expected GPUs",
         ),
     ],
@@ -143,7 +146,8 @@ def test_what_this_machine_cannot_do_is_refused_before_sampling(
         "importlib.util.find_spec", lambda n: None if n in ("vllm", "wandb") else found(n)
     )
     with pytest.raises(UsageError, match=says) as error:
-        check_hardware(config, MODEL, decoding)
+        check_parts(config, decoding)
+        check_hardware(config, MODEL)
     assert "\n" not in str(error.value)
 
 
@@ -169,9 +173,10 @@ def test_what_this_machine_cannot_do_is_refused_before_sampling(
 def test_what_two_gpus_cannot_do_is_refused(config, says, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    check_hardware(replace(CONFIG, hardware=HardwareConfig(2)), MODEL, Decoding())
+    check_hardware(replace(CONFIG, hardware=HardwareConfig(2)), MODEL)
     with pytest.raises(UsageError, match=says):
-        check_hardware(config, MODEL, Decoding())
+        check_parts(config, Decoding())
+        check_hardware(config, MODEL)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,10 @@ from train.launch import (
 
 REWARD = RewardConfig("distinct", 1.0, measure="embedding")
 CONFIG = TrainConfig(
-    methods={"diverse": MethodConfig(rewards={"sum": REWARD})},
+    methods={
+        "diverse": MethodConfig(rewards={"sum": REWARD}),
+        "rejection": MethodConfig(algorithm="sft", set={"groups": 16, "group_size": 8}),
+    },
     steps=3,
     groups=4,
     group_size=4,
@@ -48,15 +51,18 @@ def numbers(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
-def test_two_processes_learn_what_one_does_from_the_same_attempts(arguments, tmp_path):
+@pytest.mark.parametrize("method", CONFIG.methods)
+def test_two_processes_learn_what_one_does_from_the_same_attempts(method, arguments, tmp_path):
     """A group is whole in its process, seeds and problems do not hang on the processes, and the
-    gradients are put together: all but rounding is the same."""
+    gradients are put together: all but rounding is the same. The examples of a step of rejection
+    sampling do not divide evenly by two, and the processes learn them all the same."""
+    arguments["method"] = method
     train_adapter(**arguments)
     config = replace(CONFIG, hardware=TWO, batch=2)
     shared = arguments | {"config": config, "folder": tmp_path / "shared"}
     said = []
     train_in_processes(TWO, shared, gpu=False, send=said.append)
-    assert all("without a difference of reward" in line for line in said)
+    assert all("without a difference of reward" in line for line in said), said
     alone, both = numbers(tmp_path / "alone"), numbers(tmp_path / "shared")
     for key in ("reward", "accuracy", "distinct", "repeat", "prompt_tokens", "generated_tokens"):
         assert [line[key] for line in both] == pytest.approx([line[key] for line in alone]), key

@@ -1,0 +1,62 @@
+"""What to change where a training does not fit on its GPU."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from train.footprint import Setting, memory_of, vllm_room
+
+ALL = "all of these, in this order"
+
+
+def remedies(setting: Setting) -> dict[str, Setting]:
+    """Each change that makes it need less memory, by itself, then all of them together."""
+    found, together = {}, setting
+    for text, changed, also in _changes(setting):
+        if memory_of(changed).total < memory_of(setting).total:
+            found[text] = changed
+            together = replace(together, config=replace(together.config, **also))
+    if len(found) > 1:
+        found[ALL] = together
+    vllm = setting.config.vllm
+    if vllm is not None and vllm.mode == "colocate":
+        served = replace(vllm, mode="server", urls=("http://HOST:8000/v1",), arguments={})
+        found["vLLM on a GPU of its own: train.vllm, mode: server"] = _with(setting, vllm=served)
+    return found
+
+
+def _changes(setting: Setting) -> Iterator[tuple[str, Setting, dict[str, Any]]]:
+    """What to give the command, what it makes of the setting, and the keys that it sets."""
+    hardware, vllm = setting.config.hardware, setting.config.vllm
+    keys: dict[str, dict[str, Any]] = {
+        "hardware.checkpointing=true": {"hardware": replace(hardware, checkpointing=True)},
+        "batch=1": {"batch": 1},
+    }
+    if not hardware.shards:
+        keys["quantize=4bit"] = {"quantize": "4bit"}
+    if vllm is not None and vllm.mode == "colocate":
+        keys |= dict(_small_vllm(setting, given) for given in ({}, {"quantization": "fp8"}))
+    for text, also in keys.items():
+        words = " ".join(f"--set train.{one}" for one in text.split(" "))
+        yield words, _with(setting, **also), also
+    if vllm is None:
+        few = max(1, setting.at_once // 8)
+        text = f"--set sample.models.{setting.config.model}.batch={few}"
+        yield text, replace(setting, model=replace(setting.model, batch=few)), {}
+
+
+def _small_vllm(setting: Setting, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The smallest share with room for one attempt, and a context that is no longer than it."""
+    vllm = setting.config.vllm
+    assert vllm is not None
+    arguments = {**vllm.arguments, "max_model_len": setting.longest, **given}
+    room = vllm_room(_with(setting, vllm=replace(vllm, arguments=arguments)))
+    assert room is not None
+    share = min(0.99, round(room.least / setting.gpu.memory + 0.005, 2))
+    words = [f"vllm.memory={share}", f"vllm.arguments.max_model_len={setting.longest}"]
+    words += [f"vllm.arguments.{key}={value}" for key, value in given.items()]
+    return " ".join(words), {"vllm": replace(vllm, memory=share, arguments=arguments)}
+
+
+def _with(setting: Setting, **changes: Any) -> Setting:
+    return replace(setting, config=replace(setting.config, **changes))

@@ -1,0 +1,71 @@
+"""Settings that no machine can train, found without torch, so that a dry run refuses them too."""
+
+from collections.abc import Sequence
+
+from sample.config import SampleConfig, need
+from sample.engines.base import Decoding
+from sample.models import TransformersModel, trainable
+from train.config import TrainConfig
+from train.families import trainable_families
+from train.replay import replay_of
+
+
+def refuse_untrainable(config: TrainConfig, sample: SampleConfig) -> TransformersModel:
+    """The model to train, if its config can be trained somewhere.
+
+    Raises:
+        UsageError: see ``check_settings``, ``check_parts`` and ``replay_of``.
+    """
+    model = trainable(sample.models[config.model], "train.model")
+    for method in config.methods:
+        families = list(trainable_families(sample.problems, config, method))
+        check_settings(config.of(method), families, model, sample.decoding)
+        replay_of(sample.problems, config, method)
+    check_parts(config, sample.decoding)
+    return model
+
+
+def check_settings(
+    config: TrainConfig, families: Sequence[str], model: TransformersModel, decoding: Decoding
+) -> None:
+    """
+    Raises:
+        UsageError: no family, groups that do not divide evenly, no sampling, or an odd device.
+    """
+    need(bool(families), "sample.problems", "at least one problem set to train on", "none")
+    count = len(families)
+    need(
+        config.groups % count == 0,
+        "train.groups",
+        f"a multiple of the {count} problem families ({', '.join(families)})",
+        config.groups,
+    )
+    need(
+        decoding.temperature > 0,
+        "sample.decoding.temperature",
+        "above 0 for training: the attempts of a group must differ",
+        decoding.temperature,
+    )
+    devices = ("auto", "cpu", "cuda")
+    device = model.device
+    need(device in devices, "device", f"one of {', '.join(devices)} for training", device)
+
+
+def check_parts(config: TrainConfig, decoding: Decoding) -> None:
+    """
+    Raises:
+        UsageError: parts that cannot work together.
+    """
+    if config.hardware.shards:
+        vllm = "train.vllm beside a launch that shards the weights, to sample from whole ones"
+        need(config.vllm is not None, "train.vllm", vllm, "none")
+        need(config.quantize is None, "train.quantize", "none under FSDP", config.quantize)
+        own = config.encoder or not any(method.embedded for method in config.methods.values())
+        encoder = "a model of its own beside a launch that shards the weights"
+        need(bool(own), "train.encoder", encoder, config.encoder)
+    if config.vllm is not None:
+        # vLLM's log-probabilities are of the tokens that are left, the trainer's of all.
+        whole = "1 where vLLM samples for training"
+        need(decoding.top_p == 1, "sample.decoding.top_p", whole, decoding.top_p)
+        off = "0 (off) where vLLM samples for training"
+        need(decoding.top_k == 0, "sample.decoding.top_k", off, decoding.top_k)
