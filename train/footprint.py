@@ -18,6 +18,8 @@ from train.memory import (
     weight_bytes,
 )
 
+EIGHT_BITS = "fp8_per_tensor"
+"""vLLM's name of the quantization that takes 16-bit weights and keeps those of linear layers in 8."""
 SERVER_SHARE = 0.9
 """Of its GPU that a vLLM server takes unless told otherwise; one GPU a server is assumed."""
 
@@ -96,7 +98,7 @@ def vllm_room(setting: Setting) -> VllmRoom | None:
     vllm = setting.config.vllm
     if vllm is None or vllm.mode != "colocate":
         return None
-    linear = 8 if vllm.arguments.get("quantization") == "fp8" else None
+    linear = 8 if vllm.arguments.get("quantization") == EIGHT_BITS else None
     context = int(vllm.arguments.get("max_model_len", setting.sizes.context))
     return VllmRoom(
         round(vllm.memory * setting.gpu.memory),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from train.footprint import Setting, memory_of, vllm_room
+from train.footprint import EIGHT_BITS, Setting, memory_of, vllm_room
 
 ALL = "all of these, in this order"
 
@@ -35,7 +35,7 @@ def _changes(setting: Setting) -> Iterator[tuple[str, Setting, dict[str, Any]]]:
     if not hardware.shards:
         keys["quantize=4bit"] = {"quantize": "4bit"}
     if vllm is not None and vllm.mode == "colocate":
-        keys |= dict(_small_vllm(setting, given) for given in ({}, {"quantization": "fp8"}))
+        keys |= dict(_small_vllm(setting, given) for given in ({}, {"quantization": EIGHT_BITS}))
     for text, also in keys.items():
         words = " ".join(f"--set train.{one}" for one in text.split(" "))
         yield words, _with(setting, **also), also

@@ -179,7 +179,7 @@ def test_vllm_draws_from_the_untouched_model_before_and_beside_an_adapter(adapte
 
     walk = partial(sampler.walk, peft, None, work)
     try:
-        # In turns: neither leaves anything behind for the other, in vLLM's cache of prefixes either.
+        # In turns: neither leaves anything for the other in vLLM's cache of prefixes.
         drawn = [walk(untouched=untouched) for untouched in (True, False, True)]
     finally:
         sampler.close()
