@@ -46,7 +46,7 @@ class MethodCost:
 class TrainingCost:
     """parameters: of the model, and of one adapter.
 
-    remedies: what makes it need less memory, and how much it then needs in all; see ``remedies``.
+    remedies: what helps where it does not fit, and what it then needs; see ``remedies``.
     """
 
     model: str
@@ -54,13 +54,12 @@ class TrainingCost:
     adapter: int
     setting: Setting
     memory: Memory
-    remedies: Mapping[str, int]
+    remedies: Mapping[str, Memory]
     methods: Sequence[MethodCost]
 
     @property
     def fits(self) -> bool:
-        room = self.memory.vllm
-        return self.memory.total <= self.setting.gpu.memory and (room is None or room.starts)
+        return self.memory.total <= self.setting.gpu.memory and self.memory.starts
 
 
 def training_cost(
@@ -84,7 +83,7 @@ def training_cost(
         setting.sizes.lora_parameters(config.lora_rank),
         setting,
         memory_of(setting),
-        {text: memory_of(changed).total for text, changed in remedies(setting).items()},
+        {text: memory_of(changed) for text, changed in remedies(setting).items()},
         [_method_cost(name, setting, prompts[name], throughput) for name in config.methods],
     )
 

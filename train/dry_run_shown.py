@@ -107,19 +107,19 @@ def _fit(cost: TrainingCost) -> Iterable[str]:
             f"{_gib(room.cache)} for its cache, {room.at_once:,} attempts of "
             f"{setting.longest:,} tokens at once; the others wait."
         )
-        if not room.starts:
-            yield (
-                f"vLLM does not start: its cache must hold a whole context, {_gib(room.context)} "
-                f"GiB. Set train.vllm.memory to {room.least / setting.gpu.memory + 0.005:.2f} or "
-                f"more, or train.vllm.arguments.max_model_len to {setting.longest}."
-            )
     total, size = cost.memory.total, setting.gpu.memory
-    if total <= size:
+    if cost.fits:
         yield f"{_gib(total)} of the GPU's {_gib(size)} GiB: it fits."
         return
-    yield f"DOES NOT FIT: {_gib(total)} GiB in all, the GPU has {_gib(size)}. In all with"
-    for text, changed in cost.remedies.items():
-        yield f"  {_gib(changed)} GiB: {text}"
+    if room is not None and not room.starts:
+        context = f"a whole context, {_gib(room.context)} GiB"
+        yield f"vLLM does not start: its cache must hold {context} (train.vllm.arguments)."
+    if total > size:
+        yield f"DOES NOT FIT: {_gib(total)} GiB in all, the GPU has {_gib(size)}."
+    yield "In all with"
+    for text, memory in cost.remedies.items():
+        ends = "" if memory.starts else ", and vLLM does not start"
+        yield f"  {_gib(memory.total)} GiB{ends}: {text}"
 
 
 def _totals(cost: TrainingCost) -> Iterable[str]:
@@ -135,6 +135,9 @@ def _totals(cost: TrainingCost) -> Iterable[str]:
     hours = sum(method.adapters * method.hours.total for method in cost.methods)
     deepest = max(method.deepest for method in cost.methods)
     yield f"hours: {hours:,.1f} on {processes} GPU{'s' * (processes > 1)}, one adapter at a time"
+    room = cost.memory.vllm
+    if room is not None and not room.at_once:
+        yield "These are hours of one attempt at a time, for which vLLM lacks the room."
     if deepest > 1:
         yield (
             f"A history is up to {deepest} attempts one after another: more GPUs shorten this "

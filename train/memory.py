@@ -63,6 +63,11 @@ class Memory:
     encoder: int = 0
 
     @property
+    def starts(self) -> bool:
+        """Whether a colocated vLLM does."""
+        return self.vllm is None or self.vllm.starts
+
+    @property
     def total(self) -> int:
         beside = self.vllm.share if self.vllm else 0
         most = max(self.activations + self.logits, self.sampling)

@@ -1,7 +1,8 @@
 """What to change where a training does not fit on its GPU."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from train.footprint import EIGHT_BITS, Setting, memory_of, vllm_room
@@ -10,12 +11,13 @@ ALL = "all of these, in this order"
 
 
 def remedies(setting: Setting) -> dict[str, Setting]:
-    """Each change that makes it need less memory, by itself, then all of them together."""
+    """Each change that makes it need less memory or a vLLM start, by itself, then all of them."""
+    now = memory_of(setting)
     found, together = {}, setting
-    for text, changed, also in _changes(setting):
-        if memory_of(changed).total < memory_of(setting).total:
-            found[text] = changed
-            together = replace(together, config=replace(together.config, **also))
+    for text, change in _changes(setting):
+        then = memory_of(change(setting))
+        if then.total < now.total or (then.starts and not now.starts):
+            found[text], together = change(setting), change(together)
     if len(found) > 1:
         found[ALL] = together
     vllm = setting.config.vllm
@@ -25,8 +27,8 @@ def remedies(setting: Setting) -> dict[str, Setting]:
     return found
 
 
-def _changes(setting: Setting) -> Iterator[tuple[str, Setting, dict[str, Any]]]:
-    """What to give the command, what it makes of the setting, and the keys that it sets."""
+def _changes(setting: Setting) -> Iterator[tuple[str, Callable[[Setting], Setting]]]:
+    """What to give the command, and what it makes of a setting."""
     hardware, vllm = setting.config.hardware, setting.config.vllm
     keys: dict[str, dict[str, Any]] = {
         "hardware.checkpointing=true": {"hardware": replace(hardware, checkpointing=True)},
@@ -38,11 +40,12 @@ def _changes(setting: Setting) -> Iterator[tuple[str, Setting, dict[str, Any]]]:
         keys |= dict(_small_vllm(setting, given) for given in ({}, {"quantization": EIGHT_BITS}))
     for text, also in keys.items():
         words = " ".join(f"--set train.{one}" for one in text.split(" "))
-        yield words, _with(setting, **also), also
+        yield words, partial(_with, **also)
     if vllm is None:
         few = max(1, setting.at_once // 8)
+        fewer = replace(setting.model, batch=few)
         text = f"--set sample.models.{setting.config.model}.batch={few}"
-        yield text, replace(setting, model=replace(setting.model, batch=few)), {}
+        yield text, lambda other: replace(other, model=fewer)
 
 
 def _small_vllm(setting: Setting, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:

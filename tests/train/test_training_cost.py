@@ -29,7 +29,7 @@ from train.memory import (
     layer_bytes,
     weight_bytes,
 )
-from train.remedies import remedies
+from train.remedies import ALL, remedies
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs" / "train").glob("*.yaml"))
@@ -208,9 +208,10 @@ def test_what_does_not_fit_is_said_with_what_to_change():
     assert "DOES NOT FIT" in small and "it fits" not in small
     assert "vLLM does not start" in small
     assert "--set train.batch=1" in small and "mode: server" in small
-    given = remedies(cost_of("train/qwen3-8b.yaml", gpu=replace(H100, memory=60 * GIB))[0].setting)
-    alone = cost_of("train/qwen3-8b.yaml")[0].memory.total
-    assert all(memory_of(changed).total < alone for changed in given.values())
+    setting = cost_of("train/qwen3-8b.yaml", gpu=replace(H100, memory=60 * GIB))[0].setting
+    given = remedies(setting)
+    assert given[ALL].config.batch == 1 and given[ALL].config.quantize == "4bit"
+    assert all(memory_of(now).total < memory_of(setting).total for now in given.values())
 
 
 def test_hours_by_hand():
@@ -235,17 +236,16 @@ def test_eight_gpus_shorten_chains_less_than_the_rest():
 
 
 @pytest.mark.parametrize(
-    ("change", "named"),
+    ("name", "change", "named"),
     [
-        ("sample.decoding.temperature=0", "sample.decoding.temperature"),
-        ("sample.decoding.top_p=0.9", "sample.decoding.top_p"),
-        ("train.methods.diverse.histories={replay: no/such/run}", "no/such/run"),
+        ("train/qwen3-8b", "sample.decoding.temperature=0", "sample.decoding.temperature"),
+        ("train/qwen3-8b", "sample.decoding.top_p=0.9", "sample.decoding.top_p"),
+        ("demo", "train.methods.diverse.histories={replay: no/such/run}", "no/such/run"),
     ],
 )
-def test_a_dry_run_refuses_what_training_refuses(change, named):
-    config = ROOT / "configs" / "train" / "qwen3-8b.yaml"
-    arguments = ["train", str(config), "--dry-run", "--set", change]
-    refused = CliRunner().invoke(forage.cli, arguments)
+def test_a_dry_run_refuses_what_training_refuses(name, change, named):
+    config = ROOT / "configs" / f"{name}.yaml"
+    refused = CliRunner().invoke(forage.cli, ["train", str(config), "--dry-run", "--set", change])
     assert refused.exit_code and named in str(refused.exception)
 
 
