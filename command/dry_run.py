@@ -16,13 +16,38 @@ expect_option = click.option(
 )
 
 
-def throughput_option(whose: str) -> Any:
+def throughput_option(whose: str, use: str) -> Any:
     return click.option(
         "--throughput",
         type=click.FloatRange(0, min_open=True),
         metavar="TOKENS",
-        help=f"Dry run: tokens generated a second {whose}; adds hours.",
+        help=f"Dry run: tokens generated a second {whose}; {use}.",
     )
+
+
+def _gpu(_: click.Context, parameter: click.Parameter, text: str | None) -> Any:
+    from train.gpu import GIB, Gpu
+
+    if text is None:
+        return None
+    try:
+        memory, flops, bandwidth = (float(part) for part in text.split(","))
+        if not all(0 < number < math.inf for number in (memory, flops, bandwidth)):
+            raise ValueError
+    except ValueError:
+        raise click.BadParameter(
+            f"expected three numbers such as 79,312,2.0 (given: {text})", param=parameter
+        ) from None
+    return Gpu(round(memory * GIB), flops * 1e12, bandwidth * 1e12)
+
+
+gpu_option = click.option(
+    "--gpu",
+    callback=_gpu,
+    metavar="GIB,TFLOPS,TB/S",
+    help="Dry run: memory of a GPU, and its peaks of dense bfloat16 products and of memory; "
+    "default 79,989,3.35, an H100 of 80 GB; an A100 of 80 GB has 79,312,2.0.",
+)
 
 
 def _price(_: click.Context, parameter: click.Parameter, text: str | None) -> Any:
@@ -97,18 +122,21 @@ def dry_run_of_training(
     *,
     expect: int | None,
     throughput: float | None,
+    gpu: Any,
 ) -> None:
-    """Print the parameters, memory and tokens of the training of a config."""
+    """Print the parameters, memory, tokens and hours of the training of a config."""
     from rich.console import Console
 
     from experiment import checked
     from sample.dry_run import expected_lengths
-    from sample.dry_run_shown import Rates
     from train.dry_run import training_cost
     from train.dry_run_shown import show_training_cost
+    from train.gpu import H100
+    from train.settings import refuse_untrainable
 
     experiment, _ = checked(target, out, overrides, "sample", "train", grid=grid)
     config, training = experiment.section("sample"), experiment.section("train")
+    refuse_untrainable(training, config)
     lengths = expected_lengths(config, expect)
-    cost = training_cost(training, config, lengths)
-    show_training_cost(cost, training, lengths, Rates(throughput=throughput), Console())
+    cost = training_cost(training, config, lengths, gpu or H100, throughput)
+    show_training_cost(cost, throughput, Console())

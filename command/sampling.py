@@ -45,7 +45,7 @@ _OPTIONS = (
     ),
     expect_option,
     price_option,
-    throughput_option("in all"),
+    throughput_option("in all", "adds hours"),
 )
 
 

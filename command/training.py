@@ -8,6 +8,7 @@ import click
 from command.dry_run import (
     dry_run_of_training,
     expect_option,
+    gpu_option,
     refuse_without_dry_run,
     throughput_option,
 )
@@ -21,11 +22,10 @@ from command.options import verb
     metavar="KEY=V1,V2,..",
     help="Train every method once for each value of the key; repeatable, for all combinations.",
 )
-@throughput_option("by all GPUs")
+@throughput_option("by all GPUs", "default: from the bytes that decoding reads")
+@gpu_option
 @expect_option
-@click.option(
-    "--dry-run", is_flag=True, help="Print parameters, memory and tokens, and train nothing."
-)
+@click.option("--dry-run", is_flag=True, help="Print memory, tokens and hours, and train nothing.")
 def train(
     target: Path,
     out: Path | None,
@@ -44,7 +44,7 @@ def train(
       forage train runs/demo --set workers=4
       forage train configs/demo.yaml -o runs/grid --grid train.learning_rate=1e-3,5e-4 \\
         --grid train.methods.diverse.rewards.countdown.novelty=0.5,1,2
-      forage train configs/train/qwen3-8b.yaml --dry-run --throughput 20000
+      forage train configs/train/qwen3-8b.yaml --dry-run --gpu 79,312,2.0
       forage train configs/train/qwen3-8b.yaml --set train.hardware.processes=8
     """
     if dry_run:

@@ -2,51 +2,17 @@
 
 import importlib.util
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
 from sample.config import need
-from sample.engines.base import Decoding
 from sample.errors import UsageError
 from sample.models import TransformersModel
 from sample.problems import Problem
 from sample.prompts import conversation
-from train.config import MethodConfig, TrainConfig
-from train.hardware import VllmSampling
-
-
-def check_settings(
-    config: TrainConfig, families: Sequence[str], model: TransformersModel, decoding: Decoding
-) -> None:
-    """
-    Raises:
-        UsageError: no family, groups that do not divide evenly, an odd device, or a decoding that
-            cannot be learned from.
-    """
-    need(bool(families), "sample.problems", "at least one problem set to train on", "none")
-    count = len(families)
-    need(
-        config.groups % count == 0,
-        "train.groups",
-        f"a multiple of the {count} problem families ({', '.join(families)})",
-        config.groups,
-    )
-    need(
-        decoding.temperature > 0,
-        "sample.decoding.temperature",
-        "above 0 for training: the attempts of a group must differ",
-        decoding.temperature,
-    )
-    if any(method.algorithm == "grpo" for method in config.methods.values()):
-        # The loss is of the distribution over all tokens.
-        whole, off = "1 for training by grpo", "0 (off) for training by grpo"
-        need(decoding.top_p == 1, "sample.decoding.top_p", whole, decoding.top_p)
-        need(decoding.top_k == 0, "sample.decoding.top_k", off, decoding.top_k)
-    devices = ("auto", "cpu", "cuda")
-    device = model.device
-    need(device in devices, "device", f"one of {', '.join(devices)} for training", device)
+from train.config import TrainConfig
 
 
 def on_gpu(model: TransformersModel) -> bool:
@@ -56,10 +22,10 @@ def on_gpu(model: TransformersModel) -> bool:
     return torch.cuda.is_available() and model.device != "cpu"
 
 
-def check_hardware(config: TrainConfig, model: TransformersModel, decoding: Decoding) -> None:
+def check_hardware(config: TrainConfig, model: TransformersModel) -> None:
     """
     Raises:
-        UsageError: what this machine, its packages or the launch cannot do.
+        UsageError: what this machine or its packages cannot do.
     """
     import torch
 
@@ -73,35 +39,9 @@ def check_hardware(config: TrainConfig, model: TransformersModel, decoding: Deco
         _require_package("bitsandbytes", "train.quantize", "qlora")
     if "wandb" in config.trackers:
         _require_package("wandb", "train.trackers", "wandb")
-    if hardware.shards:
-        vllm = "train.vllm beside a launch that shards the weights, to sample from whole ones"
-        need(config.vllm is not None, "train.vllm", vllm, "none")
-        need(config.quantize is None, "train.quantize", "none under FSDP", config.quantize)
-        own = config.encoder or not any(method.embedded for method in config.methods.values())
-        encoder = "a model of its own beside a launch that shards the weights"
-        need(bool(own), "train.encoder", encoder, config.encoder)
     if config.vllm is not None:
-        _check_vllm(config.vllm, config.methods.values(), decoding)
-        for name, method in config.methods.items():
-            where = f"train.methods.{name}"
-            own = "grpo where vLLM samples for training"
-            need(method.algorithm == "grpo", f"{where}.algorithm", own, method.algorithm)
-            share = method.history.base if method.history else 0
-            adapted = "0 where vLLM samples for training: it has the adapter alone"
-            need(share == 0, f"{where}.histories.base", adapted, share)
-
-
-def _check_vllm(
-    settings: VllmSampling, methods: Iterable[MethodConfig], decoding: Decoding
-) -> None:
-    if settings.mode == "colocate":
-        _require_package("vllm", "train.vllm", "vllm")
-    else:
-        _require_package("openai", "train.vllm", "openai")
-    if any(reward.unlikely for method in methods for reward in method.rewards.values()):
-        # vLLM tells log-probabilities at the temperature of the sampling only.
-        one = "1 where vLLM samples for training and a reward has unlikely"
-        need(decoding.temperature == 1, "sample.decoding.temperature", one, decoding.temperature)
+        package = "vllm" if config.vllm.mode == "colocate" else "openai"
+        _require_package(package, "train.vllm", package)
 
 
 def _require_package(package: str, key: str, extra: str) -> None:

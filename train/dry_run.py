@@ -1,27 +1,37 @@
 """What a training would take, found without its model and without a network."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from sample.config import SampleConfig
 from sample.dry_run import Lengths, count_tokens, representative, text_of
-from sample.models import TransformersModel, trainable
+from sample.models import trainable
 from sample.prompts import conversation
-from train.architectures import Architecture, architecture, saved_bytes
-from train.config import HistoryConfig, TrainConfig, rows_per_pass
+from train.architectures import architecture
+from train.config import HistoryConfig, TrainConfig
 from train.families import trainable_families
-from train.memory import Memory, activation_bytes, cache_bytes, logit_bytes, weight_bytes
+from train.footprint import Setting, decoder_of, memory_of
+from train.gpu import Gpu
+from train.hours import Hours, chain_seconds, learning_flops, passes_of
+from train.memory import Memory
+from train.remedies import remedies
 
 
 @dataclass(frozen=True)
 class MethodCost:
-    """Tokens of one step of a method, histories included. adapters: one for each seed."""
+    """Tokens of one step of a method, histories included. adapters: one for each seed.
+
+    deepest: earlier attempts that a history may take, one after another. passes: see ``passes_of``.
+    """
 
     method: str
     adapters: int
     steps: int
     prompt: int
     generated: int
+    deepest: int
+    passes: int
+    hours: Hours
 
     @property
     def all_generated(self) -> int:
@@ -34,46 +44,61 @@ class MethodCost:
 
 @dataclass(frozen=True)
 class TrainingCost:
-    """parameters: of the model, and of one adapter. longest: tokens of the longest row of a pass.
+    """parameters: of the model, and of one adapter.
 
-    rows: attempts in one backward pass. checkpointing: whether it computes activations again.
+    remedies: what helps where it does not fit, and what it then needs; see ``remedies``.
     """
 
     model: str
     parameters: int
     adapter: int
-    longest: int
-    rows: int
-    checkpointing: bool
+    setting: Setting
     memory: Memory
+    remedies: Mapping[str, Memory]
     methods: Sequence[MethodCost]
 
+    @property
+    def fits(self) -> bool:
+        return self.memory.total <= self.setting.gpu.memory and self.memory.starts
 
-def training_cost(config: TrainConfig, sample: SampleConfig, lengths: Lengths) -> TrainingCost:
-    """
+
+def training_cost(
+    config: TrainConfig,
+    sample: SampleConfig,
+    lengths: Lengths,
+    gpu: Gpu,
+    throughput: float | None = None,
+) -> TrainingCost:
+    """throughput: tokens generated a second by all GPUs, if it is known.
+
     Raises:
         UsageError: the sizes of the model or the encoder are not known, or a family is of unknown
             length.
     """
+    prompts = {name: prompt_tokens(sample, config, name, lengths) for name in config.methods}
+    setting = setting_of(config, sample, lengths, gpu, prompts)
+    return TrainingCost(
+        setting.model.path,
+        setting.sizes.parameters,
+        setting.sizes.lora_parameters(config.lora_rank),
+        setting,
+        memory_of(setting),
+        {text: memory_of(changed) for text, changed in remedies(setting).items()},
+        [_method_cost(name, setting, prompts[name], throughput) for name in config.methods],
+    )
+
+
+def setting_of(
+    config: TrainConfig,
+    sample: SampleConfig,
+    lengths: Lengths,
+    gpu: Gpu,
+    prompts: Mapping[str, list[int]],
+) -> Setting:
     model = trainable(sample.models[config.model], "train.model")
     sizes = architecture(model.path)
-    prompts = {name: prompt_tokens(sample, config, name, lengths) for name in config.methods}
     longest = min(max(tokens[-1] for tokens in prompts.values()) + lengths.most, sizes.context)
-    # Alone on a CPU activations are kept; it is GPUs that memory is counted for.
-    checkpointing = config.hardware.checkpointing is not False
-    return TrainingCost(
-        model.path,
-        sizes.parameters,
-        sizes.lora_parameters(config.lora_rank),
-        longest,
-        rows_per_pass(config, config.hardware.processes),
-        checkpointing,
-        _memory(config, sizes, model, longest, lengths.most, checkpointing),
-        [
-            _method_cost(name, config.of(name), prompts[name], lengths.generated)
-            for name in config.methods
-        ],
-    )
+    return Setting(config, model, sizes, gpu, longest, lengths)
 
 
 def prompt_tokens(
@@ -91,24 +116,71 @@ def prompt_tokens(
     ]
 
 
-def _method_cost(name: str, config: TrainConfig, prompts: list[int], generated: int) -> MethodCost:
+def _method_cost(
+    name: str, whole: Setting, prompts: list[int], throughput: float | None
+) -> MethodCost:
     """A history of depth k takes k attempts, each after the ones before it; a replayed one none,
-    and learning what a run holds takes nothing at all."""
-    history = config.methods[name].history
-    if config.methods[name].recorded is not None:
-        return MethodCost(name, len(config.seeds), config.steps, 0, 0)
-    weights = _depth_weights(history, len(prompts))
-    mean_prompt = _mean(prompts, weights)
-    live = history is not None and history.replay is None
+    and where a run holds the attempts none is drawn at all."""
+    setting = replace(whole, config=whole.config.of(name))
+    config, generated = setting.config, setting.lengths.generated
+    method = config.methods[name]
+    weights = _depth_weights(method.history, len(prompts))
+    live = method.history is not None and method.history.replay is None
     made = _mean(range(len(weights)), weights) if live else 0
     read = _mean([sum(prompts[:k]) for k in range(len(weights))], weights) if live else 0
+    mean_prompt, attempts = _mean(prompts, weights), config.groups * config.group_size
+    grpo = method.algorithm == "grpo"
+    passes = passes_of(
+        checkpointing=setting.checkpointing,
+        scored=grpo and config.vllm is not None,
+        kl=grpo and (config.kl > 0 or (method.history is not None and bool(method.history.anchor))),
+    )
+    drawn = Drawing(mean_prompt, prompts, weights if live else (1,), made)
+    hours = _hours(setting, drawn, passes, throughput)
+    if method.recorded is not None:
+        hours = Hours(0, 0, hours.learning)
+        return MethodCost(name, len(config.seeds), config.steps, 0, 0, 0, passes, hours)
     return MethodCost(
         name,
         len(config.seeds),
         config.steps,
-        round(config.groups * (config.group_size * mean_prompt + read)),
-        round(config.groups * (config.group_size + made) * generated),
+        round(attempts * mean_prompt + config.groups * read),
+        round((attempts + config.groups * made) * generated),
+        len(weights) - 1 if live else 0,
+        passes,
+        hours,
     )
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What a step of a method draws. prompt: tokens of an attempt's, on average; prompts: after
+    0, 1, .. answers; weights: of the depths that are walked; made: attempts of a history."""
+
+    prompt: float
+    prompts: Sequence[int]
+    weights: Sequence[float]
+    made: float
+
+
+def _hours(setting: Setting, drawn: Drawing, passes: int, throughput: float | None) -> Hours:
+    config, written = setting.config, setting.lengths.generated
+    attempts, decoder = config.groups * config.group_size, decoder_of(setting)
+
+    def walk(chains: float) -> float:
+        walked = chain_seconds(decoder, chains, drawn.weights, drawn.prompts, written)
+        return walked / config.refresh
+
+    if throughput is None:
+        walked = walk(config.refresh * config.groups / setting.engines)
+        sampled = decoder.seconds(attempts / setting.engines, drawn.prompt, written)
+    else:
+        walked = max(walk(1), config.groups * drawn.made * written / throughput)
+        sampled = attempts * written / throughput
+    learned = attempts / config.hardware.processes * (drawn.prompt + written)
+    flops = learning_flops(setting.sizes.parameters, learned, passes)
+    steps = config.steps / 3600
+    return Hours(steps * walked, steps * sampled, steps * setting.gpu.learning(flops))
 
 
 def _depth_weights(history: HistoryConfig | None, depths: int) -> Sequence[float]:
@@ -120,32 +192,3 @@ def _depth_weights(history: HistoryConfig | None, depths: int) -> Sequence[float
 
 def _mean(values: Iterable[float], weights: Sequence[float]) -> float:
     return sum(v * w for v, w in zip(values, weights, strict=False)) / sum(weights)
-
-
-def _memory(
-    config: TrainConfig,
-    sizes: Architecture,
-    model: TransformersModel,
-    longest: int,
-    completion: int,
-    checkpointing: bool,
-) -> Memory:
-    bits = {"float32": 32, "auto": sizes.bits}.get(model.dtype, 16)
-    processes = config.hardware.processes
-    spread = processes if config.hardware.shards else 1
-    rows = rows_per_pass(config, processes)
-    stored = activation_bytes(sizes, rows * longest, bits, False)
-    checkpointed = activation_bytes(sizes, rows * longest, bits, True)
-    at_once = min(model.batch, config.groups * config.group_size // processes)
-    beside = config.vllm is not None and config.vllm.mode == "colocate"
-    return Memory(
-        weight_bytes(sizes, bits, config.quantize is not None) // spread,
-        16 * sizes.lora_parameters(config.lora_rank) // spread,
-        checkpointed if checkpointing else stored,
-        stored,
-        checkpointed,
-        0 if checkpointing or processes > 1 else logit_bytes(sizes, rows * completion),
-        weight_bytes(sizes, bits, False) if beside else 0,
-        cache_bytes(sizes, at_once * longest, bits) if beside else 0,
-        saved_bytes(config.encoder, "train.encoder") if config.encoder else 0,
-    )

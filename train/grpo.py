@@ -25,7 +25,6 @@ from train.adapters import save_adapter, whole_weights
 from train.checks import (
     check_problems,
     check_processes,
-    check_settings,
     check_template,
     on_gpu,
 )
@@ -48,6 +47,7 @@ from train.recorded import recorded_lines, recorded_of
 from train.replay import Replay, replay_of
 from train.rollouts import Rollouts
 from train.samplers import LiveSampler, Sampler
+from train.settings import check_settings
 from train.trackers import add_trackers
 from train.watch import FiniteLoss, Watch
 
@@ -255,12 +255,16 @@ def _trainer(
     trainer.anchor, trainer.kl = chosen.anchor, config.kl
     trainer.baseline = chosen.baseline
     trainer.remove_callback(PrinterCallback)
-    for weight in trainer.model.parameters():
-        if weight.requires_grad:
-            # TRL rounds the adapter of a 4-bit model to bfloat16, where small updates are lost.
-            weight.data = weight.data.float()
+    _keep_32_bits(trainer.model)
     sampler.attach(trainer)
     return trainer
+
+
+def _keep_32_bits(model: Any) -> None:
+    """TRL rounds the adapter of a 4-bit model to bfloat16, where small updates are lost."""
+    for weight in model.parameters():
+        if weight.requires_grad:
+            weight.data = weight.data.float()
 
 
 def _sft_trainer(
@@ -275,15 +279,16 @@ def _sft_trainer(
 ) -> Any:
     from train.sft import sft_trainer
 
-    if PartialState().num_processes > 1:
-        raise UsageError(f"train: {method}: algorithm sft takes one process; start without launch")
+    state = PartialState()
+    share = Share(state.process_index, state.num_processes)
     tokenizer = load_tokenizer(model.path)
     check_template(tokenizer, model.chat_template)
     base = _base(model, config)
-    arguments = _arguments(config, decoding, model, base, plan, Share(), folder / CHECKPOINTS)
-    if not arguments.use_cpu and config.quantize is None:
-        base.to("cuda")  # type: ignore[arg-type]
-    bank = HistoryBank(plan, decoding, sampler, config.refresh, config.steps, Share(), replay)
+    arguments = _arguments(config, decoding, model, base, plan, share, folder / CHECKPOINTS)
+    if config.vllm is None and config.quantize is None:
+        # The attempts are drawn before the trainer moves it there.
+        base.to(state.device)  # type: ignore[arg-type]
+    bank = HistoryBank(plan, decoding, sampler, config.refresh, config.steps, share, replay)
     rollouts = Rollouts(plan, bank, decoding, model, config.group_size, sampler)
     found = recorded_of(replay, model, config, method)
     chat = Chat(tokenizer, model.chat_template)
@@ -293,6 +298,7 @@ def _sft_trainer(
         recorded_lines(found, chat, config.steps) if found else None,
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
+    _keep_32_bits(trainer.model)
     return trainer
 
 

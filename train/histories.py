@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -192,8 +191,7 @@ class HistoryBank(TrainerCallback):
         for base in {slot.base for slot in slots}:
             some = [slot for slot in slots if slot.base == base]
             work = partial(make_histories, self._plan, some, self._decoding)
-            with model.disable_adapter() if base else nullcontext():
-                histories, tokens = self._sampler.walk(model, tokenizer, work)
+            histories, tokens = self._sampler.walk(model, tokenizer, work, untouched=base)
             made |= {(h.slot.step, h.slot.group): h for h in histories}
             self._tokens += tokens
         return [made[slot.step, slot.group] for slot in slots]

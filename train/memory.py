@@ -3,8 +3,42 @@
 from dataclasses import dataclass
 
 from train.architectures import Architecture
+from train.gpu import CUDA_OWN, VLLM_OWN
 
-GIB = 2**30
+NF4 = 4.127
+"""Bits of a weight in NF4 with two levels of constants (arXiv 2305.14314, section 3)."""
+
+
+@dataclass(frozen=True)
+class VllmRoom:
+    """What a vLLM does with the memory that it takes.
+
+    share: all of it. weights: of the model. attempt, context: cache of an attempt at full length,
+    and of the longest context that it is told of, without room for which it does not start.
+    """
+
+    share: int
+    weights: int
+    attempt: int
+    context: int
+
+    @property
+    def cache(self) -> int:
+        return max(0, self.share - self.weights - VLLM_OWN)
+
+    @property
+    def at_once(self) -> int:
+        """Attempts at full length; shorter ones are more."""
+        return self.cache // self.attempt
+
+    @property
+    def starts(self) -> bool:
+        return self.cache >= self.context
+
+    @property
+    def least(self) -> int:
+        """The smallest share with which it starts."""
+        return self.weights + VLLM_OWN + max(self.context, self.attempt)
 
 
 @dataclass(frozen=True)
@@ -13,8 +47,9 @@ class Memory:
 
     activations: of a backward pass over rows of the greatest length; stored, checkpointed: the
     same without and with checkpointing. logits: where they are not computed in pieces.
-    vllm_weights, vllm_cache: of a colocated vLLM, its cache for all that it is asked at once, at
-    full length; with less it takes turns. encoder: weights of one that is not the model itself.
+    sampling: keys and values of all that this package's engine draws at once, at full length; free
+    again before the backward pass. vllm: of a colocated one. encoder: weights of one that is not
+    the model itself.
     """
 
     weights: int
@@ -23,27 +58,27 @@ class Memory:
     stored: int
     checkpointed: int
     logits: int
-    vllm_weights: int = 0
-    vllm_cache: int = 0
+    sampling: int = 0
+    vllm: VllmRoom | None = None
     encoder: int = 0
 
     @property
-    def total(self) -> int:
-        trainer = self.weights + self.adapter + self.activations + self.logits
-        return trainer + self.vllm + self.encoder
+    def starts(self) -> bool:
+        """Whether a colocated vLLM does."""
+        return self.vllm is None or self.vllm.starts
 
     @property
-    def vllm(self) -> int:
-        return self.vllm_weights + self.vllm_cache
+    def total(self) -> int:
+        beside = self.vllm.share if self.vllm else 0
+        most = max(self.activations + self.logits, self.sampling)
+        return self.weights + self.adapter + most + beside + self.encoder + CUDA_OWN
 
 
-def weight_bytes(sizes: Architecture, bits: int, four_bits: bool) -> int:
-    """four_bits: of the linear layers in NF4 with two levels of constants, 4.127 bits a weight
-    (arXiv 2305.14314, section 3); embeddings and norms stay in ``bits``."""
-    if not four_bits:
-        return sizes.parameters * bits // 8
+def weight_bytes(sizes: Architecture, bits: int, linear: float | None = None) -> int:
+    """linear: bits of a weight of the linear layers, if they are quantized; embeddings and norms
+    stay in ``bits``."""
     rest = sizes.parameters - sizes.linear_weights
-    return round(sizes.linear_weights * 4.127 / 8) + rest * bits // 8
+    return round(sizes.linear_weights * (linear or bits) / 8) + rest * bits // 8
 
 
 def layer_bytes(sizes: Architecture, bits: int) -> float:

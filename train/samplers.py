@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from typing import Any, Protocol, TypeVar
 
 from sample.engines.base import Engine
@@ -18,11 +19,13 @@ class Sampler(Protocol):
     """Whatever a step draws comes from the adapter as it is when the step begins."""
 
     def attach(self, trainer: Any) -> None:
-        """Called once, with the trainer whose adapter it draws from."""
+        """Called once, with the trainer whose adapter it draws from; never where all is drawn
+        before anything is learned."""
         ...
 
-    def walk(self, model: Any, tokenizer: Any, work: Walk[T]) -> T:
-        """The result of work that asks an engine, e.g. chains."""
+    def walk(self, model: Any, tokenizer: Any, work: Walk[T], untouched: bool = False) -> T:
+        """The result of work that asks an engine, e.g. chains. untouched: of the model without its
+        adapter."""
         ...
 
     def draw(
@@ -51,13 +54,14 @@ class LiveSampler:
     def attach(self, trainer: Any) -> None:
         pass
 
-    def walk(self, model: Any, tokenizer: Any, work: Walk[T]) -> T:
+    def walk(self, model: Any, tokenizer: Any, work: Walk[T], untouched: bool = False) -> T:
         engine = TransformersEngine(model, tokenizer, self._model.batch, self._model.chat_template)
 
         async def worked() -> T:
             return await work(engine, context_length(model.config.get_text_config()))
 
-        return asyncio.run(worked())
+        with model.disable_adapter() if untouched else nullcontext():
+            return asyncio.run(worked())
 
     def draw(
         self, model: Any, sequences: list[Sequence], stops: set[int], scored: bool

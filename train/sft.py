@@ -3,21 +3,24 @@
 RFT (arXiv 2308.01825), by the stock trainer of TRL. As many attempts are drawn as GRPO draws in as
 many steps, from the same histories, then the correct ones are learned in as many steps: about once
 each, or more often where a step has not one of its own. The ids that are learned are the ids that
-were drawn.
+were drawn. Several processes draw a share each, and learn the same.
 """
 
 import json
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from accelerate import PartialState
+from accelerate.utils import gather_object
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, set_seed
 
 from sample.engines.transformers import stop_ids
 from sample.errors import UsageError
 from train.config import SAMPLED, MethodConfig
-from train.histories import HistoryBank
+from train.histories import HistoryBank, Tokens
 from train.metrics import keep_steps, step_metrics
 from train.rollouts import Rolled, Rollouts
 from train.watch import PATIENCE, hardly_correct
@@ -31,6 +34,8 @@ SHARED = (
 
 Example = tuple[list[int], list[int]]
 """Ids of a prompt and of a correct attempt."""
+EMPTY: Example = ([0], [])
+"""A row without anything to learn."""
 
 
 def sft_trainer(
@@ -58,23 +63,26 @@ def sft_trainer(
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
+    from train.shared_examples import SharedExamplesTrainer, deal
+
     set_seed(arguments.seed)
     model = get_peft_model(base, lora)
     lines = recorded or draw(model, tokenizer, rollouts, bank, method, arguments)
     examples = [example for line in lines for example in line["examples"]]
     warn_of_epochs(len(examples), arguments.max_steps)
-    each = -(-len(examples) // arguments.max_steps)
-    passes = -(-each // batch)
+    dealt = deal(len(examples), arguments.max_steps, batch, PartialState().num_processes)
     settings = SFTConfig(
         **{key: getattr(arguments, key) for key in SHARED},
-        per_device_train_batch_size=-(-each // passes),
-        gradient_accumulation_steps=passes,
+        per_device_train_batch_size=dealt.rows,
+        gradient_accumulation_steps=dealt.passes,
         max_length=None,
     )
-    return SFTTrainer(
+    kind = SFTTrainer if dealt.stock else partial(SharedExamplesTrainer, dealt)
+    rows = examples if dealt.stock else [*examples, EMPTY]
+    return kind(
         model=model,  # type: ignore[arg-type]
         args=settings,
-        train_dataset=Dataset.from_dict(_columns(examples)),
+        train_dataset=Dataset.from_dict(_columns(rows)),
         processing_class=tokenizer,
         callbacks=[DrawnNumbers([line["numbers"] for line in lines]), *callbacks],
     )
@@ -88,29 +96,28 @@ def draw(
     method: MethodConfig,
     arguments: Any,
 ) -> list[dict[str, Any]]:
-    """The correct attempts and the numbers of every step; what a killed run drew is kept.
+    """The correct attempts and the numbers of every step, of all processes; what a killed run drew
+    is kept.
 
     Raises:
         UsageError: no attempt is correct after a while.
     """
-    path = Path(arguments.output_dir) / SAMPLED
-    path.parent.mkdir(parents=True, exist_ok=True)
-    done = len(path.read_bytes().split(b"\n")) - 1 if path.exists() else 0
-    first = min(done, arguments.max_steps) // arguments.save_steps * arguments.save_steps
-    keep_steps(path, first)
+    path, first_process = Path(arguments.output_dir) / SAMPLED, PartialState().is_main_process
+    with PartialState().main_process_first():
+        if first_process:
+            _keep_whole(path, arguments.max_steps, arguments.save_steps)
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+    check_drawn(lines, arguments.max_steps)
     stops = stop_ids(model.get_base_model(), tokenizer)
-    with path.open("a+") as file:
-        file.seek(0)
-        lines = [json.loads(line) for line in file]
+    for step in range(len(lines), arguments.max_steps):
+        bank.prepare(step, model, tokenizer)
+        made = of_all_processes(rollouts.roll(step, model, tokenizer, stops))
+        line = {"step": step + 1, "examples": correct(made), "numbers": numbers(made, method)}
+        lines.append(line)
+        if first_process:
+            with path.open("a") as file:
+                file.write(json.dumps(line) + "\n")
         check_drawn(lines, arguments.max_steps)
-        for step in range(first, arguments.max_steps):
-            bank.prepare(step, model, tokenizer)
-            made = rollouts.roll(step, model, tokenizer, stops)
-            line = {"step": step + 1, "examples": correct(made), "numbers": numbers(made, method)}
-            file.write(json.dumps(line) + "\n")
-            file.flush()
-            lines.append(line)
-            check_drawn(lines, arguments.max_steps)
     return lines
 
 
@@ -142,6 +149,25 @@ def warn_of_epochs(examples: int, steps: int) -> None:
             "take easier problems, more groups or fewer steps",
             stacklevel=2,
         )
+
+
+def _keep_whole(path: Path, steps: int, refresh: int) -> None:
+    """Drop what was drawn since the last step at which histories were made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    done = path.read_bytes().count(b"\n")
+    keep_steps(path, min(done, steps) // refresh * refresh)
+
+
+def of_all_processes(made: Rolled) -> Rolled:
+    """What all have drawn for a step, in the order of its groups."""
+    parts = gather_object([made])
+    return Rolled(
+        [sequence for part in parts for sequence in part.sequences],
+        [group for part in parts for group in part.groups],
+        sum((part.tokens for part in parts), Tokens()),
+        None,
+    )
 
 
 def correct(made: Rolled) -> list[Example]:

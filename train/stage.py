@@ -51,22 +51,20 @@ def check_training(folder: RunFolder, config: TrainConfig, sample: SampleConfig)
                 f"training needs the package {package}: pip install 'forage-sampling[train]'"
             )
     from sample.engines.loading import load_tokenizer
-    from train.checks import check_hardware, check_settings, check_template
+    from train.checks import check_hardware, check_template
     from train.encoder import check_encoder
-    from train.families import trainable_families
     from train.recorded import recorded_of
     from train.replay import replay_of
+    from train.settings import refuse_untrainable
 
-    model = trainable(sample.models[config.model], "train.model")
+    model = refuse_untrainable(config, sample)
     for method in config.methods:
-        families = list(trainable_families(sample.problems, config, method))
-        check_settings(config.of(method), families, model, sample.decoding)
         replay = replay_of(sample.problems, config, method)
         found = recorded_of(replay, model, config, method)
         if found:
             right, run = sum(one.correct for one in found), config.methods[method].recorded
             say(f"train: {method} learns {right} correct of {len(found)} attempts in {run}")
-    check_hardware(config, model, sample.decoding)
+    check_hardware(config, model)
     if config.encoder is not None:
         check_encoder(config.encoder)
     with warnings.catch_warnings(record=True) as said:

@@ -50,27 +50,34 @@ class Source(Protocol):
 
     common: bool
 
-    async def open(self, lora: LoraFolder) -> int:
-        """Be ready for adapters like this one; gives the tokens of the longest context."""
+    async def open(self, lora: LoraFolder | None) -> int:
+        """Be ready for adapters like this one, or for none; gives the tokens of the longest
+        context."""
         ...
 
     async def load(self, lora: LoraFolder, *, only_name: bool) -> None:
         """Draw from this adapter from now on. only_name: another process has it loaded."""
         ...
 
-    async def draw(self, ids: list[int], seed: int, decoding: Decoding) -> Drawn: ...
+    async def draw(self, ids: list[int], seed: int, decoding: Decoding, adapted: bool) -> Drawn:
+        """adapted: from the adapter that was loaded last, else from the model without any."""
+        ...
 
     async def close(self) -> None: ...
 
 
 class VllmSampler:
-    """See ``Sampler``. folder: where the adapter lies while it is loaded."""
+    """See ``Sampler``. folder: where the adapter lies while it is loaded.
+
+    Until a trainer is attached there is no adapter, and it draws from the untouched model.
+    """
 
     def __init__(self, source: Source, chat: Chat, decoding: Decoding, folder: Path) -> None:
         self._source, self._chat, self._decoding, self._folder = source, chat, decoding, folder
         # The connections to vLLM belong to one event loop.
         self._loop, self._state = asyncio.Runner(), PartialState()
         self._context: int | None = None
+        self._trainer: Any = None
 
     def attach(self, trainer: Any) -> None:
         """To TRL this stands for its own vLLM: it has the adapter sent before a step's attempts,
@@ -79,10 +86,14 @@ class VllmSampler:
         trainer.use_vllm, trainer.vllm_generation = True, self
         trainer._last_loaded_step = self._sent = -1
 
-    def walk(self, model: Any, tokenizer: Any, work: Walk[T]) -> T:
-        self.sync_weights()
+    def walk(self, model: Any, tokenizer: Any, work: Walk[T], untouched: bool = False) -> T:
+        adapted = self._trainer is not None
+        if adapted:
+            self.sync_weights()
+        elif self._context is None:
+            self._context = self._loop.run(self._source.open(None))
         assert self._context is not None
-        engine = VllmTokens(self._source, self._chat, self._context)
+        engine = VllmTokens(self._source, self._chat, self._context, adapted and not untouched)
 
         async def worked() -> T:
             return await work(engine, self._context)
@@ -93,10 +104,11 @@ class VllmSampler:
         self, model: Any, sequences: list[Sequence], stops: set[int], scored: bool
     ) -> list[list[float]]:
         """See ``Sampler``; scores are of the distribution that was drawn from."""
+        adapted = self._trainer is not None
 
         async def all_of_them() -> list[Drawn]:
             return await asyncio.gather(
-                *(self._source.draw(s.prompt, s.seed, self._decoding) for s in sequences)
+                *(self._source.draw(s.prompt, s.seed, self._decoding, adapted) for s in sequences)
             )
 
         drawn = self._loop.run(all_of_them())
@@ -135,10 +147,11 @@ class VllmSampler:
 
 
 class VllmTokens:
-    """The ``Engine`` over a source, for histories."""
+    """The ``Engine`` over a source, for histories. adapted: see ``Source.draw``."""
 
-    def __init__(self, source: Source, chat: Chat, context: int) -> None:
+    def __init__(self, source: Source, chat: Chat, context: int, adapted: bool) -> None:
         self._source, self._chat, self._context = source, chat, context
+        self._adapted = adapted
 
     async def generate(self, request: Request) -> Generation:
         """See ``Engine``; failures as in ``TransformersEngine``."""
@@ -147,7 +160,7 @@ class VllmTokens:
         failed = overflow(prompt, request.decoding, self._context, begin)
         if failed is not None:
             return failed
-        drawn = await self._source.draw(prompt.ids, request.seed, request.decoding)
+        drawn = await self._source.draw(prompt.ids, request.seed, request.decoding, self._adapted)
         return self._chat.generation(prompt, drawn.tokens, drawn.stopped, None, begin)
 
     def count_prompt_tokens(self, messages: list[Message]) -> int:
@@ -174,22 +187,23 @@ class Colocated:
         )
         self._core: Any = None
 
-    async def open(self, lora: LoraFolder) -> int:
+    async def open(self, lora: LoraFolder | None) -> int:
         from sample.engines.vllm import VllmCore
 
         with _apart(PartialState().local_process_index, PartialState().num_processes):
-            self._core = VllmCore(self._model, [str(lora.path)])
+            self._core = VllmCore(self._model, [str(lora.path)] if lora else [])
         return self._core.context
 
     async def load(self, lora: LoraFolder, *, only_name: bool) -> None:
         self._lora = await self._core.load(lora)
 
-    async def draw(self, ids: list[int], seed: int, decoding: Decoding) -> Drawn:
+    async def draw(self, ids: list[int], seed: int, decoding: Decoding, adapted: bool) -> Drawn:
         """
         Raises:
             ForageError: vLLM has died, or ended the request for a reason of its own.
         """
-        output = await self._core.finished(ids, decoding, seed, self._lora, logprobs=True)
+        lora = self._lora if adapted else None
+        output = await self._core.finished(ids, decoding, seed, lora, logprobs=True)
         made = output.outputs[0]
         _require_end(made.finish_reason)
         tokens = list(made.token_ids)
@@ -215,7 +229,7 @@ class Servers:
         self._endpoints, self._room = Endpoints(served), asyncio.Semaphore(model.batch)
         self._lora: str | None = None
 
-    async def open(self, lora: LoraFolder) -> int:
+    async def open(self, lora: LoraFolder | None) -> int:
         return await self._endpoints.context(self._name)
 
     async def load(self, lora: LoraFolder, *, only_name: bool) -> None:
@@ -225,20 +239,21 @@ class Servers:
                 await self._endpoints.drop_adapter(str(self._lora))
         self._lora = lora.name
 
-    async def draw(self, ids: list[int], seed: int, decoding: Decoding) -> Drawn:
+    async def draw(self, ids: list[int], seed: int, decoding: Decoding, adapted: bool) -> Drawn:
         """
         Raises:
             ForageError: a call failed for good; training cannot go on without its attempt.
         """
         from sample.engines.replies import Unanswered
 
-        assert self._lora is not None
+        name = self._lora if adapted else self._name
+        assert name is not None
         body = _completion_body(seed, decoding)
         # A group's requests share their prompt, which one server then has in its cache.
         place = str(hash(tuple(ids)))
         try:
             async with self._room:
-                reply = await self._endpoints.ask(self._lora, place, ids, body)
+                reply = await self._endpoints.ask(name, place, ids, body)
             return _read_completion(json.loads(reply))
         except (Unanswered, ValueError, LookupError, TypeError) as error:
             raise ForageError(

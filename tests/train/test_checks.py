@@ -12,11 +12,11 @@ from sample.problems import Problem
 from train.checks import (
     check_hardware,
     check_problems,
-    check_settings,
     check_template,
 )
 from train.config import MethodConfig, RewardConfig, TrainConfig
 from train.hardware import HardwareConfig, VllmSampling
+from train.settings import check_parts, check_settings
 
 CONFIG = TrainConfig(methods={"history": MethodConfig()})
 EMBEDDED = RewardConfig(novelty=1.0, measure="embedding")
@@ -91,7 +91,10 @@ SERVED = vllm(mode="server", urls=("http://a/v1",))
             Decoding(temperature=0.6), "decoding.temperature: expected 1 .* unlikely",
         ),
         (
-            replace(CONFIG, hardware=HardwareConfig(8, "configs/accelerate/fsdp.yaml")),
+            replace(
+                vllm(mode="server", urls=("http://a/v1",)),
+                hardware=HardwareConfig(8, "configs/accelerate/fsdp.yaml"),
+            ),
             Decoding(), "train.hardware.launch: expected GPUs",
         ),
     ],
@@ -105,7 +108,8 @@ def test_what_this_machine_cannot_do_is_refused_before_sampling(
         "importlib.util.find_spec", lambda n: None if n in ("vllm", "wandb") else found(n)
     )
     with pytest.raises(UsageError, match=says) as error:
-        check_hardware(config, MODEL, decoding)
+        check_parts(config, decoding)
+        check_hardware(config, MODEL)
     assert "\n" not in str(error.value)
 
 
@@ -131,9 +135,10 @@ def test_what_this_machine_cannot_do_is_refused_before_sampling(
 def test_what_two_gpus_cannot_do_is_refused(config, says, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    check_hardware(replace(CONFIG, hardware=HardwareConfig(2)), MODEL, Decoding())
+    check_hardware(replace(CONFIG, hardware=HardwareConfig(2)), MODEL)
     with pytest.raises(UsageError, match=says):
-        check_hardware(config, MODEL, Decoding())
+        check_parts(config, Decoding())
+        check_hardware(config, MODEL)
 
 
 @pytest.mark.parametrize(

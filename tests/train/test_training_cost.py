@@ -1,21 +1,35 @@
 """Counts of the dry run against published sizes, against torch, and against plain sums."""
 
 import os
+import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from click.testing import CliRunner
 from peft import LoraConfig, get_peft_model
 from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
+import forage
 from experiment import checked
 from sample.dry_run import expected_lengths
 from sample.errors import UsageError
 from train.architectures import KNOWN, Architecture, architecture
 from train.dry_run import prompt_tokens, training_cost
-from train.memory import activation_bytes, cache_bytes, layer_bytes, weight_bytes
+from train.footprint import memory_of
+from train.gpu import GIB, H100
+from train.memory import (
+    NF4,
+    VllmRoom,
+    activation_bytes,
+    cache_bytes,
+    layer_bytes,
+    weight_bytes,
+)
+from train.remedies import ALL, remedies
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs" / "train").glob("*.yaml"))
@@ -95,9 +109,9 @@ def test_a_layer_keeps_what_autograd_keeps():
 
 def test_memory_by_hand():
     sizes = KNOWN["Qwen/Qwen3-8B"]
-    assert weight_bytes(sizes, 16, False) == 2 * 8_190_735_360
+    assert weight_bytes(sizes, 16) == 2 * 8_190_735_360
     # All but embedding and output layer in 4.127 bits: 6.95e9 of 8.19e9 weights.
-    assert weight_bytes(sizes, 16, True) == pytest.approx(6.08e9, rel=0.01)
+    assert weight_bytes(sizes, 16, NF4) == pytest.approx(6.08e9, rel=0.01)
     # 2 x 36 layers x 8 heads x 128 numbers x 2 bytes
     assert cache_bytes(sizes, 1, 16) == 147_456
     full, saved = (activation_bytes(sizes, 1000, 16, on) for on in (False, True))
@@ -105,12 +119,12 @@ def test_memory_by_hand():
     assert saved == 36 * 1000 * 4096 * 2 + full // 36
 
 
-def cost_of(name, *changes):
+def cost_of(name, *changes, gpu=H100, throughput=None):
     experiment, _ = checked(ROOT / "configs" / name, None, changes, "sample", "train")
     sample, train = experiment.section("sample"), experiment.section("train")
     lengths = expected_lengths(sample, None)
     prompts = prompt_tokens(sample, train, next(iter(train.methods)), lengths)
-    return training_cost(train, sample, lengths), prompts, lengths
+    return training_cost(train, sample, lengths, gpu, throughput), prompts, lengths
 
 
 def test_tokens_of_a_step_are_those_of_its_attempts_and_of_their_histories():
@@ -150,30 +164,101 @@ def test_processes_share_rows_and_fsdp_the_weights():
         "train/qwen3-8b.yaml", "train.hardware.processes=8",
         f"train.hardware.launch={ROOT}/configs/accelerate/fsdp.yaml",
     )  # fmt: skip
-    assert alone.memory.vllm_cache == 8 * eight.memory.vllm_cache
+    assert alone.memory.vllm == eight.memory.vllm == spread.memory.vllm
     assert alone.memory.weights == eight.memory.weights == 8 * spread.memory.weights
     small, _, _ = cost_of("train/qwen3-8b.yaml", "train.quantize=4bit")
     assert small.memory.weights < 0.4 * alone.memory.weights
 
 
+def test_vllm_takes_its_share_of_the_gpu_and_no_more():
+    cost, _, _ = cost_of("train/qwen3-8b.yaml")
+    room = cost.memory.vllm
+    assert room.share == H100.memory / 2
+    # 39.5 GiB less 16.4e9 bytes of weights and 3 GiB of its own, 147,456 bytes a token.
+    assert room.at_once == (room.share - 2 * 8_190_735_360 - 3 * GIB) // (
+        147_456 * cost.setting.longest
+    )
+    without, _, _ = cost_of("train/qwen3-8b.yaml", "train.vllm=null")
+    assert without.memory.vllm is None
+    assert without.memory.sampling == 256 * 147_456 * cost.setting.longest
+    assert not VllmRoom(10 * GIB, 6 * GIB, GIB // 2, 2 * GIB).starts
+
+
+def dry_run(*arguments):
+    """What a user sees at 80 columns, spaces in a row as one."""
+    done = CliRunner().invoke(
+        forage.cli, ["train", *map(str, arguments), "--dry-run"], env={"COLUMNS": "80"}
+    )
+    assert done.exit_code == 0, done.output
+    return " ".join(done.output.split())
+
+
+def header_settings(config, named):
+    """The --set arguments of the line in a config's header that holds these words."""
+    [line] = [line for line in config.read_text().splitlines() if named in line]
+    return shlex.split(line.lstrip("#").split("# ")[0].split("...")[1])
+
+
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
-def test_every_training_config_fits_80_gb_on_one_gpu_and_on_eight(config):
-    """With room in vLLM's share for its weights and a dozen attempts at full length."""
-    for processes in (1, 8):
-        changes = (f"train.hardware.processes={processes}",)
-        cost, _, _ = cost_of(f"train/{config.name}", *changes)
-        memory = cost.memory
-        trainer = memory.weights + memory.adapter + memory.activations + memory.logits
-        experiment, _ = checked(config, None, changes, "sample", "train")
-        share = experiment.section("train").vllm.memory * 80e9
-        assert trainer + share < 76e9
-        assert memory.vllm_weights + 12 * memory.vllm_cache / (256 / processes) < share
+def test_every_training_config_is_said_to_fit_the_gpus_that_its_header_names(config):
+    assert "it fits" in dry_run(config)
+    size = 44.5 if config.stem == "qwen3-8b" else 23.5
+    assert f"QLoRA on a GPU of {48 if size > 40 else 24} GB" in config.read_text()
+    small = dry_run(config, *header_settings(config, "QLoRA"), "--gpu", f"{size},165,0.86")
+    assert "it fits" in small and "vLLM does not start" not in small
+
+
+def test_what_does_not_fit_is_said_with_what_to_change():
+    config = ROOT / "configs" / "train" / "qwen3-8b.yaml"
+    small = dry_run(config, "--set", "train.quantize=4bit", "--gpu", "23.5,165,1")
+    assert "DOES NOT FIT" in small and "it fits" not in small
+    assert "vLLM does not start" in small
+    assert "--set train.batch=1" in small and "mode: server" in small
+    setting = cost_of("train/qwen3-8b.yaml", gpu=replace(H100, memory=60 * GIB))[0].setting
+    given = remedies(setting)
+    assert given[ALL].config.batch == 1 and given[ALL].config.quantize == "4bit"
+    assert all(memory_of(now).total < memory_of(setting).total for now in given.values())
+
+
+def test_hours_by_hand():
+    """One step of 256 attempts of 4,096 tokens on one GPU: 2 x 4 x 8.19e9 FLOPs a token learned."""
+    cost, prompts, _ = cost_of("train/qwen3-8b.yaml", "train.steps=1")
+    single, history = cost.methods[:2]
+    learned = 256 * (prompts[0] + 4096) * 8 * 8_190_735_360 / (0.3 * 989e12)
+    assert single.hours.learning * 3600 == pytest.approx(learned)
+    assert single.hours.histories == 0
+    # A token takes longer than reading all weights once.
+    assert history.hours.histories * 3600 * 5 > 7 * 4096 * 2 * 8_190_735_360 / 3.35e12
+    fast = cost_of("train/qwen3-8b.yaml", "train.steps=1", throughput=1e9)[0].methods[1].hours
+    assert fast.attempts < 0.001 and fast.histories > 0.5 * history.hours.histories / 7
+
+
+def test_eight_gpus_shorten_chains_less_than_the_rest():
+    alone, _, _ = cost_of("train/qwen3-8b.yaml")
+    eight, _, _ = cost_of("train/qwen3-8b.yaml", "train.hardware.processes=8")
+    one, shared = alone.methods[1].hours, eight.methods[1].hours
+    assert one.learning == pytest.approx(8 * shared.learning)
+    assert one.histories / shared.histories < one.attempts / shared.attempts < 8
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "named"),
+    [
+        ("train/qwen3-8b", "sample.decoding.temperature=0", "sample.decoding.temperature"),
+        ("train/qwen3-8b", "sample.decoding.top_p=0.9", "sample.decoding.top_p"),
+        ("demo", "train.methods.diverse.histories={replay: no/such/run}", "no/such/run"),
+    ],
+)
+def test_a_dry_run_refuses_what_training_refuses(name, change, named):
+    config = ROOT / "configs" / f"{name}.yaml"
+    refused = CliRunner().invoke(forage.cli, ["train", str(config), "--dry-run", "--set", change])
+    assert refused.exit_code and named in str(refused.exception)
 
 
 def test_a_dry_run_imports_no_torch_and_needs_no_network(tmp_path):
     code = (
         "import sys, forage\n"
-        f"try: forage.main(['train', {str(CONFIGS[0])!r}, '--dry-run', '--throughput', '9000'])\n"
+        f"try: forage.main(['train', {str(CONFIGS[0])!r}, '--dry-run'])\n"
         "except SystemExit as end: assert not end.code\n"
         "assert 'torch' not in sys.modules and 'transformers' not in sys.modules"
     )
@@ -182,5 +267,5 @@ def test_a_dry_run_imports_no_torch_and_needs_no_network(tmp_path):
         [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert "hours of sampling" in done.stdout
+    assert "hours:" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80

@@ -3,8 +3,10 @@
 import asyncio
 import json
 import os
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,15 +15,16 @@ from vllm_server import api_server
 
 from sample.config import ProblemConfig
 from sample.engines.base import Decoding, Request
+from sample.engines.chat import Chat
 from sample.engines.loading import load_engine, load_model, load_tokenizer
 from sample.families import load_problems
 from sample.models import TransformersModel, VllmModel
 from sample.prompts import conversation
-from train.config import MethodConfig, TrainConfig
+from train.config import HistoryConfig, MethodConfig, TrainConfig
 from train.grpo import train_adapter
 from train.hardware import VllmSampling
 from train.metrics import MetricsLog
-from train.vllm_sampler import _apart, _read_completion
+from train.vllm_sampler import _apart, _read_completion, vllm_sampler
 
 MODEL = str(Path(__file__).parents[2] / "models" / "anchored")
 OPTIONS = {"min_numbers": 3, "max_numbers": 3, "min_value": 1, "max_value": 20,
@@ -29,6 +32,7 @@ OPTIONS = {"min_numbers": 3, "max_numbers": 3, "min_value": 1, "max_value": 20,
 PROBLEMS = {"countdown": ProblemConfig("countdown", options=OPTIONS)}
 GREEDY = Decoding(temperature=0, max_new_tokens=48)
 ARGUMENTS = {"enforce_eager": True}
+MIXED = MethodConfig(HistoryConfig(base=0.5))
 
 needs_vllm = pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed")
 
@@ -84,10 +88,15 @@ def test_vllm_samples_beside_the_trainer_and_on_a_server(tmp_path, monkeypatch):
     assert not list((tmp_path / "colocate" / "live").iterdir())
 
 
-def learn(folder: Path, vllm: VllmSampling | None, rate: float = 5e-3) -> None:
+def learn(
+    folder: Path,
+    vllm: VllmSampling | None,
+    rate: float = 5e-3,
+    method: MethodConfig = MIXED,
+) -> None:
     """One step at this rate changes log-probabilities of whole answers by up to 1."""
     config = TrainConfig(
-        {"history": MethodConfig()}, steps=3, groups=2, group_size=4, refresh=2, lora_rank=8,
+        {"history": method}, steps=3, groups=2, group_size=4, refresh=2, lora_rank=8,
         learning_rate=rate, problem_count=8, vllm=vllm, trackers=(),
     )  # fmt: skip
     train_adapter(
@@ -105,7 +114,7 @@ def numbers(folder: Path) -> list[dict[str, float]]:
 @pytest.fixture(scope="module")
 def adapter(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
-    learn(folder, None, 5e-2)
+    learn(folder, None, 5e-2, MethodConfig())
     return folder
 
 
@@ -152,3 +161,36 @@ def test_a_trained_adapter_on_a_fresh_model_says_the_same_in_vllm(adapter):
             return await ask(await core.engine(str(adapter)))
 
     assert asyncio.run(in_vllm()) == in_transformers(adapter)
+
+
+@pytest.mark.slow
+@needs_vllm
+def test_vllm_draws_from_the_untouched_model_before_and_beside_an_adapter(adapter, tmp_path):
+    """As for a base share of histories, and for rejection sampling, which attaches no trainer."""
+    model = TransformersModel(MODEL, batch=32)
+    chat = Chat(load_tokenizer(MODEL), {})
+    settings = VllmSampling(memory=0.1, arguments=ARGUMENTS)
+    sampler = vllm_sampler(settings, model, chat, GREEDY, tmp_path)
+    peft = PeftModel.from_pretrained(load_model(MODEL), str(adapter), is_trainable=True)
+    sampler.attach(SimpleNamespace(model=peft, state=SimpleNamespace(global_step=0)))
+
+    async def work(engine, _context):
+        return await ask(engine)
+
+    walk = partial(sampler.walk, peft, None, work)
+    try:
+        # In turns: neither leaves anything for the other in vLLM's cache of prefixes.
+        drawn = [walk(untouched=untouched) for untouched in (True, False, True)]
+    finally:
+        sampler.close()
+    bare, adapted = in_transformers(None), in_transformers(adapter)
+    assert drawn == [bare, adapted, bare] and bare != adapted
+
+
+@pytest.mark.slow
+@needs_vllm
+def test_rejection_sampling_draws_from_vllm(tmp_path):
+    beside = VllmSampling(memory=0.1, arguments=ARGUMENTS)
+    learn(tmp_path, beside, method=MethodConfig(algorithm="sft"))
+    assert [line["step"] for line in numbers(tmp_path)] == [1, 2, 3]
+    assert (tmp_path / "adapter_model.safetensors").exists()
