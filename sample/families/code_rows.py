@@ -3,25 +3,30 @@
 A plain row has the columns question, tests (a list of assert statements, or of objects with args
 and expected, or input and output; also as JSON text), and if need be entry (the function to write;
 without it the program reads input and prints), given (code above the answer), setup (code that
-assert statements use) and public_tests.
+assert statements use) and public_tests. Rows of every layout may have limits: an object of what
+differs from ``sample.sandbox.Limits``, or its JSON text.
 """
 
 import ast
 import builtins
 import doctest
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from sample.families import livecodebench
 from sample.families.columns import Columns
 from sample.families.options import RowOptions
+from sample.sandbox import Limits
 
 Tests = dict[str, Any]
 _KINDS: Mapping[frozenset[str], tuple[str, str, str]] = {
     frozenset({"args", "expected"}): ("calls", "args", "expected"),
     frozenset({"input", "output"}): ("runs", "input", "output"),
 }
+_LIMITS = {limit.name: type(limit.default) for limit in fields(Limits)}
 _TYPING = "from typing import *\n"
 
 
@@ -31,10 +36,34 @@ def read(row: Mapping[str, Any], options: RowOptions) -> tuple[str, dict[str, An
     Raises:
         ValueError: a column is missing or empty, or a test is not one.
     """
-    question, metadata = _LAYOUTS[options.layout](Columns(row, options.columns))
+    columns = Columns(row, options.columns)
+    question, metadata = _LAYOUTS[options.layout](columns)
     if not metadata["hidden"]:
         raise ValueError("no tests")
-    return question, metadata
+    limits = _limits(columns)
+    return question, {**metadata, "limits": limits} if limits else metadata
+
+
+def _limits(row: Columns) -> dict[str, float]:
+    value = row.get("limits")
+    try:
+        limits = json.loads(value or "{}") if isinstance(value, str) else value or {}
+    except ValueError:
+        limits = None
+    if not isinstance(limits, Mapping) or not all(map(_is_limit, limits, limits.values())):
+        raise ValueError(
+            f"column {row.column('limits')!r}: expected numbers above 0 for {', '.join(_LIMITS)} "
+            f"(whole ones but for cpu and wall; given: {value!r:.60})"
+        )
+    return {name: limit for name, limit in limits.items() if limit is not None}
+
+
+def _is_limit(name: str, limit: Any) -> bool:
+    if limit is None:  # what Parquet has for a key that only other rows set
+        return True
+    kinds = (int, _LIMITS.get(name, int))
+    known = name in _LIMITS and isinstance(limit, kinds) and not isinstance(limit, bool)
+    return known and 0 < limit < math.inf
 
 
 def _plain(row: Columns) -> tuple[str, dict[str, Any]]:
