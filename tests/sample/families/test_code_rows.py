@@ -5,6 +5,7 @@ import pytest
 from sample.config import ProblemConfig
 from sample.errors import UsageError
 from sample.families import load_problems
+from sample.provenance import problems_hash
 from sample.sandbox import Limits
 
 ROW = {"question": "Double it.", "entry": "f", "tests": [{"args": [1], "expected": 2}]}
@@ -45,3 +46,19 @@ def test_a_row_may_set_limits(load):
 def test_limits_that_are_none_are_refused(load, limits):
     told = refused(load, ROW, {**ROW, "question": "Again.", "limits": limits})
     assert "mine.jsonl, line 2" in told and "column 'limits'" in told and "cpu, wall" in told
+
+
+def test_changed_tests_change_the_hash_of_the_set_but_not_the_ids(load):
+    tests = [{"args": [1], "expected": 3}]
+    changes = ({"tests": tests}, {"entry": "g"}, {"given": "import re"}, {"limits": {"cpu": 9}},
+               {"public_tests": tests})  # fmt: skip
+    sets = [load({**ROW, **change}) for change in ({}, *changes)]
+    assert len({problems_hash(problems) for problems in sets}) == len(sets)
+    assert len({problem.id for problems in sets for problem in problems}) == 1
+    assert problems_hash(load(ROW)) == problems_hash(sets[0])
+
+
+def test_where_a_gold_answer_stands_for_the_tests_the_id_is_all():
+    for task, source in (("chain_sum", "reasoning_gym"), ("compositions", "python_functions")):
+        (problem,) = load_problems("x", ProblemConfig(task, source, count=1))
+        assert problem.content == problem.id
