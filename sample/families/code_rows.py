@@ -22,9 +22,9 @@ from sample.families.options import RowOptions
 from sample.sandbox import Limits
 
 Tests = dict[str, Any]
-_KINDS: Mapping[frozenset[str], tuple[str, str, str]] = {
-    frozenset({"args", "expected"}): ("calls", "args", "expected"),
-    frozenset({"input", "output"}): ("runs", "input", "output"),
+_KINDS: Mapping[str, Mapping[str, type]] = {
+    "calls": {"args": list, "expected": object},
+    "runs": {"input": str, "output": str},
 }
 _LIMITS = {limit.name: type(limit.default) for limit in fields(Limits)}
 _TYPING = "from typing import *\n"
@@ -40,6 +40,10 @@ def read(row: Mapping[str, Any], options: RowOptions) -> tuple[str, dict[str, An
     question, metadata = _LAYOUTS[options.layout](columns)
     if not metadata["hidden"]:
         raise ValueError("no tests")
+    if metadata["entry"] is None and "runs" not in metadata["hidden"]:
+        plain = options.layout == "plain"
+        named = f"column {columns.column('entry')!r}" if plain else "func_name in metadata"
+        raise ValueError(f"the tests call a function, and no {named} names it")
     limits = _limits(columns)
     return question, {**metadata, "limits": limits} if limits else metadata
 
@@ -68,35 +72,56 @@ def _is_limit(name: str, limit: Any) -> bool:
 
 def _plain(row: Columns) -> tuple[str, dict[str, Any]]:
     given, setup = (str(row.get(name) or "") for name in ("given", "setup"))
-    public, hidden = (_listed(row.get(name), setup) for name in ("public_tests", "tests"))
+    public, hidden = (_listed(row, name, setup) for name in ("public_tests", "tests"))
     entry = str(row.get("entry") or "") or None
     return row["question"], {"entry": entry, "given": given, "public": public, "hidden": hidden}
 
 
-def _listed(value: Any, setup: str) -> Tests:
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            raise ValueError(f"tests are not a JSON list: {value!r:.60}") from None
-    return _tests(list(value or ()), setup)
+def _listed(row: Columns, name: str, setup: str) -> Tests:
+    value = row.get(name)
+    try:
+        listed = json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        listed = value
+    try:
+        if not isinstance(listed, list | None):
+            raise ValueError(f"expected a list of tests (given: {value!r:.60})")
+        return _tests(listed or (), setup)
+    except ValueError as error:
+        raise ValueError(f"column {row.column(name)!r}: {error}") from None
 
 
 def _tests(listed: Sequence[Any], setup: str = "") -> Tests:
-    """A list of tests of one kind, as the grader has them; nothing if it is empty."""
+    """A list of tests of one kind, as the grader has them; nothing if it is empty.
+
+    Raises:
+        ValueError: there are several kinds, or one that cannot be run.
+    """
     if not listed:
         return {}
     if all(isinstance(test, str) for test in listed):
+        bad = next((code for code in (setup, *listed) if not _is_code(code)), None)
+        if bad is not None:
+            raise ValueError(f"this is no Python: {bad!r:.60}")
         return {"asserts": list(listed), "setup": setup}
-    kinds = {frozenset(test) if isinstance(test, Mapping) else None for test in listed}
-    kind = _KINDS.get(kinds.pop() or frozenset()) if len(kinds) == 1 else None
+    kind = next((kind for kind in _KINDS if all(_has(test, _KINDS[kind]) for test in listed)), None)
     if kind is None:
         raise ValueError(
             "a test is a statement, or has args and expected, or input and output, all of one "
             f"kind: {listed[0]!r:.60}"
         )
-    name, given, expected = kind
-    return {name: [[test[given], test[expected]] for test in listed]}
+    return {kind: [[_part(test, *part) for part in _KINDS[kind].items()] for test in listed]}
+
+
+def _has(test: Any, parts: Mapping[str, type]) -> bool:
+    return isinstance(test, Mapping) and test.keys() == parts.keys()
+
+
+def _part(test: Mapping[str, Any], name: str, kind: type) -> Any:
+    if not isinstance(test[name], kind):
+        wanted = "text" if kind is str else "a list"
+        raise ValueError(f"expected {wanted} under {name!r} of a test (given: {test[name]!r:.60})")
+    return test[name]
 
 
 def _humaneval(row: Columns) -> tuple[str, dict[str, Any]]:
@@ -155,12 +180,11 @@ def _mbpp(row: Columns) -> tuple[str, dict[str, Any]]:
     return question, {"entry": _called(tests[0]), "public": public, "hidden": hidden}
 
 
-def _is_code(text: str) -> bool:
+def _is_code(text: Any) -> bool:
     try:
-        ast.parse(text)
-    except SyntaxError:
+        return isinstance(text, str) and bool(ast.parse(text))
+    except (SyntaxError, ValueError, MemoryError):
         return False
-    return True
 
 
 def _called(statement: str) -> str:

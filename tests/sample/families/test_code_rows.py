@@ -62,3 +62,33 @@ def test_where_a_gold_answer_stands_for_the_tests_the_id_is_all():
     for task, source in (("chain_sum", "reasoning_gym"), ("compositions", "python_functions")):
         (problem,) = load_problems("x", ProblemConfig(task, source, count=1))
         assert problem.content == problem.id
+
+
+@pytest.mark.parametrize(
+    "change,words",
+    [
+        ({"tests": 5}, "column 'tests': expected a list of tests (given: 5)"),
+        ({"tests": {"a": 1}}, "column 'tests': expected a list of tests (given: {'a': 1})"),
+        ({"tests": "nonsense"}, "column 'tests': expected a list of tests (given: 'nonsense')"),
+        ({"tests": "[" * 100_000}, "nested too deep"),
+        ({"tests": [{"args": 5, "expected": 1}]}, "column 'tests': expected a list under 'args'"),
+        ({"tests": [{"input": 5, "output": "1"}]}, "column 'tests': expected text under 'input'"),
+        ({"tests": [{"args": [5]}]}, "column 'tests': a test is a statement, or has args and"),
+        ({"public_tests": ["assert f(1"]}, "column 'public_tests': this is no Python: 'assert"),
+        ({"tests": ["assert f(1)"], "setup": "import"}, "column 'tests': this is no Python: 'imp"),
+        ({"entry": None}, "the tests call a function, and no column 'entry' names it"),
+        ({"entry": "", "tests": ["assert f(1)"]}, "no column 'entry' names it"),
+        ({"tests": []}, "no tests"),
+    ],
+)
+def test_malformed_tests_are_refused_by_file_row_and_column(load, change, words):
+    told = refused(load, ROW, {**ROW, "question": "Again.", **change})
+    assert told.startswith("problems.mine: ") and "mine.jsonl, line 2: " in told
+    assert words in told
+
+
+def test_a_program_that_reads_and_prints_has_no_entry(load):
+    tests = [{"input": "1", "output": "2"}]
+    (problem,) = load({"question": "Double it.", "tests": tests})
+    assert problem.metadata["entry"] is None
+    assert problem.metadata["hidden"] == {"runs": [["1", "2"]]}
