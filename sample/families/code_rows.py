@@ -14,13 +14,14 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeVar
 
 from sample.families import livecodebench
 from sample.families.columns import Columns
 from sample.families.options import RowOptions
 from sample.sandbox import Limits
 
+T = TypeVar("T")
 Tests = dict[str, Any]
 _KINDS: Mapping[str, Mapping[str, type]] = {
     "calls": {"args": list, "expected": object},
@@ -53,7 +54,7 @@ def _limits(row: Columns) -> dict[str, float]:
     try:
         limits = json.loads(value or "{}") if isinstance(value, str) else value or {}
     except ValueError:
-        limits = None
+        limits = value
     if not isinstance(limits, Mapping) or not all(map(_is_limit, limits, limits.values())):
         raise ValueError(
             f"column {row.column('limits')!r}: expected numbers above 0 for {', '.join(_LIMITS)} "
@@ -78,15 +79,23 @@ def _plain(row: Columns) -> tuple[str, dict[str, Any]]:
 
 
 def _listed(row: Columns, name: str, setup: str) -> Tests:
-    value = row.get(name)
+    return _of_column(row, name, lambda value: _tests(_list(value), setup), row.get(name))
+
+
+def _list(value: Any) -> Sequence[Any]:
     try:
         listed = json.loads(value) if isinstance(value, str) else value
     except ValueError:
         listed = value
+    if not isinstance(listed, list | None):
+        raise ValueError(f"expected a list of tests (given: {value!r:.60})")
+    return listed or ()
+
+
+def _of_column(row: Columns, name: str, read: Callable[[Any], T], value: Any) -> T:
+    """What is read from the value of a column; its errors name the column."""
     try:
-        if not isinstance(listed, list | None):
-            raise ValueError(f"expected a list of tests (given: {value!r:.60})")
-        return _tests(listed or (), setup)
+        return read(value)
     except ValueError as error:
         raise ValueError(f"column {row.column(name)!r}: {error}") from None
 
@@ -198,14 +207,16 @@ def _called(statement: str) -> str:
 
 def _livecodebench(row: Columns) -> tuple[str, dict[str, Any]]:
     """LiveCodeBench (arXiv 2403.07974): programs that read and print, or methods to complete."""
-    entry = livecodebench.entry(str(row.get("metadata") or "{}"))
+    entry = _of_column(row, "metadata", livecodebench.entry, str(row.get("metadata") or "{}"))
     starter, question = str(row.get("starter_code") or "").strip(), row["question_content"]
     if starter:
         question += f"\n\nStart from this code:\n\n```python\n{starter}\n```"
     else:
         question += "\n\nRead from standard input and write to standard output."
-    public = livecodebench.read_tests(row["public_test_cases"])
-    private = livecodebench.read_tests(row["private_test_cases"])
+    public, private = (
+        _of_column(row, name, livecodebench.read_tests, row[name])
+        for name in ("public_test_cases", "private_test_cases")
+    )
     tests = {"public": _tests(public), "hidden": _tests(public + private)}
     return question, {"entry": entry, "given": _TYPING if entry else "", **tests}
 

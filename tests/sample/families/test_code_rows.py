@@ -92,3 +92,36 @@ def test_a_program_that_reads_and_prints_has_no_entry(load):
     (problem,) = load({"question": "Double it.", "tests": tests})
     assert problem.metadata["entry"] is None
     assert problem.metadata["hidden"] == {"runs": [["1", "2"]]}
+
+
+def lcb(**change):
+    cases = json.dumps([{"testtype": "stdin", "input": "1", "output": "1"}])
+    row = {"question_content": "q", "starter_code": "", "metadata": "{}"}
+    return {**row, "public_test_cases": cases, "private_test_cases": cases, **change}
+
+
+def functional(given, expected):
+    return json.dumps([{"testtype": "functional", "input": given, "output": expected}])
+
+
+@pytest.mark.parametrize(
+    "change,words",
+    [
+        ({"metadata": "[1]"}, "column 'metadata': not a JSON object: '[1]'"),
+        ({"metadata": "{"}, "column 'metadata': not a JSON object: '{'"),
+        ({"metadata": '{"func_name": 5}'}, "column 'metadata': func_name is not text"),
+        ({"private_test_cases": functional(5, "2")}, "column 'private_test_cases': not a list of"),
+        ({"private_test_cases": functional("1", 2)}, "column 'private_test_cases': not a list of"),
+        ({"public_test_cases": "5"}, "column 'public_test_cases': not a list of test cases: 5"),
+        ({"private_test_cases": "[" * 100_000}, "nested too deep"),
+        ({"private_test_cases": functional("1", "2")}, "all of one kind"),
+        (
+            {"public_test_cases": "[]", "private_test_cases": functional("1", "2")},
+            "the tests call a function, and no func_name in metadata names it",
+        ),
+    ],
+)
+def test_malformed_rows_of_livecodebench_are_refused_in_one_line(load, change, words):
+    assert words in refused(load, lcb(**change), layout="livecodebench")
+    (problem,) = load(lcb(), layout="livecodebench")
+    assert problem.metadata["hidden"] == {"runs": [["1", "1"], ["1", "1"]]}
