@@ -221,6 +221,17 @@ def _livecodebench(row: Columns) -> tuple[str, dict[str, Any]]:
     return question, {"entry": entry, "given": _TYPING if entry else "", **tests}
 
 
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "plain": ("question", "tests", "entry", "given", "setup", "public_tests", "limits"),
+    "humaneval": ("prompt", "entry_point", "test", "limits"),
+    "mbpp": ("prompt", "text", "test_list", "test_imports", "test_setup_code", "limits"),
+    "livecodebench": (
+        "question_content", "starter_code", "metadata", "public_test_cases", "private_test_cases",
+        "limits",
+    ),
+}  # fmt: skip
+"""Layout -> what its rows have, by the names that the option ``columns`` maps."""
+
 _LAYOUTS: Mapping[str, Callable[[Columns], tuple[str, dict[str, Any]]]] = {
     "plain": _plain,
     "humaneval": _humaneval,

@@ -9,6 +9,9 @@ from sample.families.columns import Columns
 from sample.families.options import RowOptions
 from sample.problems import Problem, question_key
 
+COLUMNS = ("question", "answer")
+"""What rows of the grader math have."""
+
 Row = tuple[str, Mapping[str, Any]]
 """Where a row stands, e.g. "data.jsonl, line 3", and its columns."""
 

@@ -338,6 +338,14 @@ def test_arms_that_can_run_pass():
         ({"x": ArmConfig("parallel", options={"reanswer": 1})}, "unknown key.*x.options.reanswer"),
         ({"x": ArmConfig("sequential", options={"renaswer": 1})}, "did you mean 'reanswer'"),
         ({"x": ArmConfig("sequential", options={"reanswer": 4})}, "reanswer takes 0 to 3"),
+        (
+            {"x": ArmConfig("sequential", options={"reanswer": True})},
+            "expected a number .given: True",
+        ),
+        (
+            {"x": ArmConfig("sequential", options={"reanswer": " "})},
+            "reanswer takes 0 to 3 or a text",
+        ),
         ({"x": ArmConfig("sequential", options={"reanswer": []})}, "x.options.reanswer"),
         ({"x": ArmConfig("sequential", options={"history": "all"})}, "x.options.history"),
         ({"x": ArmConfig("sequential", options={"sketch": "1 line"})}, "history: sketches"),
