@@ -3,8 +3,9 @@
 A plain row has the columns question, tests (a list of assert statements, or of objects with args
 and expected, or input and output; also as JSON text), and if need be entry (the function to write;
 without it the program reads input and prints), given (code above the answer), setup (code that
-assert statements use) and public_tests. Rows of every layout may have limits: an object of what
-differs from ``sample.sandbox.Limits``, or its JSON text.
+assert statements use), public_tests and solution (a right program, which the control ``correct``
+shows). Rows of every layout may have limits: an object of what differs from
+``sample.sandbox.Limits``, or its JSON text.
 """
 
 import ast
@@ -49,6 +50,12 @@ def read(row: Mapping[str, Any], options: RowOptions) -> tuple[str, dict[str, An
     return question, {**metadata, "limits": limits} if limits else metadata
 
 
+def _solution(code: Any) -> dict[str, str]:
+    """The metadata that a right program makes: the answer that consists of it."""
+    text = str(code or "").strip("\n").rstrip()
+    return {"solution": f"```python\n{text}\n```"} if text else {}
+
+
 def _limits(row: Columns) -> dict[str, float]:
     value = row.get("limits")
     try:
@@ -75,7 +82,8 @@ def _plain(row: Columns) -> tuple[str, dict[str, Any]]:
     given, setup = (str(row.get(name) or "") for name in ("given", "setup"))
     public, hidden = (_listed(row, name, setup) for name in ("public_tests", "tests"))
     entry = str(row.get("entry") or "") or None
-    return row["question"], {"entry": entry, "given": given, "public": public, "hidden": hidden}
+    solution, tests = _solution(row.get("solution")), {"public": public, "hidden": hidden}
+    return row["question"], {"entry": entry, "given": given, **tests, **solution}
 
 
 def _listed(row: Columns, name: str, setup: str) -> Tests:
@@ -142,7 +150,9 @@ def _humaneval(row: Columns) -> tuple[str, dict[str, Any]]:
     hidden = [f"{row['test']}\n\ncheck(candidate)\n"]
     setup = _parsable(prompt)
     public, hidden = (_tests(tests, setup) for tests in (_examples(prompt, entry), hidden))
-    return row["prompt"], {"entry": entry, "given": prompt, "public": public, "hidden": hidden}
+    body, tests = row.get("canonical_solution"), {"public": public, "hidden": hidden}
+    solution = _solution(body and f"{prompt}{body}")
+    return row["prompt"], {"entry": entry, "given": prompt, **tests, **solution}
 
 
 def _parsable(prompt: str) -> str:
@@ -186,7 +196,8 @@ def _mbpp(row: Columns) -> tuple[str, dict[str, Any]]:
     setup = "\n".join([*(row.get("test_imports") or ()), str(row.get("test_setup_code") or "")])
     question = f"{text}\n\nYour program must pass this test:\n\n{tests[0]}"
     public, hidden = (_tests(part, setup.strip()) for part in (tests[:1], tests))
-    return question, {"entry": _called(tests[0]), "public": public, "hidden": hidden}
+    solution = _solution(row.get("code"))
+    return question, {"entry": _called(tests[0]), "public": public, "hidden": hidden, **solution}
 
 
 def _is_code(text: Any) -> bool:
@@ -222,9 +233,10 @@ def _livecodebench(row: Columns) -> tuple[str, dict[str, Any]]:
 
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "plain": ("question", "tests", "entry", "given", "setup", "public_tests", "limits"),
-    "humaneval": ("prompt", "entry_point", "test", "limits"),
-    "mbpp": ("prompt", "text", "test_list", "test_imports", "test_setup_code", "limits"),
+    "plain": ("question", "tests", "entry", "given", "setup", "public_tests", "solution",
+              "limits"),
+    "humaneval": ("prompt", "entry_point", "test", "canonical_solution", "limits"),
+    "mbpp": ("prompt", "text", "test_list", "test_imports", "test_setup_code", "code", "limits"),
     "livecodebench": (
         "question_content", "starter_code", "metadata", "public_test_cases", "private_test_cases",
         "limits",

@@ -6,6 +6,7 @@ A problem of this grader has in its metadata
   public: tests that the question tells; they make the feedback and never the grade.
   hidden: tests that make the grade: all must pass.
   limits: what differs from ``sample.sandbox.Limits``.
+  solution: an answer that is right, if one is known; nothing is graded by it.
 Tests are {"calls": [[arguments, value], ...]}, {"runs": [[input, printed], ...]} or
 {"asserts": [statement, ...], "setup": code that the statements use}. Expected values of calls and
 runs are compared here, outside the sandbox.

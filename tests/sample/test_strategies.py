@@ -280,7 +280,10 @@ def test_wrong_only_is_skipped_where_nothing_is_wrong():
 
 def test_correct_shows_the_gold_answer_at_every_turn():
     assert walk("correct").said(3) == [Q, "2", AGAIN, "2", AGAIN]
-    assert len(walk("correct", problem=replace(PROBLEM, answer="")).skipped) == 4
+    unknown = replace(PROBLEM, answer="")
+    assert len(walk("correct", problem=unknown).skipped) == 4
+    solved = replace(unknown, metadata={"solution": "def f(): pass"})
+    assert walk("correct", problem=solved).said(2) == [Q, "def f(): pass", AGAIN]
 
 
 def test_shuffled_shows_its_own_answers_in_another_order():

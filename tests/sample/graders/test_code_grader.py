@@ -161,6 +161,14 @@ def test_every_canonical_solution_of_humaneval_is_right():
     assert len(problems) == len({p.id for p in problems}) == 164 and wrong == []
 
 
+def test_the_solution_that_a_row_gives_is_a_right_answer_and_no_part_of_the_id():
+    for row in ROWS[5::40]:
+        asked = from_row("humaneval", row)
+        assert grade(asked, asked.metadata["solution"]).correct
+        bare = from_row("humaneval", {k: row[k] for k in row if k != "canonical_solution"})
+        assert "solution" not in bare.metadata and bare.id == asked.id
+
+
 def test_half_a_body_is_wrong_and_a_whole_function_in_a_block_is_right():
     for row in ROWS[::10]:
         asked, body = from_row("humaneval", row), row["canonical_solution"].rstrip()
@@ -207,6 +215,7 @@ def test_mbpp_rows():
     assert asked.metadata["entry"] == "add" and row["test_list"][0] in asked.question
     assert row["test_list"][1] not in asked.question
     assert grade(asked, row["code"]).correct
+    assert asked.metadata["solution"] == f"```python\n{row['code']}\n```"
     assert not grade(asked, "def add(a, b): return -2").correct
     assert feedback(asked, "def add(a, b): return -2").passed == 1
 
