@@ -2,8 +2,8 @@
 
 The answer is the last ``\\boxed{...}``, else what math-verify finds: what follows "the answer is",
 else the last expression. Two answers are the same if they are equal as mathematics: 1/2, 0.5 and
-``\\frac{1}{2}``. Words are no products of their letters; they are compared as text, so that "even"
-is not "neve". Every right answer has the canonical form of the gold answer.
+``\\frac{1}{2}``. Words (three letters or more) are no products of their letters: they are compared
+as text, so that "even" is not "neve". Every right answer has the canonical form of the gold answer.
 """
 
 import logging

@@ -25,7 +25,7 @@ class Limits:
         not depend on how busy the machine is. Child processes: for all tests together.
     wall: seconds for each test, generous: it is for programs that wait. One that passes it is
         wrong if it then idles, using less than a tenth of the CPU time that its supervisor gets
-        beside it. One that computes has lacked CPU time, and is not judged.
+        beside it (child processes aside). One that computes has lacked CPU time, and is not judged.
     memory: MiB of address space, each process. processes: threads included.
     output: bytes that it may print, return or write to a file.
     """
