@@ -11,8 +11,9 @@ BOXED = "{question}\n\nPut your final answer within \\boxed{}."
 """The usual instruction. The script of arXiv 2604.05868 for open models put the bare question
 (``prompt: "{question}"``), the one for Gemini 2.5 Pro asked for the box."""
 
-_CODE = "\n\nAnswer with the whole program in one Python code block."
+_CODE = "\n\nAnswer with the whole program in one Python code block; use the standard library only."
 PROGRAM = "{question}" + _CODE
+"""The sandbox that runs it has no other packages."""
 FUNCTION = "Complete this function:\n\n{question}" + _CODE
 
 

@@ -220,6 +220,8 @@ def _refuse_unknown_keys(kind: Any, data: Any, where: str) -> None:
             _refuse_unknown_keys(get_args(kind)[0], value, where)
     elif TransformersModel in get_args(kind):
         _refuse_unknown_keys(model_class(data, where), data, where)
+    elif kind in (int, float) and isinstance(data, bool):
+        raise UsageError(f"config: {where}: expected a number (given: {data})")
     else:
         for option in get_args(kind):
             _refuse_unknown_keys(option, data, where)

@@ -39,6 +39,15 @@ class Problem:
         return hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
 
     @cached_property
+    def content(self) -> str:
+        """The id, and if tests stand in place of a gold answer a hash of them (and of all that
+        running them takes), so that changed tests do not go unnoticed."""
+        if self.grader != "code" or self.answer:
+            return self.id
+        tests = json.dumps(self.metadata, sort_keys=True, default=str)
+        return self.id + hashlib.blake2b(tests.encode(), digest_size=8).hexdigest()
+
+    @cached_property
     def split(self) -> str:
         """ "train" (70 %), "dev" (10 %) or "test" (20 %), by the hash of ``key`` alone."""
         if self.held_out:

@@ -62,8 +62,8 @@ def threads_each(workers: int) -> int:
 
 
 def problems_hash(problems: Iterable[Problem]) -> str:
-    """One hash over the content hashes of a problem set, in its order."""
-    return _hash(problem.id.encode() for problem in problems)
+    """One hash over the contents of a problem set, in its order."""
+    return _hash(problem.content.encode() for problem in problems)
 
 
 def files_hash(path: str) -> str | None:

@@ -16,7 +16,7 @@ class Columns:
         Raises:
             ValueError: it is missing or empty; names the columns that are there.
         """
-        column = self._names.get(name, name)
+        column = self.column(name)
         if column not in self._row:
             raise ValueError(
                 f"no column {column!r} (columns: {', '.join(map(str, self._row))}); "
@@ -30,4 +30,8 @@ class Columns:
 
     def get(self, name: str) -> Any:
         """The value of a column, None if it is not there."""
-        return self._row.get(self._names.get(name, name))
+        return self._row.get(self.column(name))
+
+    def column(self, name: str) -> str:
+        """The column that holds what is needed under this name."""
+        return self._names.get(name, name)

@@ -3,8 +3,8 @@
 from typing import Any
 
 from sample.benchmarks import BENCHMARKS, BOXED, PROGRAM, Benchmark
-from sample.config import GENERATED, ProblemConfig, need, parse, plain
-from sample.families import python_functions
+from sample.config import GENERATED, ProblemConfig, need, parse, plain, refuse_unknown_keys
+from sample.families import code_rows, python_functions, rows
 from sample.families.options import HubOptions, RowOptions
 
 PROMPTS = {"math": BOXED, "code": PROGRAM}
@@ -29,6 +29,10 @@ def options_of(config: ProblemConfig) -> dict[str, Any]:
     if isinstance(options, RowOptions):
         usable = options.layout == "plain" or options.grader == "code"
         need(usable, f"{where}.grader", f"code for the layout {options.layout}", options.grader)
+        marked = options.grader == "math" or not options.answer_after
+        need(marked, f"{where}.answer_after", "none for the grader code", options.answer_after)
+        columns = rows.COLUMNS if options.grader == "math" else code_rows.COLUMNS[options.layout]
+        refuse_unknown_keys(options.columns, columns, f"{where}.columns")
         kept = options.held_out or benchmark is None
         need(kept, f"{where}.held_out", "true for a benchmark", options.held_out)
     return plain(options)

@@ -30,7 +30,7 @@ def read_tests(text: str) -> list[dict[str, Any]]:
         cases = json.loads(pickled_text(_decompress(text)))
     try:
         return [_test(case) for case in cases]
-    except (TypeError, LookupError):
+    except (AttributeError, TypeError, LookupError):
         raise ValueError(f"not a list of test cases: {cases!r:.60}") from None
 
 
@@ -73,5 +73,15 @@ def _test(case: dict[str, str]) -> dict[str, Any]:
 
 
 def entry(metadata: str) -> str | None:
-    """The function or method to write; None = a program that reads input and prints."""
-    return (json.loads(metadata) or {}).get("func_name") or None
+    """The function or method to write; None = a program that reads input and prints.
+
+    Raises:
+        ValueError: the metadata are no JSON object, or name something else.
+    """
+    try:
+        name = (json.loads(metadata) or {}).get("func_name") or None
+    except (ValueError, AttributeError):
+        raise ValueError(f"not a JSON object: {metadata!r:.60}") from None
+    if not isinstance(name, str | None):
+        raise ValueError(f"func_name is not text: {metadata!r:.60}")
+    return name

@@ -93,7 +93,7 @@ def _problem(
             "entry": "f",
             "public": {"calls": [[[x], outputs[x]] for x in shown]},
             "hidden": {"calls": [[[x], outputs[x]] for x in INPUTS]},
-            "limits": {"cpu": 1, "wall": 5.0},
+            "limits": {"cpu": 1, "wall": 30.0},
             "space": [options.steps, options.constants],
         },
     )

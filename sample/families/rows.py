@@ -9,6 +9,9 @@ from sample.families.columns import Columns
 from sample.families.options import RowOptions
 from sample.problems import Problem, question_key
 
+COLUMNS = ("question", "answer")
+"""What rows of the grader math have."""
+
 Row = tuple[str, Mapping[str, Any]]
 """Where a row stands, e.g. "data.jsonl, line 3", and its columns."""
 
@@ -19,7 +22,7 @@ def problems_of(
     """One problem a row.
 
     Raises:
-        UsageError: a column is missing, an answer or question is empty, there are no rows, or two
+        UsageError: a column is missing, empty or not what it should be, there are no rows, or two
             rows ask the same although repeats are refused.
     """
     seen: dict[str, str] = {}
@@ -28,6 +31,8 @@ def problems_of(
             problem = _problem(family, row, options)
         except ValueError as error:
             raise UsageError(f"problems.{family}: {where}: {error}") from None
+        except RecursionError:
+            raise UsageError(f"problems.{family}: {where}: nested too deep") from None
         first = seen.setdefault(problem.key, where)
         if refuse_repeats and first != where:
             raise UsageError(

@@ -6,6 +6,7 @@ A problem of this grader has in its metadata
   public: tests that the question tells; they make the feedback and never the grade.
   hidden: tests that make the grade: all must pass.
   limits: what differs from ``sample.sandbox.Limits``.
+  solution: an answer that is right, if one is known; nothing is graded by it.
 Tests are {"calls": [[arguments, value], ...]}, {"runs": [[input, printed], ...]} or
 {"asserts": [statement, ...], "setup": code that the statements use}. Expected values of calls and
 runs are compared here, outside the sandbox.
@@ -60,14 +61,17 @@ def grade(problem: Problem, text: str) -> Grade:
     """Right if every hidden test passes.
 
     Raises:
-        GradingError: the sandbox failed.
+        GradingError: the sandbox failed, or a wall limit struck a program that was computing.
         UsageError: no isolation is to be had on this machine.
     """
     code = find_code(text, problem.metadata["entry"])
     if code is None:
         return NO_ANSWER
     run, checked = _test(problem, code, problem.metadata["hidden"])
-    correct = run.error is None and all(test.passed for test in checked)
+    passed = all(test.passed for test in checked)
+    if passed and run.undecided:
+        raise GradingError(f"{run.error}, while it was computing: the machine is too busy")
+    correct = passed and run.error is None
     if correct and not checked:
         raise GradingError("the problem has no hidden tests")
     return Grade(code, run.form, run.form is not None and correct)
@@ -148,6 +152,8 @@ def _test_runs(program: str, runs: Sequence[Any], limits: Limits) -> tuple[Run, 
     run, checked = Run(None, (), "no tests"), []
     for stdin, expected in runs:
         run = run_main(program, stdin, limits)
+        if run.undecided:
+            break
         outcome = run.outcomes[0] if run.outcomes else Outcome(error=run.error)
         passed = outcome.error is None and same_output(str(outcome.value), expected)
         checked.append(_Checked(f"input {_short(stdin)}", _short(expected), outcome, passed))

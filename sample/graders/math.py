@@ -2,7 +2,8 @@
 
 The answer is the last ``\\boxed{...}``, else what math-verify finds: what follows "the answer is",
 else the last expression. Two answers are the same if they are equal as mathematics: 1/2, 0.5 and
-``\\frac{1}{2}``.
+``\\frac{1}{2}``. Words (three letters or more) are no products of their letters: they are compared
+as text, so that "even" is not "neve". Every right answer has the canonical form of the gold answer.
 """
 
 import logging
@@ -16,6 +17,9 @@ from sample.problems import Problem
 
 DIGITS = 12
 """Significant digits by which irrational constants are told apart."""
+
+_WORD = re.compile(r"\\text\{\s*([A-Za-z]{2,})\s*\}|([A-Za-z]{3,})")
+"""Two bare letters are rather a product, whose order does not matter."""
 
 
 def grade(problem: Problem, text: str) -> Grade:
@@ -50,16 +54,31 @@ def _judge(gold: str, text: str) -> Grade:
     found = _parse(text)
     if not found:
         return NO_ANSWER
-    correct = verify(_gold(gold), found, timeout_seconds=None, raise_on_error=True)
-    return Grade(str(found[-1]), canonical(found[0]), correct)
+    answer, values, form = str(found[-1]), *_gold(gold)
+    word, wanted = _word(answer), _word(str(values[-1]))
+    if word and wanted:
+        correct = word == wanted
+    else:
+        correct = verify(values, found, timeout_seconds=None, raise_on_error=True)
+    return Grade(answer, form if correct else _form(found), correct)
 
 
 @lru_cache(maxsize=4096)
-def _gold(answer: str) -> list[Any]:
+def _gold(answer: str) -> tuple[list[Any], str]:
+    """What math-verify reads, and the canonical form."""
     found = _parse(_boxed(answer))
     if not found:
         raise ValueError(f"the gold answer {answer!r} is no mathematics that math-verify can read")
-    return found
+    return found, _form(found)
+
+
+def _form(found: list[Any]) -> str:
+    return _word(str(found[-1])) or canonical(found[0])
+
+
+def _word(text: str) -> str | None:
+    found = _WORD.fullmatch(text.strip())
+    return (found[1] or found[2]).casefold() if found else None
 
 
 def _parse(text: str) -> list[Any]:

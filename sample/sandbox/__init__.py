@@ -30,11 +30,13 @@ class Outcome:
 @dataclass(frozen=True)
 class Run:
     """form: the program's normal form, None if it is malformed; equal for equal programs.
-    outcomes: one a test, in order; fewer if the program could not go on, and error says why."""
+    outcomes: one a test, in order; fewer if the program could not go on, and error says why.
+    undecided: it was stopped at its wall limit while it was computing."""
 
     form: str | None
     outcomes: tuple[Outcome, ...]
     error: str | None
+    undecided: bool = False
 
 
 def run_calls(source: str, entry: str, calls: Sequence[Sequence[Any]], limits: Limits) -> Run:
@@ -88,7 +90,7 @@ def _run(
         Outcome(error=str(found["error"])) if "error" in found else read(found["value"])
         for found in result["outcomes"]
     )
-    return Run(result["form"], outcomes, result["error"])
+    return Run(result["form"], outcomes, result["error"], result["undecided"])
 
 
 def _decoded(text: str) -> Outcome:

@@ -19,12 +19,19 @@ _own = threading.local()
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one program. cpu: seconds in all, each process. wall: seconds for each test.
-    memory: MiB of address space, each process. processes: threads included.
-    output: bytes that it may print, return or write to a file."""
+    """Of one program.
 
-    cpu: int = 5
-    wall: float = 10.0
+    cpu: CPU seconds for each test, and for loading it; this is the verdict, so that a grade does
+        not depend on how busy the machine is. Child processes: for all tests together.
+    wall: seconds for each test, generous: it is for programs that wait. One that passes it is
+        wrong if it then idles, using less than a tenth of the CPU time that its supervisor gets
+        beside it (child processes aside). One that computes has lacked CPU time, and is not judged.
+    memory: MiB of address space, each process. processes: threads included.
+    output: bytes that it may print, return or write to a file.
+    """
+
+    cpu: float = 5.0
+    wall: float = 60.0
     memory: int = 512
     processes: int = 16
     output: int = 1 << 20
@@ -100,6 +107,7 @@ def run_job(job: dict[str, Any], tests: dict[str, Any], count: int) -> dict[str,
         UsageError: no sandbox can be had here.
         SandboxError: it failed.
     """
+    job = {**job, "tests": count}
     patience = _GRACE + (count + 2) * job["limits"]["wall"]
     return _own_sandbox().run(job, tests, patience)
 
@@ -118,7 +126,8 @@ def _start() -> Sandbox:
         UsageError: it could not.
     """
     sandbox = Sandbox()
-    probe = {"source": "def f(x):\n    return x\n", "entry": "f", "limits": asdict(Limits())}
+    program = {"source": "def f(x):\n    return x\n", "entry": "f"}
+    probe = {**program, "limits": asdict(Limits()), "tests": 1}
     try:
         result = sandbox.run(probe, {"calls": [[1]]}, _GRACE)
     except SandboxError as error:

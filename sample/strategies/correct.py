@@ -5,11 +5,11 @@ from sample.strategies.shown import show, skip_all
 
 
 async def correct(chain: Chain) -> None:
-    """Attempt k sees k - 1 turns that each hold the problem's gold answer.
+    """Attempt k sees k - 1 turns that each hold the problem's gold answer, or a right program.
 
-    A problem without a gold answer (only tests, say) is skipped; analysis leaves it out.
+    A problem without either (only tests, say) is skipped; analysis leaves it out.
     """
-    gold = chain.problem.answer
+    gold = chain.problem.answer or chain.problem.metadata.get("solution", "")
     if gold.strip():
         await show(chain, [gold] * chain.attempts)
     else:

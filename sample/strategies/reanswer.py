@@ -13,10 +13,11 @@ class Reanswer:
     reanswer: int | str = 0
 
     def __post_init__(self) -> None:
-        if isinstance(self.reanswer, int) and not 0 <= self.reanswer < len(REANSWER):
+        given = self.reanswer
+        usable = given in range(len(REANSWER)) if isinstance(given, int) else given.strip()
+        if not usable:
             raise UsageError(
-                f"config: reanswer takes 0 to {len(REANSWER) - 1} or a text "
-                f"(given: {self.reanswer})"
+                f"config: reanswer takes 0 to {len(REANSWER) - 1} or a text (given: {given!r})"
             )
 
     @property

@@ -281,7 +281,10 @@ def test_wrong_only_is_skipped_where_nothing_is_wrong():
 
 def test_correct_shows_the_gold_answer_at_every_turn():
     assert walk("correct").said(3) == [Q, "2", AGAIN, "2", AGAIN]
-    assert len(walk("correct", problem=replace(PROBLEM, answer="")).skipped) == 4
+    unknown = replace(PROBLEM, answer="")
+    assert len(walk("correct", problem=unknown).skipped) == 4
+    solved = replace(unknown, metadata={"solution": "def f(): pass"})
+    assert walk("correct", problem=solved).said(2) == [Q, "def f(): pass", AGAIN]
 
 
 def test_shuffled_shows_its_own_answers_in_another_order():
@@ -339,6 +342,14 @@ def test_arms_that_can_run_pass():
         ({"x": ArmConfig("parallel", options={"reanswer": 1})}, "unknown key.*x.options.reanswer"),
         ({"x": ArmConfig("sequential", options={"renaswer": 1})}, "did you mean 'reanswer'"),
         ({"x": ArmConfig("sequential", options={"reanswer": 4})}, "reanswer takes 0 to 3"),
+        (
+            {"x": ArmConfig("sequential", options={"reanswer": True})},
+            "expected a number .given: True",
+        ),
+        (
+            {"x": ArmConfig("sequential", options={"reanswer": " "})},
+            "reanswer takes 0 to 3 or a text",
+        ),
         ({"x": ArmConfig("sequential", options={"reanswer": []})}, "x.options.reanswer"),
         ({"x": ArmConfig("sequential", options={"history": "all"})}, "x.options.history"),
         ({"x": ArmConfig("sequential", options={"sketch": "1 line"})}, "history: sketches"),

@@ -54,7 +54,7 @@ def _remote(channel: Channel, name: str) -> Callable[..., Any]:
             given = [encode(value) for value in args]
         except TypeError as error:
             raise UnusableTest(f"a test calls {name} with {error}") from None
-        channel.ask(name, (given, named))
+        channel.ask(name, given, named)
         reply = channel.receive()
         if "error" in reply:
             raise _exception(str(reply["error"]))

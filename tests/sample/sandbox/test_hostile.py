@@ -76,7 +76,7 @@ def test_processes_are_limited():
 
 def test_cpu_time_is_limited_before_wall_time():
     run = run_calls("def f():\n    while True: pass\n", "f", [[]], Limits(cpu=1, wall=60.0))
-    assert "SIGKILL" in str(run.error)
+    assert run.error == "not finished after 1 s of CPU time"
 
 
 def test_a_flood_is_cut():
@@ -287,7 +287,7 @@ TESTS = {
 def test_a_fake_pass_is_graded_wrong(program, tests):
     from sample.grading import grade
 
-    limits = {"cpu": 2, "wall": 4.0}
+    limits = {"cpu": 2}
     metadata = {"entry": "f", "public": tests, "hidden": tests, "limits": limits}
     found = grade(Problem("hostile", "q", "", "code", "k", metadata), program)
     assert found.correct is False and found.answer is not None
