@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 SCHEMA_VERSION = 1
+DEPENDENT = "depends_on_failed"
+"""The type of failure of an attempt that was not made because one that it rests on failed."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from sample.problems import Problem
 from sample.processes import Job, Send, run_jobs
 from sample.progress import Progress, say
 from sample.provenance import threads_each
-from sample.records import Attempt, Failure
+from sample.records import DEPENDENT, Attempt, Failure
 from sample.runfolder import RunFolder
 from sample.scheduler import Plan, arms_on, run_system
 from sample.store import AttemptStore
@@ -105,9 +105,15 @@ def sample_systems(
 
 
 def _commonest(failures: Sequence[Failure]) -> str:
-    kind, _ = Counter(failure.type for failure in failures).most_common(1)[0]
-    message = next(failure.message for failure in failures if failure.type == kind)
-    return f"{len(failures)} attempts failed or were not graded, most often {kind}: {message}"
+    # One that rests on a failed one says nothing of the cause, unless that one failed before.
+    causes = [failure for failure in failures if failure.type != DEPENDENT] or failures
+    kind, _ = Counter(failure.type for failure in causes).most_common(1)[0]
+    message = next(failure.message for failure in causes if failure.type == kind)
+    rest = len(failures) - len(causes)
+    because = f"; {rest} more rest on one of these and were not made" if rest else ""
+    return (
+        f"{len(causes)} attempts failed or were not graded, most often {kind}: {message}{because}"
+    )
 
 
 def _whole_plan(

@@ -36,4 +36,4 @@ async def aggregate(chain: Chain) -> None:
         drafts = await sequential.refine(drafting, steps)
     else:
         drafts = await at_once(drafting, steps, user(question))
-    await chain.attempt(final, candidates(question, drafts))
+    await chain.attempt(final, candidates(question, drafts), rests_on=drafts)

@@ -5,6 +5,7 @@ from functools import partial
 
 from sample.config import need
 from sample.prompts import user
+from sample.records import Attempt
 from sample.strategies.base import Chain
 from sample.strategies.candidates import candidates
 from sample.strategies.parallel import at_once
@@ -52,19 +53,19 @@ async def draft_distil_refine(chain: Chain) -> None:
     distillation to come and for the last attempt.
     """
     question = chain.problem.question
-    messages = user(question)
+    messages, notes = user(question), list[Attempt]()
     *steps, final = chain.steps
     rounds = chain.options.rounds
     size = len(steps) // rounds
     for done in range(rounds):
         *drafting, distilling = steps[done * size : (done + 1) * size]
         keeping = replace(chain, attempt=partial(chain.attempt, closing=rounds - done + 1))
-        drafts = await at_once(keeping, drafting, messages)
+        drafts = await at_once(keeping, drafting, messages, notes)
         instruction = DISTIL.format(words=chain.options.words)
         asked = candidates(question, drafts, instruction)
-        notes = await chain.attempt(distilling, asked, closing=rounds - done)
-        messages = user(refinement(question, notes.text))
-    await chain.attempt(final, messages)
+        distilled = await chain.attempt(distilling, asked, closing=rounds - done, rests_on=drafts)
+        messages, notes = user(refinement(question, distilled.text)), [distilled]
+    await chain.attempt(final, messages, rests_on=notes)
 
 
 def refinement(question: str, notes: str) -> str:

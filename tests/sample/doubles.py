@@ -78,6 +78,7 @@ class Walked:
     skipped: dict[int, str] = field(default_factory=dict)
     draws: dict[int, int] = field(default_factory=dict)
     closing: dict[int, int] = field(default_factory=dict)
+    rests_on: dict[int, list[tuple[str, int]]] = field(default_factory=dict)
 
     def said(self, step: int) -> list[str]:
         """The contents of the messages of a step."""
@@ -96,11 +97,13 @@ def walk(
     seen = Walked()
 
     async def make(
-        step, messages, *, prefill="", redraws=0, unwanted=lambda drawn: False, closing=0
-    ):
+        step, messages, *, prefill="", redraws=0, unwanted=lambda drawn: False, closing=0,
+        rests_on=(),
+    ):  # fmt: skip
         assert step not in seen.asked, "made twice"
         seen.asked[step], seen.prefills[step] = messages, prefill
         seen.closing[step] = closing
+        seen.rests_on[step] = [(made.arm, made.step) for made in rests_on]
         await asyncio.sleep(0)
         given = (script or {}).get(step, {"text": f"t{step}"})
         draws = given if isinstance(given, list) else [given]
