@@ -28,7 +28,7 @@ from sample.records import Attempt
 from sample.run import Run, at_work, find_run, folder_name
 from sample.runfolder import RunFolder, refuse_other_config
 from sample.scheduler import arms_on
-from sample.strategies import check_arms, check_sizes, find_strategy
+from sample.strategies import check_arms, check_budget, check_sizes, find_strategy
 from train.config import TrainConfig
 from train.grid import expand
 from train.pretrain.config import PretrainConfig
@@ -158,6 +158,7 @@ def _check_strategies(sample: SampleConfig) -> None:
     check_arms(sample.arms)
     counts = {name: given.count for name, given in sample.problems.items() if given.count}
     check_sizes(sample.arms, sample.attempts, counts)
+    check_budget(sample.arms, sample.budget, sample.decoding.max_new_tokens)
     _check_prefills(sample)
 
 

@@ -22,7 +22,7 @@ from sample.prompts import user
 from sample.records import Attempt, Ledger
 from sample.scheduler import arms_on
 from sample.seeds import derive_seed
-from sample.strategies import arm_options, find_strategy
+from sample.strategies import arm_options, find_strategy, least_attempts
 from sample.strategies.base import Chain
 
 CHARACTERS = 4
@@ -54,6 +54,7 @@ class Expected:
 
     problems, calls: numbers. prompt, generated: expected tokens of all calls; most: tokens
     generated if every call needs its limit and every repeat all its redraws, within the budget.
+    drafts: how many of a chain's the budget holds, and of how many; None = it has none.
     """
 
     system: str
@@ -64,6 +65,7 @@ class Expected:
     prompt: int
     generated: int
     most: int
+    drafts: tuple[int, int] | None = None
 
 
 def expected_lengths(config: SampleConfig, generated: int | None) -> Lengths:
@@ -90,13 +92,24 @@ def expected(config: SampleConfig, systems: Iterable[str], lengths: Lengths) -> 
     """
     sets = {name: representative(name, problems) for name, problems in config.problems.items()}
     return [
-        _times(count * config.replicates, count, system, family, asked)
+        replace(
+            _times(count * config.replicates, count, system, family, asked),
+            drafts=_drafts(config, asked),
+        )
         for system in systems
         for family, (count, problem) in sets.items()
         for asked in walk_arms(
             arms_on(config, system), config.attempts, problem, lengths, config.budget
         )
     ]
+
+
+def _drafts(config: SampleConfig, asked: "Asked") -> tuple[int, int] | None:
+    """See ``Expected``."""
+    drafts, closing = least_attempts(asked.arm, config.arms[asked.arm])
+    if config.budget is None or not drafts:
+        return None
+    return asked.calls - closing, config.attempts - closing
 
 
 @dataclass

@@ -40,7 +40,7 @@ def show_dry_run(
     for (system, family), found in groupby(rows, key=lambda row: (row.system, row.family)):
         console.print(_table(system, family, list(found), rates))
         console.print()
-    for line in (*_totals(rows, rates), "", _assumed(lengths)):
+    for line in (*_totals(rows, rates), *_drafts(rows), "", _assumed(lengths)):
         console.print(line, highlight=False)
 
 
@@ -87,6 +87,11 @@ def _totals(rows: Sequence[Expected], rates: Rates) -> Iterable[str]:
     if rates.throughput is not None:
         expected, highest = rates.hours(generated), rates.hours(most)
         yield f"hours: {_number(expected)} ({_number(highest)} at most)"
+
+
+def _drafts(rows: Sequence[Expected]) -> Iterable[str]:
+    for arm, (fit, asked) in {row.arm: row.drafts for row in rows if row.drafts}.items():
+        yield f"budget: holds {fit} of {asked} drafts of a chain of {arm}"
 
 
 def _assumed(lengths: Lengths) -> str:

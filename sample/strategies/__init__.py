@@ -156,6 +156,29 @@ def check_sizes(arms: Mapping[str, ArmConfig], attempts: int, problems: Mapping[
             )
 
 
+def check_budget(arms: Mapping[str, ArmConfig], budget: int | None, longest: int) -> None:
+    """
+    longest: max_new_tokens.
+
+    Raises:
+        UsageError: a budget of tokens that leaves an arm nothing to make its last attempts from.
+    """
+    for name, arm in arms.items():
+        drafts, closing = least_attempts(name, arm)
+        enough = (drafts + closing) * longest
+        if budget is not None and drafts and budget < enough:
+            raise UsageError(
+                f"config: sample.budget: arm {name!r} needs {enough} tokens or more (given: "
+                f"{budget}): {drafts + closing} attempts of max_new_tokens ({longest}), of which "
+                f"{closing} are made from the others; --set sample.budget={enough}"
+            )
+
+
+def least_attempts(name: str, arm: ArmConfig) -> tuple[int, int]:
+    """See ``least`` of ``Strategy``; an arm that keeps no tokens needs none."""
+    return getattr(arm_options(name, arm), "least", (0, 0))
+
+
 def _check_fit(name: str, arm: ArmConfig, attempts: int) -> None:
     fit = getattr(arm_options(name, arm), "fit", None)
     try:

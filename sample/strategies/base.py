@@ -79,7 +79,9 @@ class NoOptions:
 class Strategy:
     """A walk over a chain, and the dataclass of its options.
 
-    An ``options`` with a method ``fit(attempts)`` raises there if N does not suit it.
+    An ``options`` with a method ``fit(attempts)`` raises there if N does not suit it; one with a
+    property ``least`` gives the drafts, and the attempts made from drafts, that a budget of tokens
+    must hold at full length.
     sees: which attempts of its own chain an attempt may be made from: "nothing", "earlier" (those
         of lower steps) or "any". With "any", attempts under a budget of tokens must be asked for in
         the order of their steps.

@@ -43,14 +43,18 @@ class Options:
             self.rounds,
         )
 
+    @property
+    def least(self) -> tuple[int, int]:
+        return self.rounds, self.rounds + 1
+
 
 async def draft_distil_refine(chain: Chain) -> None:
     """In each round parallel drafts are distilled into notes; a last attempt answers from these.
 
     The drafts of a later round see the notes of the one before. Every call is an attempt and paid
     for, the distillation too, which is asked to end with the best answer. Where it did not finish
-    the next attempts see the bare question. Of a token budget max_new_tokens are kept for each
-    distillation to come and for the last attempt.
+    the next attempts see the bare question. Of a token budget max_new_tokens are kept for one draft
+    of each later round, for each distillation to come and for the last attempt.
     """
     question = chain.problem.question
     messages, notes = user(question), list[Attempt]()
@@ -59,11 +63,12 @@ async def draft_distil_refine(chain: Chain) -> None:
     size = len(steps) // rounds
     for done in range(rounds):
         *drafting, distilling = steps[done * size : (done + 1) * size]
-        keeping = replace(chain, attempt=partial(chain.attempt, closing=rounds - done + 1))
+        closing = 2 * (rounds - done)
+        keeping = replace(chain, attempt=partial(chain.attempt, closing=closing))
         drafts = await at_once(keeping, drafting, messages, notes)
         instruction = DISTIL.format(words=chain.options.words)
         asked = candidates(question, drafts, instruction)
-        distilled = await chain.attempt(distilling, asked, closing=rounds - done, rests_on=drafts)
+        distilled = await chain.attempt(distilling, asked, closing=closing - 1, rests_on=drafts)
         messages, notes = user(refinement(question, distilled.text)), [distilled]
     await chain.attempt(final, messages, rests_on=notes)
 
