@@ -24,6 +24,7 @@ from sample.config import (
     refuse_unknown_keys,
 )
 from sample.errors import UsageError
+from sample.models import OpenAIModel
 from sample.records import Attempt
 from sample.run import Run, at_work, find_run, folder_name
 from sample.runfolder import RunFolder, refuse_other_config
@@ -159,15 +160,19 @@ def _check_strategies(sample: SampleConfig) -> None:
     counts = {name: given.count for name, given in sample.problems.items() if given.count}
     check_sizes(sample.arms, sample.attempts, counts)
     check_budget(sample.arms, sample.budget, sample.decoding.max_new_tokens)
-    _check_prefills(sample)
+    _check_abilities(sample)
 
 
-def _check_prefills(sample: SampleConfig) -> None:
-    """Strategies that begin the model's thinking, against the models that they run on."""
+def _check_abilities(sample: SampleConfig) -> None:
+    """Strategies that begin the model's thinking, or ask for the length of prompts, against the
+    models that they run on."""
     for system in config_systems(sample):
-        for arm in arms_on(sample, system.name).values():
-            if find_strategy(arm.strategy).prefills:
-                system.model.check_prefill(f"sample.models.{system.base}")
+        for name, arm in arms_on(sample, system.name).items():
+            strategy, where = find_strategy(arm.strategy), f"sample.models.{system.base}"
+            if strategy.prefills:
+                system.model.check_prefill(where)
+            if strategy.counts and isinstance(system.model, OpenAIModel):
+                system.model.check_counts(where, name)
 
 
 def _check_train(train: TrainConfig, sample: SampleConfig) -> None:

@@ -206,6 +206,18 @@ class OpenAIModel:
         )
         need(self.tokenizer is not None, f"{where}.tokenizer", expected, self.tokenizer)
 
+    def check_counts(self, where: str, arm: str) -> None:
+        """
+        Raises:
+            UsageError: neither the server nor a tokenizer tells the length of a prompt.
+        """
+        counted = self.server == "vllm" or self.tokenizer is not None
+        expected = (
+            f"a folder or Hub id with the same template, as arm {arm!r} needs the length of "
+            f"prompts and server: {self.server} does not count them"
+        )
+        need(counted, f"{where}.tokenizer", expected, self.tokenizer)
+
 
 def _check_url(url: str, where: str) -> None:
     parts = urlsplit(url)

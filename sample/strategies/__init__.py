@@ -42,7 +42,7 @@ STRATEGIES: Mapping[str, Strategy] = {
     ),
     "aggregate": Strategy(aggregate.aggregate, aggregate.Options, "earlier"),
     "irrelevant_context": Strategy(
-        irrelevant_context.irrelevant_context, irrelevant_context.Options, "nothing"
+        irrelevant_context.irrelevant_context, irrelevant_context.Options, "nothing", counts=True
     ),
     "swapped_history": Strategy(
         swapped_history.swapped_history, swapped_history.Options, "nothing"
@@ -51,7 +51,7 @@ STRATEGIES: Mapping[str, Strategy] = {
     "wrong_only": Strategy(wrong_only.wrong_only, wrong_only.Options, "nothing"),
     "correct": Strategy(correct.correct, Reanswer, "nothing"),
     "shuffled": Strategy(shuffled.shuffled, Reanswer, "earlier"),
-    "masked": Strategy(masked.masked, Reanswer, "earlier"),
+    "masked": Strategy(masked.masked, Reanswer, "earlier", counts=True),
 }
 
 

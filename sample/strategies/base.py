@@ -86,12 +86,14 @@ class Strategy:
         of lower steps) or "any". With "any", attempts under a budget of tokens must be asked for in
         the order of their steps.
     prefills: whether it gives attempts thinking to go on from.
+    counts: whether it asks for the length of prompts.
     """
 
     walk: Callable[[Chain], Awaitable[None]]
     options: type = NoOptions
     sees: Literal["nothing", "earlier", "any"] = "any"
     prefills: bool = False
+    counts: bool = False
 
     @property
     def rule(self) -> str:
