@@ -68,13 +68,16 @@ class OpenAIEngine:
         """See ``Engine``. seconds: with all retries, without the wait for a free place.
 
         A call that failed for good gives a generation with finish "error" and a failure of type
-        "timeout", "connection", "rate_limit", "server_error", "bad_request", "bad_reply",
-        "no_usage", "content_filter" or "context_overflow".
+        "timeout", "connection", "unreachable", "rate_limit", "server_error", "refused_key",
+        "not_found", "bad_request", "bad_reply", "no_usage", "content_filter" or
+        "context_overflow".
 
         Raises:
-            UsageError: wrong key, model, address or parameters; a prefill without vLLM or
-                tokenizer; thinking whose tokens nobody counts, or that its budget does not end.
-            ForageError: no server can be reached, or too many calls failed in a row.
+            UsageError: wrong key, model, address or parameters before any answer; a prefill without
+                vLLM or tokenizer; thinking whose tokens nobody counts, or that its budget does not
+                end.
+            ForageError: no server can be reached before any answer, or too many calls failed in a
+                row.
         """
         if request.prefill:
             self._model.check_prefill(f"model {self._model.model!r}")

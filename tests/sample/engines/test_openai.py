@@ -243,6 +243,22 @@ def test_a_refusal_after_an_answer_is_that_requests_own(server):
     assert kinds == [None, "bad_request", None]
 
 
+def test_what_stops_a_run_at_its_start_is_a_failed_attempt_later():
+    async def asked(server):
+        async with OpenAIEngine(model_of(server, retries=0)) as engine:
+            made = [await engine.generate(request_of(q)) for q in ("ok", "wrongmodel", "wrongkey")]
+            # Each reply of this one closes its connection, so the next call has to connect anew.
+            await engine.generate(request_of("hangup"))
+            server.shutdown()
+            server.server_close()
+            return [*made, await engine.generate(request_of("ok"))]
+
+    with serving() as server:
+        made = asyncio.run(asked(server))
+    kinds = [g.failure and g.failure.type for g in made]
+    assert kinds == [None, "not_found", "refused_key", "unreachable"]
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
