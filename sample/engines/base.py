@@ -55,6 +55,19 @@ class Generation:
     failure: Failure | None = None
 
 
+@dataclass(frozen=True)
+class Served:
+    """What a server says that it answered with, and what it was asked for.
+
+    model: its name there; gateways add dates or prefixes. fingerprint: of the weights and settings
+    behind the name, as OpenAI's servers give it. None = it does not say.
+    """
+
+    asked: str
+    model: str | None
+    fingerprint: str | None
+
+
 class Engine(Protocol):
     """Turns requests into generations, batching as it sees fit."""
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sample.engines.base import Generation, Message, Request
+from sample.engines.base import Generation, Message, Request, Served
 from sample.engines.endpoints import Endpoints
 from sample.engines.replies import Reply, Unanswered, read_reply
 from sample.engines.thinking import CLOSE, split_text
@@ -27,6 +27,8 @@ LONGEST_END = 64
 class OpenAIEngine:
     """The ``Engine`` of a served model. An asynchronous context manager that closes connections.
 
+    served: what the servers said that they answered with, so far.
+
     Raises:
         UsageError: the variable with the key is not set, or the tokenizer cannot be loaded.
     """
@@ -36,6 +38,7 @@ class OpenAIEngine:
         self._endpoints, self._chat = Endpoints(model), _chat(model)
         self._room = asyncio.Semaphore(model.concurrency)
         self._streak = 0
+        self.served: set[Served] = set()
 
     async def __aenter__(self) -> "OpenAIEngine":
         return self
@@ -89,6 +92,7 @@ class OpenAIEngine:
             except Unanswered as error:
                 return self._failed(error.failure, begin)
         self._streak = 0
+        self.served.add(Served(self._name, reply.model, reply.fingerprint))
         made = self._generation(request, reply, begin)
         self._check_thinking(made, request.decoding.thinking_budget)
         return made

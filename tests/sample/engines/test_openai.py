@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from misbehaving_server import completion, serving
 
-from sample.config import ArmConfig, ProblemConfig
+from sample.config import ArmConfig, ProblemConfig, SampleConfig, config_systems
 from sample.engines.base import Decoding, Request
 from sample.engines.chat import Chat
 from sample.engines.endpoints import Endpoints
@@ -22,7 +22,9 @@ from sample.families import load_problems
 from sample.models import OpenAIModel
 from sample.problems import Problem
 from sample.records import DEPENDENT
+from sample.runfolder import RunFolder
 from sample.scheduler import Plan, run_system
+from sample.workers import load_all, sample_systems
 
 MODEL = str(Path(__file__).parents[3] / "models" / "anchored")
 DECODING = Decoding(temperature=0.7, top_p=0.9, max_new_tokens=20)
@@ -46,6 +48,7 @@ def server(shared):
     shared.seen.clear()
     shared.keys.clear()
     shared.times.clear()
+    shared.naming = {}
     shared.most = 0
     return shared
 
@@ -365,6 +368,28 @@ def test_an_adapter_that_is_no_folder_is_asked_for_by_name(server):
 
     asyncio.run(adapted())
     assert server.seen[0]["model"] == "diverse-s0"
+
+
+def test_the_names_that_servers_give_are_noted_and_a_strange_one_is_told(server, tmp_path, capsys):
+    problems = {"sums": ProblemConfig("chain_sum", count=2)}
+    config = SampleConfig(
+        {"base": model_of(server)}, problems, {"p": ArmConfig("parallel")}, attempts=2
+    )
+    folder = RunFolder(tmp_path)
+
+    def sampled(replicates):
+        sample_systems(
+            config_systems(config), replace(config, replicates=replicates), load_all(config),
+            folder, seed=1, workers=1, hashed="abc",
+        )  # fmt: skip
+        return capsys.readouterr().err.count("asked for model 'm', answered by 'm-2026'")
+
+    server.naming = {"model": "m"}
+    assert sampled(1) == 0
+    server.naming = {"model": "m-2026", "system_fingerprint": "fp_1"}
+    assert sampled(2) == 1
+    served = folder.read_manifest()["served"]["base"]
+    assert [(s["model"], s["fingerprint"]) for s in served] == [("m", None), ("m-2026", "fp_1")]
 
 
 def test_records_of_a_run_with_failures_are_whole(server):
