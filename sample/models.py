@@ -136,7 +136,8 @@ class OpenAIModel:
     With it, a vLLM server also goes on from begun thinking (budget_forcing).
     chat_template: options of the server's template (vLLM only). extra_body: sent with each request.
     concurrency: most requests at once. timeout: seconds for one try. retries: tries after the first
-    for what may pass: rate limits, server errors, time-outs, lost connections.
+    for what may pass: rate limits, server errors, lost connections, and time-outs (at most 2, as a
+    server may bill each).
     """
 
     model: str

@@ -219,6 +219,15 @@ def test_a_call_that_fails_for_good_has_a_type_and_the_others_go_on(server, ques
     assert [g.text for g in good] == ["42"] * 5
 
 
+def test_a_call_that_stalls_is_tried_again_twice_however_many_retries_there_are(server):
+    model = model_of(server, retries=8, timeout=0.3)
+    stalled, limited = ask(model, "stall", "limited")
+    assert server.times == {"stall": 3, "limited": 9}
+    assert stalled.failure is not None and stalled.failure.type == "timeout"
+    assert "3 tries" in stalled.failure.message
+    assert limited.failure is not None and limited.failure.type == "rate_limit"
+
+
 @pytest.mark.parametrize(
     ("question", "error", "says"),
     [
