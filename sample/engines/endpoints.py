@@ -107,8 +107,11 @@ class Endpoints:
         try:
             async with asyncio.timeout(patience) as scope:
                 tries = Tries(scope, timeout)
-                TRIES.set(tries)
-                raw = await call
+                before = TRIES.set(tries)
+                try:
+                    raw = await call
+                finally:
+                    TRIES.reset(before)
         except TimeoutError:
             what = f"no whole reply of {timeout:g} s a try, or {patience:.0f} s in all"
             raise Unanswered("timeout", f"{what}; {tries.made} tries") from None
