@@ -25,6 +25,7 @@ from sample.config import (
 )
 from sample.errors import UsageError
 from sample.models import OpenAIModel
+from sample.open_decoding import decoding_of, fill_open, shipped_decoding
 from sample.records import Attempt
 from sample.run import Run, at_work, find_run, folder_name
 from sample.runfolder import RunFolder, refuse_other_config
@@ -283,9 +284,7 @@ def begun(
         UsageError: no such config, one of no use here, or a run folder of something else.
         ForageError: in place of an unexpected error, which is logged in the run folder.
     """
-    experiment, folder = checked(target, out, overrides, *needs, grid=grid)
-    if stops:
-        experiment.section("analyze").need_stopping()
+    experiment, folder = checked(target, out, overrides, *needs, grid=grid, stops=stops, reach=True)
     with at_work(folder, resolved(experiment)) as run:
         yield experiment, run
 
@@ -296,8 +295,12 @@ def checked(
     overrides: tuple[str, ...],
     *needs: str,
     grid: tuple[str, ...] = (),
+    stops: bool = False,
+    reach: bool = False,
 ) -> tuple[Experiment, RunFolder]:
     """The experiment of CONFIG_OR_RUN, ready to begin, and its folder, which may not exist yet.
+
+    reach: the Hub may be asked for decoding settings that are left open.
 
     Raises:
         UsageError: no such config, or one of no use here.
@@ -310,6 +313,17 @@ def checked(
     experiment = experiment_from(data)
     for name in needs:
         experiment.section(name)
+    if stops:
+        experiment.section("analyze").need_stopping()
     if experiment.sample is not None:
         _check_strategies(experiment.sample)
+        experiment = _closed(experiment, data, reach)
     return experiment, folder
+
+
+def _closed(experiment: Experiment, data: Mapping[str, Any], reach: bool) -> Experiment:
+    """With the decoding settings of the base model's makers where the data leaves them open."""
+    sample = experiment.section("sample")
+    base = experiment.analyze.base if experiment.analyze else _default_base(sample)
+    shipped = shipped_decoding(sample.models[base], decoding_of(data) or {}, reach=reach)
+    return experiment_from(fill_open(data, shipped)) if shipped else experiment
