@@ -20,6 +20,7 @@ from sample.config import (
     override,
     parse,
     plain,
+    plain_decoding,
     read_yaml,
     refuse_unknown_keys,
 )
@@ -248,6 +249,8 @@ def resolved(experiment: Experiment) -> dict[str, Any]:
     data = {key: value for key, value in plain(experiment).items() if value is not None}
     if experiment.analyze is not None and experiment.analyze.stopping is None:
         del data["analyze"]["stopping"]
+    if experiment.sample is not None:
+        data["sample"]["decoding"] = plain_decoding(experiment.sample.decoding)
     return data
 
 

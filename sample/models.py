@@ -117,7 +117,7 @@ class VllmModel:
 
 
 TAKEN: Mapping[str, frozenset[str]] = {
-    "vllm": frozenset({"temperature", "top_p", "top_k", "seed"}),
+    "vllm": frozenset({"temperature", "top_p", "top_k", "min_p", "seed"}),
     "openai": frozenset({"temperature", "top_p", "seed"}),
     "plain": frozenset({"temperature", "top_p"}),
 }
@@ -130,7 +130,7 @@ class OpenAIModel:
 
     model: its name there. urls: base URLs of one or more servers of it; all attempts on a problem
     go to one of them, where its prefix cache serves them.
-    server: "vllm", "openai" (takes no top_k) or "plain" (takes neither top_k nor seed, as Gemini).
+    server: "vllm", "openai" (takes no top_k and no min_p) or "plain" (no seed either, as Gemini).
     key: name of the environment variable that holds the API key; the key itself is never stored.
     tokenizer: folder or Hub id; counts thinking, answers and prompts where the server does not.
     With it, a vLLM server also goes on from begun thinking (budget_forcing).
@@ -186,9 +186,10 @@ class OpenAIModel:
             need(name not in self.RESERVED, f"{where}.extra_body", expected, name)
         vllm = self.server == "vllm" or not self.chat_template
         need(vllm, f"{where}.chat_template", "server: vllm, or no options", self.server)
-        top_k = "top_k" in TAKEN[self.server] or decoding.top_k == 0
-        expected = f"0, because {where}.server takes none"
-        need(top_k, "sample.decoding.top_k", expected, decoding.top_k)
+        for name in ("top_k", "min_p"):
+            value, expected = getattr(decoding, name), f"0, because {where}.server takes none"
+            taken = name in TAKEN[self.server] or value == 0
+            need(taken, f"sample.decoding.{name}", expected, value)
         need(self.concurrency >= 1, f"{where}.concurrency", "1 or more", self.concurrency)
         need(self.timeout > 0, f"{where}.timeout", "seconds above 0", self.timeout)
         need(self.retries >= 0, f"{where}.retries", "0 or more", self.retries)

@@ -121,6 +121,12 @@ def test_a_config_without_a_stopping_rule_resolves_as_before_there_was_one():
 ATTEMPTS = to_attempts([Row("p", True, answer="1", canonical="1")])
 
 
+def test_a_config_without_min_p_resolves_as_before_there_was_one():
+    data = changed("sample.decoding", {"min_p": 0.1})
+    assert resolved(experiment_from(data))["sample"]["decoding"]["min_p"] == 0.1
+    assert "min_p" not in resolved(experiment_from(WHOLE))["sample"]["decoding"]
+
+
 def test_files_without_answers_are_judged_by_coverage():
     silent = to_attempts([Row("p", True)])
     paths = [Path("a.csv")]

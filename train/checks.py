@@ -102,6 +102,7 @@ def _check_vllm(settings: VllmSampling, decoding: Decoding) -> None:
     need(decoding.top_p == 1, "sample.decoding.top_p", whole, decoding.top_p)
     off = "0 (off) where vLLM samples for training"
     need(decoding.top_k == 0, "sample.decoding.top_k", off, decoding.top_k)
+    need(decoding.min_p == 0, "sample.decoding.min_p", off, decoding.min_p)
 
 
 def _require_package(package: str, key: str, extra: str) -> None:

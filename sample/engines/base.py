@@ -13,6 +13,8 @@ Message = dict[str, str]
 class Decoding:
     """Decoding settings, the same for every arm of a run. top_k 0 = off.
 
+    min_p: tokens less probable than this share of the most probable one are not drawn
+        (arXiv 2407.01082); 0 = off.
     thinking_budget: most tokens of thinking, after which its end is forced, so that an answer
     follows; a prefill counts in. None = no limit but max_new_tokens.
     """
@@ -22,6 +24,7 @@ class Decoding:
     top_k: int = 0
     max_new_tokens: int = 64
     thinking_budget: int | None = None
+    min_p: float = 0.0
 
 
 @dataclass(frozen=True)

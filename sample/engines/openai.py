@@ -208,7 +208,7 @@ def _body(model: OpenAIModel, request: Request) -> dict[str, Any]:
         body["seed"] = request.seed
     if model.server == "vllm":
         # Said in full: what is left out a vLLM server takes from the model's generation config.
-        body |= {"top_k": decoding.top_k or -1, "min_p": 0.0, "repetition_penalty": 1.0}
+        body |= {"top_k": decoding.top_k or -1, "min_p": decoding.min_p, "repetition_penalty": 1.0}
         if decoding.thinking_budget is not None:
             body["thinking_token_budget"] = decoding.thinking_budget
         body |= {"return_token_ids": True, "chat_template_kwargs": dict(model.chat_template)}

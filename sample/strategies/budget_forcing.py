@@ -30,7 +30,8 @@ async def budget_forcing(chain: Chain) -> None:
     again and think no further. Needs an engine that takes a prefill.
     """
     messages = user(chain.problem.question)
-    trace, before = "", list[Attempt]()
+    trace = ""
+    before: list[Attempt] = []
     for step in chain.steps:
         made = await chain.attempt(step, messages, prefill=trace, rests_on=before)
         ended = made.finish == "stop" or bool(made.text)

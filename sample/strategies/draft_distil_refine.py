@@ -57,7 +57,8 @@ async def draft_distil_refine(chain: Chain) -> None:
     of each later round, for each distillation to come and for the last attempt.
     """
     question = chain.problem.question
-    messages, notes = user(question), list[Attempt]()
+    messages = user(question)
+    notes: list[Attempt] = []
     *steps, final = chain.steps
     rounds = chain.options.rounds
     size = len(steps) // rounds

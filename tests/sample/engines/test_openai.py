@@ -99,6 +99,19 @@ def test_every_decoding_setting_is_sent_as_the_server_takes_it(server):
     assert vllm == {**both, "max_tokens": 20, "seed": 0, **neutral, **own}
 
 
+def test_min_p_is_sent_to_the_server_that_takes_it_and_refused_for_others(server):
+    async def asked():
+        async with OpenAIEngine(model_of(server)) as engine:
+            decoding = replace(DECODING, min_p=0.05)
+            await engine.generate(replace(request_of("ok"), decoding=decoding))
+
+    asyncio.run(asked())
+    assert server.seen[0]["min_p"] == 0.05
+    for kind in ("openai", "plain"):
+        with pytest.raises(UsageError, match=r"sample\.decoding\.min_p: expected 0, because x"):
+            model_of(server, server=kind).check("x", Decoding(min_p=0.05))
+
+
 def test_the_key_comes_from_the_environment_and_its_absence_is_told(server, monkeypatch):
     monkeypatch.setenv("FORAGE_TEST_KEY", "s3cret")
     ask(model_of(server, key="FORAGE_TEST_KEY"), "hello")
