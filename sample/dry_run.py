@@ -162,7 +162,7 @@ def _times(
     most = asked.most if asked.allowance is None else min(asked.most, asked.allowance.total)
     counts = (asked.calls, asked.prompt, asked.generated, most, highest.drawn)
     times = (chains * count for count in counts)
-    return Expected(system, family, asked.arm, problems, *times, asked.longest)
+    return Expected(system, family, asked.arm, problems, *times, longest=asked.longest)
 
 
 def representative(family: str, config: ProblemConfig) -> tuple[int, Problem]:

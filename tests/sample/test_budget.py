@@ -232,9 +232,9 @@ def test_a_dry_run_tells_how_many_drafts_the_budget_holds():
     config = SampleConfig({"base": TransformersModel("m")}, problems, arms, attempts=12, budget=45)
     rows = expected(config, ["base"], Lengths(generated=10, most=20))
     assert [row.drafts for row in rows] == [None, (3, 11)]
-    console = Console(file=io.StringIO())
-    show_dry_run(rows, Lengths(10, 20), Rates(), console)
-    assert "budget: holds 3 of 11 drafts of a chain of aggregate" in console.file.getvalue()
+    shown = io.StringIO()
+    show_dry_run(rows, Lengths(10, 20), Rates(), Console(file=shown))
+    assert "budget: holds 3 of 11 drafts of a chain of aggregate" in shown.getvalue()
 
 
 def test_a_budget_is_a_number_of_tokens():

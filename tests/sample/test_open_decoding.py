@@ -58,15 +58,15 @@ def test_a_run_keeps_the_settings_it_was_begun_with(tmp_path, folder):
     model_with(folder, **SHIPPED)
     config, run = config_of(tmp_path, folder, top_k=5), tmp_path / "run"
     with begun(config, run, (), "sample") as (experiment, _):
-        decoding = experiment.sample.decoding
+        decoding = experiment.section("sample").decoding
     assert (decoding.temperature, decoding.top_p, decoding.top_k) == (0.6, 0.95, 5)
     before = (run / "config.yaml").read_bytes()
     model_with(folder, **SHIPPED | {"temperature": 0.1})
     with begun(config, run, (), "sample") as (experiment, _):
-        assert experiment.sample.decoding == decoding
+        assert experiment.section("sample").decoding == decoding
     assert (run / "config.yaml").read_bytes() == before
     with begun(config, run, ("sample.replicates=2",), "sample") as (experiment, _):
-        assert experiment.sample.decoding == decoding
+        assert experiment.section("sample").decoding == decoding
     other = begun(config, run, ("sample.replicates=2", "sample.decoding.temperature=0.2"), "sample")
     with pytest.raises(UsageError, match=r"temperature is 0\.6 there and 0\.2"), other:
         pass
