@@ -78,7 +78,6 @@ class Walked:
     skipped: dict[int, str] = field(default_factory=dict)
     draws: dict[int, int] = field(default_factory=dict)
     closing: dict[int, int] = field(default_factory=dict)
-    rests_on: dict[int, list[tuple[str, int]]] = field(default_factory=dict)
 
     def said(self, step: int) -> list[str]:
         """The contents of the messages of a step."""
@@ -103,7 +102,6 @@ def walk(
         assert step not in seen.asked, "made twice"
         seen.asked[step], seen.prefills[step] = messages, prefill
         seen.closing[step] = closing
-        seen.rests_on[step] = [(made.arm, made.step) for made in rests_on]
         await asyncio.sleep(0)
         given = (script or {}).get(step, {"text": f"t{step}"})
         draws = given if isinstance(given, list) else [given]
