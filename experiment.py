@@ -21,10 +21,13 @@ from sample.config import (
     override,
     parse,
     plain,
+    plain_decoding,
     read_yaml,
     refuse_unknown_keys,
 )
 from sample.errors import UsageError
+from sample.models import OpenAIModel
+from sample.open_decoding import decoding_of, fill_open, shipped_decoding
 from sample.records import Attempt
 from sample.run import Run, at_work, find_run, folder_name
 from sample.runfolder import RunFolder, refuse_other_config
@@ -154,22 +157,27 @@ def _check(experiment: Experiment) -> None:
 
 def _check_strategies(sample: SampleConfig) -> None:
     """Apart from ``_check``: records can be analyzed when a user's strategy file is gone."""
-    from sample.strategies import check_arms, check_sizes
+    from sample.strategies import check_arms, check_budget, check_sizes
 
     check_arms(sample.arms)
     counts = {name: given.count for name, given in sample.problems.items() if given.count}
     check_sizes(sample.arms, sample.attempts, counts)
-    _check_prefills(sample)
+    check_budget(sample.arms, sample.budget, sample.decoding.max_new_tokens)
+    _check_abilities(sample)
 
 
-def _check_prefills(sample: SampleConfig) -> None:
-    """Strategies that begin the model's thinking, against the models that they run on."""
+def _check_abilities(sample: SampleConfig) -> None:
+    """Strategies that begin the model's thinking, or ask for the length of prompts, against the
+    models that they run on."""
     from sample.strategies import find_strategy
 
     for system in config_systems(sample):
-        for arm in arms_on(sample, system.name).values():
-            if find_strategy(arm.strategy).prefills:
-                system.model.check_prefill(f"sample.models.{system.base}")
+        for name, arm in arms_on(sample, system.name).items():
+            strategy, where = find_strategy(arm.strategy), f"sample.models.{system.base}"
+            if strategy.prefills:
+                system.model.check_prefill(where)
+            if strategy.counts and isinstance(system.model, OpenAIModel):
+                system.model.check_counts(where, name)
 
 
 def _check_train(train: TrainConfig, sample: SampleConfig) -> None:
@@ -247,6 +255,8 @@ def resolved(experiment: Experiment) -> dict[str, Any]:
     data = {key: value for key, value in plain(experiment).items() if value is not None}
     if experiment.analyze is not None and experiment.analyze.stopping is None:
         del data["analyze"]["stopping"]
+    if experiment.sample is not None:
+        data["sample"]["decoding"] = plain_decoding(experiment.sample.decoding)
     return data
 
 
@@ -283,9 +293,7 @@ def begun(
         UsageError: no such config, one of no use here, or a run folder of something else.
         ForageError: in place of an unexpected error, which is logged in the run folder.
     """
-    experiment, folder = checked(target, out, overrides, *needs, grid=grid)
-    if stops:
-        experiment.section("analyze").need_stopping()
+    experiment, folder = checked(target, out, overrides, *needs, grid=grid, stops=stops, reach=True)
     with at_work(folder, resolved(experiment)) as run:
         yield experiment, run
 
@@ -296,8 +304,12 @@ def checked(
     overrides: tuple[str, ...],
     *needs: str,
     grid: tuple[str, ...] = (),
+    stops: bool = False,
+    reach: bool = False,
 ) -> tuple[Experiment, RunFolder]:
     """The experiment of CONFIG_OR_RUN, ready to begin, and its folder, which may not exist yet.
+
+    reach: the Hub may be asked for decoding settings that are left open.
 
     Raises:
         UsageError: no such config, or one of no use here.
@@ -310,6 +322,17 @@ def checked(
     experiment = experiment_from(data)
     for name in needs:
         experiment.section(name)
+    if stops:
+        experiment.section("analyze").need_stopping()
     if experiment.sample is not None:
         _check_strategies(experiment.sample)
+        experiment = _closed(experiment, data, reach)
     return experiment, folder
+
+
+def _closed(experiment: Experiment, data: Mapping[str, Any], reach: bool) -> Experiment:
+    """With the decoding settings of the base model's makers where the data leaves them open."""
+    sample = experiment.section("sample")
+    base = experiment.analyze.base if experiment.analyze else _default_base(sample)
+    shipped = shipped_decoding(sample.models[base], decoding_of(data) or {}, reach=reach)
+    return experiment_from(fill_open(data, shipped)) if shipped else experiment

@@ -11,7 +11,7 @@ from analysis.embeddings import read_vectors
 from analysis.summary import summarize
 from analysis.terminal import print_summary
 from analysis.watch import Watch
-from sample.config import SampleConfig, plain
+from sample.config import SampleConfig, plain_decoding
 from sample.errors import UsageError
 from sample.records import Attempt
 from sample.runfolder import RunFolder, read_json, write_json
@@ -54,7 +54,7 @@ def _sampled(run: RunInfo, sample: SampleConfig) -> RunInfo:
     return replace(
         run,
         steps=sample.attempts,
-        decoding=plain(sample.decoding),
+        decoding=plain_decoding(sample.decoding),
         budget=sample.budget,
         embedded=_is_embedded(sample),
         warnings=[*run.warnings, *_simulated(sample)],

@@ -1,6 +1,7 @@
 """Dry runs: their options, and what sampling and training would take."""
 
 import math
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -109,9 +110,27 @@ def dry_run_of_sampling(
         systems += training.adapters if trains else finished
     lengths, console = expected_lengths(config, expect), Console()
     rows = expected(config, systems, lengths)
-    show_dry_run(rows, lengths, Rates(price, throughput), console)
+    contexts = _contexts(config, training)
+    show_dry_run(rows, lengths, Rates(price, throughput), console, contexts)
     if training is not None and trains:
         console.print("The training of the adapters is not counted.")
+
+
+def _contexts(config: Any, training: Any) -> dict[str, int]:
+    """System -> tokens of its context, where that can be known without a network."""
+    from sample.config import config_systems
+    from train.architectures import architecture
+
+    found = {}
+    for name, model in config.models.items():
+        if given := getattr(model, "arguments", {}).get("max_model_len"):
+            found[name] = given
+        elif model.weights:
+            with suppress(UsageError):
+                found[name] = architecture(model.weights).context
+    bases = {system.name: system.base for system in config_systems(config)}
+    bases |= dict.fromkeys(training.adapters if training else (), training and training.model)
+    return {name: found[base] for name, base in bases.items() if base in found}
 
 
 def dry_run_of_training(

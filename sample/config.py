@@ -122,6 +122,7 @@ class SampleConfig:
         need(decoding.temperature >= 0, f"{where}.temperature", "0 or more", decoding.temperature)
         need(0 < decoding.top_p <= 1, f"{where}.top_p", "above 0, at most 1", decoding.top_p)
         need(decoding.top_k >= 0, f"{where}.top_k", "0 (off) or more", decoding.top_k)
+        need(0 <= decoding.min_p <= 1, f"{where}.min_p", "0 (off) to 1", decoding.min_p)
         tokens = decoding.max_new_tokens
         need(tokens >= 1, f"{where}.max_new_tokens", "1 or more", tokens)
         thinking = decoding.thinking_budget
@@ -295,6 +296,11 @@ def _set(data: dict[str, Any], path: list[str], value: Any, override: str) -> No
 def plain(config: Any) -> dict[str, Any]:
     """A config dataclass as YAML/JSON data, every default written out."""
     return json.loads(json.dumps(asdict(config), default=_plain_mapping))
+
+
+def plain_decoding(decoding: Decoding) -> dict[str, Any]:
+    """As YAML data; min_p only if it is on, as configs were written before there was one."""
+    return {key: value for key, value in plain(decoding).items() if key != "min_p" or value}
 
 
 def _plain_mapping(value: Any) -> Any:

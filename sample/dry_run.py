@@ -24,7 +24,7 @@ from sample.problems import Problem
 from sample.prompts import user
 from sample.records import Attempt, Ledger
 from sample.seeds import derive_seed
-from sample.strategies import arm_options, find_strategy
+from sample.strategies import arm_options, find_strategy, least_attempts
 from sample.strategies.base import Chain
 
 CHARACTERS = 4
@@ -39,15 +39,23 @@ _LINE = "abc " * 19 + "ab.\n"
 
 @dataclass(frozen=True)
 class Lengths:
-    """Tokens of one attempt. generated: thinking and answer, expected; most: its limit."""
+    """Tokens of one attempt. generated: thinking and answer, expected; most: its limit.
+
+    bound: its thinking, and its answer too, may be all of it: what prompts are at most.
+    """
 
     generated: int
     most: int
+    bound: bool = False
 
     @property
     def answer(self) -> int:
         """What enters a history: half of it, at most ``LONGEST_ANSWER``."""
-        return min(LONGEST_ANSWER, self.generated // 2)
+        return self.generated if self.bound else min(LONGEST_ANSWER, self.generated // 2)
+
+    @property
+    def thinking(self) -> int:
+        return self.generated if self.bound else self.generated - self.answer
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,9 @@ class Expected:
     """What one arm on one family asks of one system.
 
     problems, calls: numbers. prompt, generated: expected tokens of all calls; most: tokens
-    generated if every call needs its limit and every repeat all its redraws, within the budget.
+    generated if every call needs its limit and every repeat all its redraws, within the budget;
+    most_prompt: of the prompts then. longest: of an expected prompt with room for max_new_tokens.
+    drafts: how many of a chain's the budget holds, and of how many; None = it has none.
     """
 
     system: str
@@ -66,6 +76,9 @@ class Expected:
     prompt: int
     generated: int
     most: int
+    most_prompt: int
+    longest: int
+    drafts: tuple[int, int] | None = None
 
 
 def expected_lengths(config: SampleConfig, generated: int | None) -> Lengths:
@@ -91,26 +104,41 @@ def expected(config: SampleConfig, systems: Iterable[str], lengths: Lengths) -> 
         UsageError: a set of unknown size, or a strategy that does not suit its family.
     """
     sets = {name: representative(name, problems) for name, problems in config.problems.items()}
-    return [
-        _times(count * config.replicates, count, system, family, asked)
-        for system in systems
-        for family, (count, problem) in sets.items()
-        for asked in walk_arms(
-            arms_on(config, system), config.attempts, problem, lengths, config.budget
-        )
-    ]
+    # Without the budget itself: of many short attempts it allows more than of few long ones.
+    bound = Lengths(min(lengths.most, config.budget or lengths.most), lengths.most, bound=True)
+    rows = []
+    for system in systems:
+        for family, (count, problem) in sets.items():
+            what = (arms_on(config, system), config.attempts, problem)
+            most = walk_arms(*what, bound)
+            for asked, highest in zip(walk_arms(*what, lengths, config.budget), most, strict=True):
+                chains, drafts = count * config.replicates, _drafts(config, asked)
+                row = _times(chains, count, system, family, asked, highest)
+                rows.append(replace(row, drafts=drafts))
+    return rows
+
+
+def _drafts(config: SampleConfig, asked: "Asked") -> tuple[int, int] | None:
+    """See ``Expected``."""
+    drafts, closing = least_attempts(asked.arm, config.arms[asked.arm])
+    if config.budget is None or not drafts:
+        return None
+    return asked.calls - closing, config.attempts - closing
 
 
 @dataclass
 class Asked:
     """What one chain asks for. calls: at least. prompt, generated: tokens; most: generated with
-    every redraw and at full length. allowance: None = it has no budget."""
+    every redraw and at full length; drawn: prompt with every redraw; longest: the longest prompt.
+    allowance: None = it has no budget."""
 
     arm: str
     allowance: Allowance | None
     calls: int = 0
     most: int = 0
     prompt: int = 0
+    drawn: int = 0
+    longest: int = 0
     made: dict[int, Attempt] = field(default_factory=dict)
 
     @property
@@ -129,10 +157,14 @@ class Asked:
         return self.made.setdefault(made.step, made)
 
 
-def _times(chains: int, problems: int, system: str, family: str, asked: Asked) -> Expected:
+def _times(
+    chains: int, problems: int, system: str, family: str, asked: Asked, highest: Asked
+) -> Expected:
+    """highest: the same arm where each attempt is as long as it may be."""
     most = asked.most if asked.allowance is None else min(asked.most, asked.allowance.total)
-    counts = (asked.calls, asked.prompt, asked.generated, most)
-    return Expected(system, family, asked.arm, problems, *(chains * count for count in counts))
+    counts = (asked.calls, asked.prompt, asked.generated, most, highest.drawn)
+    times = (chains * count for count in counts)
+    return Expected(system, family, asked.arm, problems, *times, longest=asked.longest)
 
 
 def representative(family: str, config: ProblemConfig) -> tuple[int, Problem]:
@@ -225,10 +257,13 @@ def _chain(
         if room == 0:
             return asked.keep(structs.replace(empty(step), finish="unmade"))
         asked.calls += 1
-        asked.most += lengths.most * (1 + (redraws if step > 1 else 0))
-        asked.prompt += count_tokens(messages) + count_tokens(user(prefill))
+        draws = 1 + (redraws if step > 1 else 0)
+        prompt = count_tokens(messages) + count_tokens(user(prefill))
+        asked.prompt, asked.drawn = asked.prompt + prompt, asked.drawn + prompt * draws
+        asked.most += lengths.most * draws
+        asked.longest = max(asked.longest, prompt + lengths.most)
         given = replace(lengths, generated=min(room, lengths.generated))
-        return asked.keep(_attempt(asked.arm, step, problem, given, messages))
+        return asked.keep(_attempt(asked.arm, step, problem, given, messages, prefill))
 
     def empty(step: int) -> Attempt:
         return _attempt(asked.arm, step, problem, Lengths(0, 0), [])
@@ -258,9 +293,14 @@ def _public_tests(problem: Problem) -> Callable[[str], Any] | None:
 
 
 def _attempt(
-    arm: str, step: int, problem: Problem, lengths: Lengths, messages: list[Message]
+    arm: str,
+    step: int,
+    problem: Problem,
+    lengths: Lengths,
+    messages: list[Message],
+    prefill: str = "",
 ) -> Attempt:
-    thinking, answer = lengths.generated - lengths.answer, lengths.answer
+    answer = lengths.answer
     return Attempt(
         family=problem.family,
         problem=problem.id,
@@ -269,13 +309,13 @@ def _attempt(
         replicate=0,
         step=step,
         seed=0,
-        thinking=text_of(thinking),
+        thinking=prefill + text_of(lengths.thinking),
         text=text_of(answer),
         answer=str(step),
         canonical=str(step),
         correct=False,
         finish="stop",
-        ledger=Ledger(count_tokens(messages), None, thinking, answer, 0.0),
+        ledger=Ledger(count_tokens(messages), None, lengths.generated - answer, answer, 0.0),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -34,13 +34,21 @@ class Rates:
 
 
 def show_dry_run(
-    rows: Sequence[Expected], lengths: Lengths, rates: Rates, console: Console
+    rows: Sequence[Expected],
+    lengths: Lengths,
+    rates: Rates,
+    console: Console,
+    contexts: Mapping[str, int] | None = None,
 ) -> None:
-    """Print a table for each system and family, the totals, and what was assumed."""
+    """Print a table for each system and family, the totals, and what was assumed.
+
+    contexts: system -> tokens that a prompt and its generation may have together, where known.
+    """
     for (system, family), found in groupby(rows, key=lambda row: (row.system, row.family)):
         console.print(_table(system, family, list(found), rates))
         console.print()
-    for line in (*_totals(rows, rates), "", _assumed(lengths)):
+    notes = (*_totals(rows, rates), *_drafts(rows), *_longest(rows, contexts or {}))
+    for line in (*notes, "", _assumed(lengths)):
         console.print(line, highlight=False)
 
 
@@ -74,19 +82,36 @@ def _columns(rates: Rates) -> list[tuple[str, Callable[[Expected], str]]]:
 
 
 def _totals(rows: Sequence[Expected], rates: Rates) -> Iterable[str]:
-    calls, prompt, generated, most = (
-        sum(getattr(row, name) for row in rows) for name in ("calls", "prompt", "generated", "most")
+    calls, prompt, most_prompt, generated, most = (
+        sum(getattr(row, name) for row in rows)
+        for name in ("calls", "prompt", "most_prompt", "generated", "most")
     )
     yield (
-        f"in all: {calls:,} calls, {tokens(prompt)} prompt tokens, {tokens(generated)} generated "
-        f"({tokens(most)} at most)"
+        f"in all: {calls:,} calls, {tokens(prompt)} prompt tokens ({tokens(most_prompt)} at most), "
+        f"{tokens(generated)} generated ({tokens(most)} at most)"
     )
     if rates.price is not None:
-        expected, highest = rates.cost(prompt, generated), rates.cost(prompt, most)
+        expected, highest = rates.cost(prompt, generated), rates.cost(most_prompt, most)
         yield f"cost: {_number(expected)} ({_number(highest)} at most)"
     if rates.throughput is not None:
         expected, highest = rates.hours(generated), rates.hours(most)
         yield f"hours: {_number(expected)} ({_number(highest)} at most)"
+
+
+def _drafts(rows: Sequence[Expected]) -> Iterable[str]:
+    for arm, (fit, asked) in {row.arm: row.drafts for row in rows if row.drafts}.items():
+        yield f"budget: holds {fit} of {asked} drafts of a chain of {arm}"
+
+
+def _longest(rows: Sequence[Expected], contexts: Mapping[str, int]) -> Iterable[str]:
+    longest = max(rows, key=lambda row: row.longest)
+    yield f"longest call: {longest.longest:,} tokens with max_new_tokens ({longest.arm})"
+    for row in rows:
+        if (context := contexts.get(row.system)) is not None and row.longest > context:
+            yield (
+                f"context of {row.system}: {context:,} tokens; {row.arm} on {row.family} needs up "
+                f"to {row.longest:,}: attempts that need more fail (context_overflow)"
+            )
 
 
 def _assumed(lengths: Lengths) -> str:

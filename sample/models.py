@@ -117,7 +117,7 @@ class VllmModel:
 
 
 TAKEN: Mapping[str, frozenset[str]] = {
-    "vllm": frozenset({"temperature", "top_p", "top_k", "seed"}),
+    "vllm": frozenset({"temperature", "top_p", "top_k", "min_p", "seed"}),
     "openai": frozenset({"temperature", "top_p", "seed"}),
     "plain": frozenset({"temperature", "top_p"}),
 }
@@ -130,13 +130,14 @@ class OpenAIModel:
 
     model: its name there. urls: base URLs of one or more servers of it; all attempts on a problem
     go to one of them, where its prefix cache serves them.
-    server: "vllm", "openai" (takes no top_k) or "plain" (takes neither top_k nor seed, as Gemini).
+    server: "vllm", "openai" (takes no top_k and no min_p) or "plain" (no seed either, as Gemini).
     key: name of the environment variable that holds the API key; the key itself is never stored.
     tokenizer: folder or Hub id; counts thinking, answers and prompts where the server does not.
     With it, a vLLM server also goes on from begun thinking (budget_forcing).
     chat_template: options of the server's template (vLLM only). extra_body: sent with each request.
     concurrency: most requests at once. timeout: seconds for one try. retries: tries after the first
-    for what may pass: rate limits, server errors, time-outs, lost connections.
+    for what may pass: rate limits, server errors, lost connections, and time-outs (at most 2, as a
+    server may bill each).
     """
 
     model: str
@@ -185,9 +186,10 @@ class OpenAIModel:
             need(name not in self.RESERVED, f"{where}.extra_body", expected, name)
         vllm = self.server == "vllm" or not self.chat_template
         need(vllm, f"{where}.chat_template", "server: vllm, or no options", self.server)
-        top_k = "top_k" in TAKEN[self.server] or decoding.top_k == 0
-        expected = f"0, because {where}.server takes none"
-        need(top_k, "sample.decoding.top_k", expected, decoding.top_k)
+        for name in ("top_k", "min_p"):
+            value, expected = getattr(decoding, name), f"0, because {where}.server takes none"
+            taken = name in TAKEN[self.server] or value == 0
+            need(taken, f"sample.decoding.{name}", expected, value)
         need(self.concurrency >= 1, f"{where}.concurrency", "1 or more", self.concurrency)
         need(self.timeout > 0, f"{where}.timeout", "seconds above 0", self.timeout)
         need(self.retries >= 0, f"{where}.retries", "0 or more", self.retries)
@@ -205,6 +207,18 @@ class OpenAIModel:
             "the model's folder or Hub id: it writes the prompt that begun thinking stands in"
         )
         need(self.tokenizer is not None, f"{where}.tokenizer", expected, self.tokenizer)
+
+    def check_counts(self, where: str, arm: str) -> None:
+        """
+        Raises:
+            UsageError: neither the server nor a tokenizer tells the length of a prompt.
+        """
+        counted = self.server == "vllm" or self.tokenizer is not None
+        expected = (
+            f"a folder or Hub id with the same template, as arm {arm!r} needs the length of "
+            f"prompts and server: {self.server} does not count them"
+        )
+        need(counted, f"{where}.tokenizer", expected, self.tokenizer)
 
 
 def _check_url(url: str, where: str) -> None:

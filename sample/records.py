@@ -5,6 +5,8 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 SCHEMA_VERSION = 1
+DEPENDENT = "depends_on_failed"
+"""The type of failure of an attempt that was not made because one that it rests on failed."""
 
 # bounds that a line of a record file is read with
 Count = Annotated[int, Meta(ge=0)]

@@ -10,6 +10,7 @@ from typing import Any
 
 from sample.config import override, read_yaml
 from sample.errors import ForageError, UsageError, one_line
+from sample.open_decoding import decoding_of, fill_open
 from sample.runfolder import RunFolder
 
 
@@ -18,14 +19,17 @@ def find_run(
 ) -> tuple[dict[str, Any], RunFolder]:
     """The YAML data of CONFIG_OR_RUN, and the run folder it means.
 
-    bare: a folder without a config is taken too; its data is then its name alone.
+    bare: a folder without a config is taken too; its data is then its name alone. Decoding settings
+    that a file leaves open are those that the run in the folder was begun with, if there is one.
 
     Raises:
         UsageError: no such file, not YAML, not a mapping, or a malformed override.
     """
     if not target.is_dir():
         data = read_yaml(target, overrides)
-        return data, RunFolder(out or Path("runs") / str(data.get("name", "")))
+        folder = RunFolder(out or Path("runs") / str(data.get("name", "")))
+        begun = read_yaml(folder.config) if folder.config.exists() else {}
+        return fill_open(data, decoding_of(begun) or {}), folder
     folder = RunFolder(target)
     if bare and not folder.config.exists():
         data = override({"name": folder_name(target.resolve().name)}, overrides)

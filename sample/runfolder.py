@@ -18,12 +18,13 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sample.config import config_hash, read_yaml
+from sample.engines.base import Served
 from sample.errors import ForageError, UsageError
 from sample.extension import asked_beyond, cut_back, grown_sets
 from sample.models import engine_of, without_idle_keys
@@ -165,6 +166,14 @@ class RunFolder:
         if environment not in manifest["environments"]:
             manifest["environments"].append(environment)
         write_json(self.manifest, manifest)
+
+    def note_served(self, system: str, served: Served) -> None:
+        """Add to the manifest what a server said that it answered for a system with."""
+        manifest = self.read_manifest()
+        known = manifest.setdefault("served", {}).setdefault(system, [])
+        if asdict(served) not in known:
+            known.append(asdict(served))
+            write_json(self.manifest, manifest)
 
 
 def first_problems(family: str, count: int | str) -> str:

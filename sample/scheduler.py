@@ -6,7 +6,7 @@ end, so that memory stays flat; a chain that reads another arm, of its own group
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -22,7 +22,7 @@ from sample.errors import UsageError
 from sample.grading import Grade
 from sample.problems import Problem
 from sample.public_tests import public_tests
-from sample.records import Attempt, Draw, Failure, Ledger
+from sample.records import DEPENDENT, Attempt, Draw, Failure, Ledger
 from sample.seeds import derive_seed
 from sample.strategies import arm_options, check_sizes, find_strategy, needed_arms
 from sample.strategies.base import Arm, Chain, PartnerArm, Strategy
@@ -233,8 +233,15 @@ class _Group:
         redraws: int = 0,
         unwanted: Callable[[Attempt], bool] = lambda drawn: False,
         closing: int = 0,
+        rests_on: Sequence[Attempt] = (),
     ) -> Attempt:
-        if (arm, step) not in self.attempts:
+        if (arm, step) in self.attempts:
+            return self.attempts[arm, step]
+        if without := next((a for a in rests_on if a.finish == "skipped"), None):
+            return self._skip(arm, step, f"{_named(without)} was skipped")
+        if without := next((a for a in rests_on if a.finish == "error"), None):
+            self._keep(self._dependent(arm, step, without))
+        else:
             room = await self._room(arm, step, 1 + redraws, closing)
             draws: list[Attempt] = []
             while room > 0 and len(draws) <= redraws and (not draws or unwanted(draws[-1])):
@@ -267,14 +274,21 @@ class _Group:
     def _skip(self, arm: str, step: int, reason: str) -> Attempt:
         if (arm, step) not in self.attempts:
             failure = Failure("not_applicable", reason)
-            skipped = Generation("", "", "skipped", Ledger(0, None, 0, 0, 0.0), failure)
-            seed = self._seed(arm, step)
-            self._keep(self._record(arm, step, seed, skipped, None, failure))
+            self._keep(self._uncalled(arm, step, "skipped", None, failure))
         return self.attempts[arm, step]
 
+    def _dependent(self, arm: str, step: int, failed: Attempt) -> Attempt:
+        failure = Failure(DEPENDENT, f"{_named(failed)} failed")
+        return self._uncalled(arm, step, "error", None, failure)
+
     def _unmade(self, arm: str, step: int) -> Attempt:
-        unmade = Generation("", "", "unmade", Ledger(0, 0, 0, 0, 0.0))
-        return self._record(arm, step, self._seed(arm, step), unmade, None, None)
+        return self._uncalled(arm, step, "unmade", 0, None)
+
+    def _uncalled(
+        self, arm: str, step: int, finish: str, cached: int | None, failure: Failure | None
+    ) -> Attempt:
+        empty = Generation("", "", finish, Ledger(0, cached, 0, 0, 0.0), failure)
+        return self._record(arm, step, self._seed(arm, step), empty, None, failure)
 
     def _keep(self, made: Attempt) -> None:
         if (made.arm, made.step) in self.attempts or not 1 <= made.step <= self.plan.attempts:
@@ -309,6 +323,10 @@ class _Group:
             config=self.plan.config,
             engine=self.plan.engine,
         )
+
+
+def _named(attempt: Attempt) -> str:
+    return f"attempt {attempt.step} of arm {attempt.arm}"
 
 
 def _as_one(draws: list[Attempt]) -> Attempt:

@@ -10,15 +10,16 @@ from graphlib import TopologicalSorter
 
 from sample.bundles import partner
 from sample.progress import say
-from sample.records import Attempt
+from sample.records import DEPENDENT, Attempt
 from sample.runfolder import RunFolder, write_atomically
 from sample.scheduler import Plan
 from sample.store import read_attempts, to_line
 from sample.strategies import find_strategy, needed_arms
 from sample.strategies.base import Arm, PartnerArm
 
-LASTING = frozenset({"context_overflow", "content_filter", "bad_request"})
-"""Types of failures that the same request would meet again."""
+LASTING = frozenset({"context_overflow", "content_filter", "bad_request", DEPENDENT})
+"""Types of failures that the same request would meet again; one that depends on another failure is
+owed again with that one."""
 
 ChainKey = tuple[str, int, str]
 """Problem, replicate, arm."""

@@ -11,13 +11,13 @@ from sample.asked import arms_on
 from sample.bundles import Bundle
 from sample.config import SampleConfig, System
 from sample.engines import load_engines
-from sample.engines.base import Decoding, Engine
+from sample.engines.base import Decoding, Engine, Served
 from sample.errors import UsageError
 from sample.problems import Problem
 from sample.processes import Job, Send, run_jobs
 from sample.progress import Progress, say
 from sample.provenance import threads_each
-from sample.records import Attempt, Failure
+from sample.records import DEPENDENT, Attempt, Failure
 from sample.runfolder import RunFolder
 from sample.scheduler import Plan, run_system
 from sample.store import AttemptStore
@@ -36,6 +36,14 @@ class Share:
     system: System
     plan: Plan
     finished: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True)
+class _Answering:
+    """A message of a worker: what a server answers for a system with."""
+
+    system: str
+    served: Served
 
 
 def load_all(config: SampleConfig) -> list[Problem]:
@@ -91,8 +99,11 @@ def sample_systems(
             shares.append(_unfinished(Share(system, plan, tuple(done))))
 
         failed: list[Attempt] = []
+        told: set[str] = set()
 
-        def receive(attempt: Attempt) -> None:
+        def receive(attempt: Attempt | _Answering) -> None:
+            if isinstance(attempt, _Answering):
+                return _note(folder, attempt, told)
             store.append(attempt)
             bars.advance(attempt.system)
             if attempt.failure is not None and attempt.finish != "skipped":
@@ -105,10 +116,26 @@ def sample_systems(
         say("to make the failed ones again, give the same command with --retry-failed")
 
 
+def _note(folder: RunFolder, answering: _Answering, told: set[str]) -> None:
+    """told: the warnings given before."""
+    folder.note_served(answering.system, answering.served)
+    asked, model = answering.served.asked, answering.served.model
+    warning = f"warning: {answering.system}: asked for model {asked!r}, answered by {model!r}"
+    if model not in (None, asked) and warning not in told:
+        told.add(warning)
+        say(warning)
+
+
 def _commonest(failures: Sequence[Failure]) -> str:
-    kind, _ = Counter(failure.type for failure in failures).most_common(1)[0]
-    message = next(failure.message for failure in failures if failure.type == kind)
-    return f"{len(failures)} attempts failed or were not graded, most often {kind}: {message}"
+    # One that rests on a failed one says nothing of the cause, unless that one failed before.
+    causes = [failure for failure in failures if failure.type != DEPENDENT] or failures
+    kind, _ = Counter(failure.type for failure in causes).most_common(1)[0]
+    message = next(failure.message for failure in causes if failure.type == kind)
+    rest = len(failures) - len(causes)
+    because = f"; {rest} more rest on one of these and were not made" if rest else ""
+    return (
+        f"{len(causes)} attempts failed or were not graded, most often {kind}: {message}{because}"
+    )
 
 
 def _whole_plan(
@@ -176,7 +203,21 @@ async def _sample(send: Send, load: Load, shares: Sequence[Share]) -> None:
         for share in shares:
             engine = await anext(engines)
             in_flight = CHAINS_PER_SLOT * share.system.model.at_once
-            await run_system(engine, share.plan, share.finished, send, in_flight)
+            emit = _telling(send, share.system.name, engine)
+            await run_system(engine, share.plan, share.finished, emit, in_flight)
             # Before the next one is made: two models need not fit into memory.
             del engine
             gc.collect()
+
+
+def _telling(send: Send, system: str, engine: Engine) -> Callable[[Attempt], None]:
+    """``send``, and beside it each model name of a server, once."""
+    noted: set[Served] = set()
+
+    def emit(attempt: Attempt) -> None:
+        send(attempt)
+        for served in getattr(engine, "served", set()) - noted:
+            noted.add(served)
+            send(_Answering(system, served))
+
+    return emit

@@ -8,6 +8,7 @@ import pytest
 from analysis.foreign.rows import Row, to_attempts
 from experiment import (
     begun,
+    checked,
     experiment_from,
     experiment_of_files,
     is_registered,
@@ -127,6 +128,12 @@ def test_a_config_without_a_stopping_rule_resolves_as_before_there_was_one():
 ATTEMPTS = to_attempts([Row("p", True, answer="1", canonical="1")])
 
 
+def test_a_config_without_min_p_resolves_as_before_there_was_one():
+    data = changed("sample.decoding", {"min_p": 0.1})
+    assert resolved(experiment_from(data))["sample"]["decoding"]["min_p"] == 0.1
+    assert "min_p" not in resolved(experiment_from(WHOLE))["sample"]["decoding"]
+
+
 def test_files_without_answers_are_judged_by_coverage():
     silent = to_attempts([Row("p", True)])
     paths = [Path("a.csv")]
@@ -179,6 +186,21 @@ def test_strategies_are_checked_before_a_run_begins_but_not_to_read_its_records(
     with pytest.raises(UsageError) as error, begun(config, tmp_path / "run", (), "sample"):
         pass
     assert says in str(error.value) and not (tmp_path / "run").exists()
+
+
+def test_an_arm_that_needs_lengths_is_refused_where_nobody_counts_them(tmp_path):
+    path = tmp_path / "config.yaml"
+    plain = {"engine": "openai", "model": "m", "urls": ["http://a"], "server": "plain"}
+    arms = {"sequential": {"strategy": "sequential"}, "long": {"strategy": "irrelevant_context"},
+            "dashes": {"strategy": "masked"}}  # fmt: skip
+    for arm in ("long", "dashes"):
+        kept = {name: given for name, given in arms.items() if name in (arm, "sequential")}
+        sample = {**SAMPLE, "adapters": {}, "models": {"base": plain}, "arms": kept}
+        path.write_text(json.dumps({"name": "x", "sample": sample}))
+        with pytest.raises(UsageError, match=rf"base\.tokenizer: expected a folder.*'{arm}'"):
+            checked(path, None, (), "sample")
+        checked(path, None, ("sample.models.base.tokenizer=t",), "sample")
+        checked(path, None, ("sample.models.base.server=vllm",), "sample")
 
 
 def test_begun_thinking_and_a_budget_of_it_are_refused_before_anything_is_made(tmp_path):

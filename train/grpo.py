@@ -355,6 +355,7 @@ def _arguments(
         temperature=decoding.temperature,
         top_p=decoding.top_p,
         top_k=decoding.top_k,
+        min_p=decoding.min_p or None,
         shuffle_dataset=False,
         learning_rate=config.learning_rate,
         # At a constant rate the noise of the last steps stays in the adapter and costs coverage.

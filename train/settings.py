@@ -52,6 +52,7 @@ def check_settings(
         whole, off = "1 for training by grpo", "0 (off) for training by grpo"
         need(decoding.top_p == 1, "sample.decoding.top_p", whole, decoding.top_p)
         need(decoding.top_k == 0, "sample.decoding.top_k", off, decoding.top_k)
+        need(decoding.min_p == 0, "sample.decoding.min_p", off, decoding.min_p)
     devices = ("auto", "cpu", "cuda")
     device = model.device
     need(device in devices, "device", f"one of {', '.join(devices)} for training", device)

@@ -19,8 +19,8 @@ _UNREACHABLE = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 def judge(error: openai.OpenAIError, url: str, answered: bool) -> Failure:
     """The failure that the record of the attempt shows.
 
-    answered: whether the server has answered any request yet; a request that is refused before
-    is malformed as all others will be.
+    answered: whether any request has been answered yet; what goes wrong before goes wrong for all
+    others too, what does so later may pass.
 
     Raises:
         UsageError: wrong key, model, address or parameters.
@@ -29,8 +29,12 @@ def judge(error: openai.OpenAIError, url: str, answered: bool) -> Failure:
     text = one_line(error)
     match error:
         case openai.AuthenticationError() | openai.PermissionDeniedError():
+            if answered:
+                return Failure("refused_key", text)
             raise UsageError(f"{url} refuses the key: {text}; set the variable that key names")
         case openai.NotFoundError():
+            if answered:
+                return Failure("not_found", text)
             raise UsageError(f"{url} has no such model or address: {text}; check model and urls")
         case openai.BadRequestError() | openai.UnprocessableEntityError():
             return _refused(text, url, answered)
@@ -39,7 +43,7 @@ def judge(error: openai.OpenAIError, url: str, answered: bool) -> Failure:
                 raise ForageError(f"{url}: {text}; the same command goes on from here")
             return Failure("rate_limit", text)
         case openai.APIConnectionError():
-            return _lost(error, text, url)
+            return _lost(error, text, url, answered)
         case openai.APIStatusError():
             return Failure("server_error", text)
     return Failure("bad_reply", text)
@@ -53,15 +57,17 @@ def _refused(text: str, url: str, answered: bool) -> Failure:
     return Failure("bad_request", text)
 
 
-def _lost(error: openai.APIConnectionError, text: str, url: str) -> Failure:
-    if unreachable(error):
+def _lost(error: openai.APIConnectionError, text: str, url: str, answered: bool) -> Failure:
+    gone = unreachable(error)
+    if gone and not answered:
         raise ForageError(
             f"{url} cannot be reached ({type(_cause(error)).__name__}); start the server and "
             "give the same command again to go on from here"
         )
     cause = _cause(error)
     reason = f"{type(cause).__name__}: {cause}" if cause is not None else text
-    kind = "timeout" if isinstance(cause, TimeoutError) else "connection"
+    timed_out = isinstance(cause, TimeoutError)
+    kind = "unreachable" if gone else "timeout" if timed_out else "connection"
     return Failure(kind, f"{text} ({reason})"[:300])
 
 

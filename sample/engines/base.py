@@ -13,6 +13,8 @@ Message = dict[str, str]
 class Decoding:
     """Decoding settings, the same for every arm of a run. top_k 0 = off.
 
+    min_p: tokens less probable than this share of the most probable one are not drawn
+        (arXiv 2407.01082); 0 = off.
     thinking_budget: most tokens of thinking, after which its end is forced, so that an answer
     follows; a prefill counts in. None = no limit but max_new_tokens.
     """
@@ -22,6 +24,7 @@ class Decoding:
     top_k: int = 0
     max_new_tokens: int = 64
     thinking_budget: int | None = None
+    min_p: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,19 @@ class Generation:
     finish: str
     ledger: Ledger
     failure: Failure | None = None
+
+
+@dataclass(frozen=True)
+class Served:
+    """What a server says that it answered with, and what it was asked for.
+
+    model: its name there; gateways add dates or prefixes. fingerprint: of the weights and settings
+    behind the name, as OpenAI's servers give it. None = it does not say.
+    """
+
+    asked: str
+    model: str | None
+    fingerprint: str | None
 
 
 class Engine(Protocol):

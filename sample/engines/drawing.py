@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from transformers import (
     LogitsProcessorList,
+    MinPLogitsWarper,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
     TopPLogitsWarper,
@@ -19,7 +20,7 @@ def uniforms(seed: int, count: int) -> np.ndarray:
 
 
 def warpers(decoding: Decoding) -> LogitsProcessorList:
-    """Temperature, then top-k, then top-p, as ``generate`` of transformers orders them."""
+    """Temperature, top-k, top-p, then min-p, as ``generate`` of transformers orders them."""
     chain = LogitsProcessorList()
     if decoding.temperature != 1.0:
         chain.append(TemperatureLogitsWarper(float(decoding.temperature)))
@@ -27,6 +28,8 @@ def warpers(decoding: Decoding) -> LogitsProcessorList:
         chain.append(TopKLogitsWarper(decoding.top_k))
     if decoding.top_p < 1.0:
         chain.append(TopPLogitsWarper(float(decoding.top_p)))
+    if decoding.min_p > 0:
+        chain.append(MinPLogitsWarper(float(decoding.min_p)))
     return chain
 
 

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from sample.engines.base import Message
 from sample.engines.replies import Unanswered
+from sample.engines.tries import HOOKS, STALLED, TRIES, Tries
 from sample.errors import ForageError, UsageError, one_line
 from sample.models import OpenAIModel
 
@@ -60,7 +61,7 @@ class Endpoints:
         self._servers = [
             _Server(url, openai.AsyncOpenAI(
                 api_key=self._key, base_url=url, timeout=timeout, max_retries=model.retries,
-                http_client=openai.DefaultAioHttpClient(timeout=timeout),
+                http_client=openai.DefaultAioHttpClient(timeout=timeout, event_hooks=HOOKS),
             ))
             for url in model.urls
         ]  # fmt: skip
@@ -100,13 +101,20 @@ class Endpoints:
         raise AssertionError("a model has at least one server")
 
     async def _patiently(self, call: Awaitable[str]) -> str:
+        timeout, retries = self._model.timeout, self._model.retries
         # A reply that trickles never times out by itself.
-        patience = (self._model.timeout + LONGEST_WAIT) * (self._model.retries + 1)
+        patience = timeout * (1 + min(retries, STALLED)) + LONGEST_WAIT * (1 + retries)
         try:
-            async with asyncio.timeout(patience):
-                return await call
+            async with asyncio.timeout(patience) as scope:
+                tries = Tries(scope, timeout)
+                before = TRIES.set(tries)
+                try:
+                    return await call
+                finally:
+                    TRIES.reset(before)
         except TimeoutError:
-            raise Unanswered("timeout", f"no whole reply in {patience:.0f} s") from None
+            what = f"no whole reply of {timeout:g} s a try, or {patience:.0f} s in all"
+            raise Unanswered("timeout", f"{what}; {tries.made} tries") from None
 
     def _in_order(self, problem: str) -> list[_Server]:
         """The server of a problem first, the others after it, the idlest first."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
-from sample.engines.base import Generation, Message, Request
+from sample.engines.base import Generation, Message, Request, Served
 from sample.engines.endpoints import Endpoints
 from sample.engines.replies import Reply, Unanswered, read_reply
 from sample.engines.thinking import CLOSE, split_text
@@ -29,6 +29,8 @@ LONGEST_END = 64
 class OpenAIEngine:
     """The ``Engine`` of a served model. An asynchronous context manager that closes connections.
 
+    served: what the servers said that they answered with, so far.
+
     Raises:
         UsageError: the variable with the key is not set, or the tokenizer cannot be loaded.
     """
@@ -38,6 +40,7 @@ class OpenAIEngine:
         self._endpoints, self._chat = Endpoints(model), _chat(model)
         self._room = asyncio.Semaphore(model.concurrency)
         self._streak = 0
+        self.served: set[Served] = set()
 
     async def __aenter__(self) -> "OpenAIEngine":
         return self
@@ -70,13 +73,16 @@ class OpenAIEngine:
         """See ``Engine``. seconds: with all retries, without the wait for a free place.
 
         A call that failed for good gives a generation with finish "error" and a failure of type
-        "timeout", "connection", "rate_limit", "server_error", "bad_request", "bad_reply",
-        "no_usage", "content_filter" or "context_overflow".
+        "timeout", "connection", "unreachable", "rate_limit", "server_error", "refused_key",
+        "not_found", "bad_request", "bad_reply", "no_usage", "content_filter" or
+        "context_overflow".
 
         Raises:
-            UsageError: wrong key, model, address or parameters; a prefill without vLLM or
-                tokenizer; thinking whose tokens nobody counts, or that its budget does not end.
-            ForageError: no server can be reached, or too many calls failed in a row.
+            UsageError: wrong key, model, address or parameters before any answer; a prefill without
+                vLLM or tokenizer; thinking whose tokens nobody counts, or that its budget does not
+                end.
+            ForageError: no server can be reached before any answer, or too many calls failed in a
+                row.
         """
         if request.prefill:
             self._model.check_prefill(f"model {self._model.model!r}")
@@ -88,6 +94,7 @@ class OpenAIEngine:
             except Unanswered as error:
                 return self._failed(error.failure, begin)
         self._streak = 0
+        self.served.add(Served(self._name, reply.model, reply.fingerprint))
         made = self._generation(request, reply, begin)
         self._check_thinking(made, request.decoding.thinking_budget)
         return made
@@ -203,7 +210,7 @@ def _body(model: OpenAIModel, request: Request) -> dict[str, Any]:
         body["seed"] = request.seed
     if model.server == "vllm":
         # Said in full: what is left out a vLLM server takes from the model's generation config.
-        body |= {"top_k": decoding.top_k or -1, "min_p": 0.0, "repetition_penalty": 1.0}
+        body |= {"top_k": decoding.top_k or -1, "min_p": decoding.min_p, "repetition_penalty": 1.0}
         if decoding.thinking_budget is not None:
             body["thinking_token_budget"] = decoding.thinking_budget
         body |= {"return_token_ids": True, "chat_template_kwargs": dict(model.chat_template)}

@@ -32,7 +32,7 @@ class Reply:
     """thinking: what stands in a field of its own. content: the rest, perhaps with tags.
 
     finish: "stop" or "length". tokens: the generated ids, where the server gives them; stopped:
-    whether the last of them is a stop token.
+    whether the last of them is a stop token. model, fingerprint: as in ``Served``.
     """
 
     thinking: str
@@ -41,6 +41,8 @@ class Reply:
     usage: Usage
     tokens: list[int] | None
     stopped: bool
+    model: str | None = None
+    fingerprint: str | None = None
 
 
 def read_reply(body: str) -> Reply:
@@ -63,6 +65,8 @@ def read_reply(body: str) -> Reply:
         _usage(data),
         tokens if isinstance(tokens, list) else None,
         finish == "stop" and not isinstance(choice.get("stop_reason"), str),
+        _name(data, "model"),
+        _name(data, "system_fingerprint"),
     )
 
 
@@ -96,6 +100,11 @@ def _text(message: dict[str, Any], key: str) -> str:
     if value is not None and not isinstance(value, str):
         raise Unanswered("bad_reply", f"{key} is not a text: {_short(value)}")
     return value or ""
+
+
+def _name(data: dict[str, Any], key: str) -> str | None:
+    value = data.get(key)
+    return value if isinstance(value, str) else None
 
 
 def _usage(data: dict[str, Any]) -> Usage:

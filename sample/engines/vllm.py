@@ -110,6 +110,7 @@ class VllmCore:
             temperature=decoding.temperature,
             top_p=decoding.top_p,
             top_k=decoding.top_k,
+            min_p=decoding.min_p,
             max_tokens=decoding.max_new_tokens,
             seed=seed,
             thinking_token_budget=decoding.thinking_budget,

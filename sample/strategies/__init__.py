@@ -42,7 +42,7 @@ STRATEGIES: Mapping[str, Strategy] = {
     ),
     "aggregate": Strategy(aggregate.aggregate, aggregate.Options, "earlier"),
     "irrelevant_context": Strategy(
-        irrelevant_context.irrelevant_context, irrelevant_context.Options, "nothing"
+        irrelevant_context.irrelevant_context, irrelevant_context.Options, "nothing", counts=True
     ),
     "swapped_history": Strategy(
         swapped_history.swapped_history, swapped_history.Options, "nothing"
@@ -51,7 +51,7 @@ STRATEGIES: Mapping[str, Strategy] = {
     "wrong_only": Strategy(wrong_only.wrong_only, wrong_only.Options, "nothing"),
     "correct": Strategy(correct.correct, Reanswer, "nothing"),
     "shuffled": Strategy(shuffled.shuffled, Reanswer, "earlier"),
-    "masked": Strategy(masked.masked, Reanswer, "earlier"),
+    "masked": Strategy(masked.masked, Reanswer, "earlier", counts=True),
 }
 
 
@@ -154,6 +154,29 @@ def check_sizes(arms: Mapping[str, ArmConfig], attempts: int, problems: Mapping[
                 f"config: arm {name!r} shows answers to other problems of the family, so "
                 f"sample.problems.{alone[0]}.count must be 2 or more"
             )
+
+
+def check_budget(arms: Mapping[str, ArmConfig], budget: int | None, longest: int) -> None:
+    """
+    longest: max_new_tokens.
+
+    Raises:
+        UsageError: a budget of tokens that leaves an arm nothing to make its last attempts from.
+    """
+    for name, arm in arms.items():
+        drafts, closing = least_attempts(name, arm)
+        enough = (drafts + closing) * longest
+        if budget is not None and drafts and budget < enough:
+            raise UsageError(
+                f"config: sample.budget: arm {name!r} needs {enough} tokens or more (given: "
+                f"{budget}): {drafts + closing} attempts of max_new_tokens ({longest}), of which "
+                f"{closing} are made from the others; --set sample.budget={enough}"
+            )
+
+
+def least_attempts(name: str, arm: ArmConfig) -> tuple[int, int]:
+    """See ``least`` of ``Strategy``; an arm that keeps no tokens needs none."""
+    return getattr(arm_options(name, arm), "least", (0, 0))
 
 
 def _check_fit(name: str, arm: ArmConfig, attempts: int) -> None:

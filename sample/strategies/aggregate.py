@@ -22,6 +22,10 @@ class Options:
     def fit(self, attempts: int) -> None:
         need(attempts >= 2, "sample.attempts", "2 or more for aggregate", attempts)
 
+    @property
+    def least(self) -> tuple[int, int]:
+        return 1, 1
+
 
 async def aggregate(chain: Chain) -> None:
     """Attempt N sees the answers of attempts 1..N-1, made before, and writes the final one.
@@ -36,4 +40,4 @@ async def aggregate(chain: Chain) -> None:
         drafts = await sequential.refine(drafting, steps)
     else:
         drafts = await at_once(drafting, steps, user(question))
-    await chain.attempt(final, candidates(question, drafts))
+    await chain.attempt(final, candidates(question, drafts), rests_on=drafts)

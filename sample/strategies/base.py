@@ -1,6 +1,6 @@
 """What a strategy is, and the chain it walks."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol, get_type_hints
 
@@ -27,6 +27,7 @@ class MakeAttempt(Protocol):
         redraws: int = 0,
         unwanted: Callable[[Attempt], bool] = ...,
         closing: int = 0,
+        rests_on: Sequence[Attempt] = (),
     ) -> Attempt: ...
 
 
@@ -41,7 +42,9 @@ class Chain:
         ``sample.engines.base.Request``). redraws: how often an ``unwanted`` generation is drawn
         again; the record holds all draws and what they cost. Where sample.budget is spent no call
         is made, and the record is empty, its finish "unmade"; closing: for how many later attempts
-        of full length the budget must last, beside this one.
+        of full length the budget must last, beside this one. rests_on: the attempts that the
+        messages, or their length, come from: if one of them failed, no call is made and the record
+        is a failure too, of type "depends_on_failed"; if one was skipped, so is this one.
     skip: (step, reason) -> the same for a step that this problem does not allow; no call is made.
     others: arm -> attempts 1..N of that arm on the same problem and replicate, once it is finished;
         without those that its budget did not allow. Only arms that an option of type ``Arm`` names.
@@ -76,17 +79,21 @@ class NoOptions:
 class Strategy:
     """A walk over a chain, and the dataclass of its options.
 
-    An ``options`` with a method ``fit(attempts)`` raises there if N does not suit it.
+    An ``options`` with a method ``fit(attempts)`` raises there if N does not suit it; one with a
+    property ``least`` gives the drafts, and the attempts made from drafts, that a budget of tokens
+    must hold at full length.
     sees: which attempts of its own chain an attempt may be made from: "nothing", "earlier" (those
         of lower steps) or "any". With "any", attempts under a budget of tokens must be asked for in
         the order of their steps.
     prefills: whether it gives attempts thinking to go on from.
+    counts: whether it asks for the length of prompts.
     """
 
     walk: Callable[[Chain], Awaitable[None]]
     options: type = NoOptions
     sees: Literal["nothing", "earlier", "any"] = "any"
     prefills: bool = False
+    counts: bool = False
 
     @property
     def rule(self) -> str:

@@ -5,6 +5,7 @@ from functools import partial
 
 from sample.config import need
 from sample.prompts import user
+from sample.records import Attempt
 from sample.strategies.base import Chain
 from sample.strategies.candidates import candidates
 from sample.strategies.parallel import at_once
@@ -42,29 +43,35 @@ class Options:
             self.rounds,
         )
 
+    @property
+    def least(self) -> tuple[int, int]:
+        return self.rounds, self.rounds + 1
+
 
 async def draft_distil_refine(chain: Chain) -> None:
     """In each round parallel drafts are distilled into notes; a last attempt answers from these.
 
     The drafts of a later round see the notes of the one before. Every call is an attempt and paid
     for, the distillation too, which is asked to end with the best answer. Where it did not finish
-    the next attempts see the bare question. Of a token budget max_new_tokens are kept for each
-    distillation to come and for the last attempt.
+    the next attempts see the bare question. Of a token budget max_new_tokens are kept for one draft
+    of each later round, for each distillation to come and for the last attempt.
     """
     question = chain.problem.question
     messages = user(question)
+    notes: list[Attempt] = []
     *steps, final = chain.steps
     rounds = chain.options.rounds
     size = len(steps) // rounds
     for done in range(rounds):
         *drafting, distilling = steps[done * size : (done + 1) * size]
-        keeping = replace(chain, attempt=partial(chain.attempt, closing=rounds - done + 1))
-        drafts = await at_once(keeping, drafting, messages)
+        closing = 2 * (rounds - done)
+        keeping = replace(chain, attempt=partial(chain.attempt, closing=closing))
+        drafts = await at_once(keeping, drafting, messages, notes)
         instruction = DISTIL.format(words=chain.options.words)
         asked = candidates(question, drafts, instruction)
-        notes = await chain.attempt(distilling, asked, closing=rounds - done)
-        messages = user(refinement(question, notes.text))
-    await chain.attempt(final, messages)
+        distilled = await chain.attempt(distilling, asked, closing=closing - 1, rests_on=drafts)
+        messages, notes = user(refinement(question, distilled.text)), [distilled]
+    await chain.attempt(final, messages, rests_on=notes)
 
 
 def refinement(question: str, notes: str) -> str:

@@ -26,17 +26,18 @@ async def irrelevant_context(chain: Chain) -> None:
     Attempts beyond those that a token budget allowed that arm are as long as its last one.
     """
     matched = await chain.others(chain.options.match)
-    lengths = [prompt_tokens(other) for other in matched]
-    lengths += lengths[-1:] * (chain.attempts - len(lengths))
-    await asyncio.gather(*map(partial(_attempt, chain), chain.steps, lengths))
+    matched += matched[-1:] * (chain.attempts - len(matched))
+    await asyncio.gather(*map(partial(_attempt, chain), chain.steps, matched))
 
 
-async def _attempt(chain: Chain, step: int, tokens: int) -> None:
+async def _attempt(chain: Chain, step: int, matched: Attempt) -> None:
+    tokens = prompt_tokens(matched)
+
     def padded(sentences: int) -> list[Message]:
         return conversation(pad(chain.problem.question, sentences), ())
 
     sentences = fewest(lambda count: chain.count_tokens(padded(count)) >= tokens)
-    await chain.attempt(step, padded(sentences))
+    await chain.attempt(step, padded(sentences), rests_on=[matched])
 
 
 def prompt_tokens(other: Attempt) -> int:

@@ -1,6 +1,7 @@
 """Control of the turns themselves: a history of the same length and form that says nothing."""
 
 from sample.prompts import conversation, user
+from sample.records import Attempt
 from sample.strategies.base import Chain
 from sample.strategies.irrelevant_context import fewest
 
@@ -12,11 +13,12 @@ async def masked(chain: Chain) -> None:
 
     As many: the fewest, with spaces between, that have at least as many tokens as the answer.
     """
+    made: list[Attempt] = []
     shown: list[str] = []
     for step in chain.steps:
         messages = conversation(chain.problem.question, shown, chain.options.prompt)
-        made = await chain.attempt(step, messages)
-        shown.append(mask(chain, made.text))
+        made.append(await chain.attempt(step, messages, rests_on=made))
+        shown.append(mask(chain, made[-1].text))
 
 
 def mask(chain: Chain, text: str) -> str:

@@ -21,4 +21,4 @@ async def other_problems(chain: Chain) -> None:
     ``sample.bundles``).
     """
     pool = await chain.partners(chain.options.pool)
-    await show(chain, [other.text for other in pool])
+    await show(chain, [other.text for other in pool], of=pool)

@@ -1,7 +1,7 @@
 """Parallel sampling: the arm that every other is compared with."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sample.engines.base import Message
 from sample.prompts import user
@@ -14,6 +14,9 @@ async def parallel(chain: Chain) -> None:
     await at_once(chain, chain.steps, user(chain.problem.question))
 
 
-async def at_once(chain: Chain, steps: Iterable[int], messages: list[Message]) -> list[Attempt]:
+async def at_once(
+    chain: Chain, steps: Iterable[int], messages: list[Message], rests_on: Sequence[Attempt] = ()
+) -> list[Attempt]:
     """The steps side by side, all from the same messages."""
-    return await asyncio.gather(*(chain.attempt(step, messages) for step in steps))
+    made = (chain.attempt(step, messages, rests_on=rests_on) for step in steps)
+    return await asyncio.gather(*made)

@@ -1,6 +1,7 @@
 """Sequential sampling that looks for a new answer: repeats are rejected and drawn again."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sample.config import need
 from sample.engines.base import Message
@@ -28,11 +29,9 @@ async def reject_repeats(chain: Chain) -> None:
     """
     given: set[str] = set()
 
-    async def attempt(step: int, messages: list[Message]) -> Attempt:
-        redraws = chain.options.redraws
-        made = await chain.attempt(
-            step, messages, redraws=redraws, unwanted=lambda drawn: drawn.canonical in given
-        )
+    async def attempt(step: int, messages: list[Message], **how: Any) -> Attempt:
+        how |= {"redraws": chain.options.redraws, "unwanted": lambda draw: draw.canonical in given}
+        made = await chain.attempt(step, messages, **how)
         if made.canonical is not None:
             given.add(made.canonical)
         return made

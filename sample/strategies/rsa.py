@@ -47,4 +47,5 @@ async def rsa(chain: Chain) -> None:
 
 async def _combine(chain: Chain, step: int, population: Sequence[Attempt]) -> Attempt:
     drawn = random.Random(chain.seed("subset", step)).sample(population, chain.options.subset)
-    return await chain.attempt(step, candidates(chain.problem.question, drawn))
+    messages = candidates(chain.problem.question, drawn)
+    return await chain.attempt(step, messages, rests_on=drawn)

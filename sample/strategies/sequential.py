@@ -52,7 +52,7 @@ async def sequential(chain: Chain) -> None:
 
     By default it sees all earlier final answers. An attempt that never finished thinking enters
     the history with an empty text, as in the paper, so that the k-th attempt always sees k - 1
-    earlier turns.
+    earlier turns. After a failed call none is made.
     """
     await refine(chain, chain.steps)
 
@@ -69,7 +69,8 @@ async def refine(chain: Chain, steps: Iterable[int]) -> list[Attempt]:
     for step in steps:
         turns += [await _turn(chain, last) for last in made[-1:] if last.finish != "unmade"]
         messages = chain.options.render(chain.problem.question, turns)
-        made.append(await chain.attempt(step, messages))
+        seen = [] if chain.options.history == "none" else made
+        made.append(await chain.attempt(step, messages, rests_on=seen))
     return made
 
 

@@ -4,15 +4,19 @@ import asyncio
 from collections.abc import Sequence
 
 from sample.prompts import conversation
+from sample.records import Attempt
 from sample.strategies.base import Chain
 
 
-async def show(chain: Chain, answers: Sequence[str]) -> None:
-    """Attempt k sees the first k - 1 of these answers; the re-answer prompt is the chain's."""
+async def show(chain: Chain, answers: Sequence[str], of: Sequence[Attempt] = ()) -> None:
+    """Attempt k sees the first k - 1 of these answers; the re-answer prompt is the chain's.
+
+    of: the attempts that gave them, if any did.
+    """
 
     async def attempt(step: int) -> None:
         messages = conversation(chain.problem.question, answers[: step - 1], chain.options.prompt)
-        await chain.attempt(step, messages)
+        await chain.attempt(step, messages, rests_on=of[: step - 1])
 
     await asyncio.gather(*(attempt(step) for step in chain.steps))
 

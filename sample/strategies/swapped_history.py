@@ -16,4 +16,5 @@ class Options(Reanswer):
 
 async def swapped_history(chain: Chain) -> None:
     """Attempt k sees answers 1..k-1 of the arm ``pool`` instead of its chain's own."""
-    await show(chain, [other.text for other in await chain.others(chain.options.pool)])
+    pool = await chain.others(chain.options.pool)
+    await show(chain, [other.text for other in pool], of=pool)

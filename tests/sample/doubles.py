@@ -96,8 +96,9 @@ def walk(
     seen = Walked()
 
     async def make(
-        step, messages, *, prefill="", redraws=0, unwanted=lambda drawn: False, closing=0
-    ):
+        step, messages, *, prefill="", redraws=0, unwanted=lambda drawn: False, closing=0,
+        rests_on=(),
+    ):  # fmt: skip
         assert step not in seen.asked, "made twice"
         seen.asked[step], seen.prefills[step] = messages, prefill
         seen.closing[step] = closing

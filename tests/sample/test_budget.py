@@ -1,16 +1,19 @@
 """A budget of tokens for each chain: what is made of it follows from the records alone."""
 
 import asyncio
+import io
 from dataclasses import dataclass, replace
 from itertools import groupby
 
 import pytest
 from doubles import EchoEngine
 from msgspec import structs
+from rich.console import Console
 
 from sample.allowance import Allowance
 from sample.config import ArmConfig, ProblemConfig, SampleConfig
-from sample.dry_run import Lengths, walk_arms
+from sample.dry_run import Lengths, expected, walk_arms
+from sample.dry_run_shown import Rates, show_dry_run
 from sample.engines.base import Decoding
 from sample.errors import UsageError
 from sample.families import load_problems
@@ -19,7 +22,7 @@ from sample.records import Ledger
 from sample.scheduler import Plan, run_system
 from sample.seeds import derive_seed
 from sample.store import read_attempts, to_line
-from sample.strategies import STRATEGIES
+from sample.strategies import STRATEGIES, check_budget
 from sample.withdrawal import owed_again
 
 PROBLEMS = load_problems("sums", ProblemConfig("chain_sum", count=2))
@@ -211,6 +214,31 @@ def test_a_dry_run_counts_what_the_budget_allows():
     assert (found["parallel"].calls, found["parallel"].generated) == (5, 45)
     # 25 for the drafts: two whole, one cut; the final one is whole.
     assert (found["aggregate"].calls, found["aggregate"].generated) == (4, 35)
+
+
+@pytest.mark.parametrize(("arm", "least"), [("aggregate", 24), ("draft_distil_refine", 60)])
+def test_a_budget_holds_a_draft_and_what_is_made_from_it(arm, least):
+    options = {"rounds": 2} if arm == "draft_distil_refine" else {}
+    arms = {arm: ArmConfig(arm, options=options)}
+    with pytest.raises(UsageError, match=rf"{arm}.*--set sample\.budget={least}$"):
+        check_budget(arms, least - 1, LONGEST)
+    check_budget(arms, least, LONGEST)
+    check_budget({"parallel": ArmConfig("parallel")}, 1, LONGEST)
+    for chain in chains(sample(plan(arms=arms, budget=least, attempts=13))):
+        made = [attempt.step for attempt in chain if attempt.finish != "unmade"]
+        expected = {1, 13} if arm == "aggregate" else {1, 6, 7, 12, 13}
+        assert expected <= set(made)
+
+
+def test_a_dry_run_tells_how_many_drafts_the_budget_holds():
+    problems = {"sums": ProblemConfig("chain_sum")}
+    arms = {name: ARMS[name] for name in ("parallel", "aggregate")}
+    config = SampleConfig({"base": TransformersModel("m")}, problems, arms, attempts=12, budget=45)
+    rows = expected(config, ["base"], Lengths(generated=10, most=20))
+    assert [row.drafts for row in rows] == [None, (3, 11)]
+    shown = io.StringIO()
+    show_dry_run(rows, Lengths(10, 20), Rates(), Console(file=shown))
+    assert "budget: holds 3 of 11 drafts of a chain of aggregate" in shown.getvalue()
 
 
 def test_a_budget_is_a_number_of_tokens():

@@ -48,7 +48,9 @@ def test_every_strategy_is_walked_and_pays_for_every_attempt():
     assert {asked.calls for asked in found.values()} == {4}
     assert found["parallel"].prompt == 4 * 50
     assert found["reject_repeats"].most == (1 + 3 * (1 + 3)) * LENGTHS.most
-    assert found["budget_forcing"].prompt > 4 * 50 + (1 + 2 + 3) * 0.5 * LENGTHS.generated / 2
+    traces = 4 * 50 + (1 + 2 + 3) * LENGTHS.thinking
+    assert traces < found["budget_forcing"].prompt < traces + 6 * 10
+    assert found["reject_repeats"].drawn > 3 * found["reject_repeats"].prompt
 
 
 def test_a_history_makes_the_prompts_longer_and_its_control_as_long():
@@ -103,6 +105,33 @@ def test_expected_lengths_lie_within_the_limit():
     for wrong in (0, 2001):
         with pytest.raises(UsageError, match=r"--expect takes 1 to .*\(2000\)"):
             expected_lengths(config, wrong)
+
+
+def test_prompts_are_at_most_as_long_as_full_attempts_make_them():
+    config = config_of(
+        {"sums": ProblemConfig("chain_sum", count=5)},
+        arms=("parallel", "sequential", "reject_repeats", "budget_forcing"), attempts=4,
+    )  # fmt: skip
+    row = {found.arm: found for found in expected(config, ["base"], LENGTHS)}
+    assert row["parallel"].most_prompt == row["parallel"].prompt
+    full = 5 * (1 + 2 + 3) * LENGTHS.most
+    assert full < row["sequential"].most_prompt < full + row["sequential"].prompt
+    # The first draw of four attempts, and three more of the later ones.
+    assert row["reject_repeats"].most_prompt > 3.9 * full
+    assert full < row["budget_forcing"].most_prompt < full + row["parallel"].prompt + 5 * 6 * 10
+    assert row["sequential"].longest > LENGTHS.most + 3 * LENGTHS.answer
+
+
+def test_a_context_that_is_too_short_is_told():
+    config = config_of({"sums": ProblemConfig("chain_sum", count=5)}, attempts=4)
+    rows = expected(config, ["base"], LENGTHS)
+    longest = max(row.longest for row in rows)
+    for context, said in ((longest - 1, 1), (longest, 0)):
+        console = Console(width=200, file=io.StringIO())
+        show_dry_run(rows, LENGTHS, Rates(), console, {"base": context})
+        shown = console.file.getvalue()  # type: ignore[attr-defined]
+        assert shown.count("sequential on sums needs up to") == said
+        assert "parallel on sums needs" not in shown
 
 
 @pytest.mark.parametrize("size", [0, 1, 20, 21, 1234])

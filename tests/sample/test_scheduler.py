@@ -12,9 +12,10 @@ from sample.errors import ForageError, UsageError
 from sample.families import load_problems
 from sample.grading import Grade, GradingError
 from sample.problems import Problem
-from sample.records import Failure
+from sample.records import DEPENDENT, Failure, Ledger
 from sample.scheduler import Plan, run_system
 from sample.seeds import derive_seed
+from sample.strategies import STRATEGIES
 
 ARMS = {
     "irrelevant_context": ArmConfig("irrelevant_context"),
@@ -102,13 +103,48 @@ def test_a_failed_call_is_a_record_and_is_not_made_again():
     engine = EchoEngine(error=RuntimeError("no\nanswer"))
     made = sample(make_plan(), engine=engine)
     failed = [attempt for attempt in made if attempt.finish == "error"]
-    assert len(made) == 72 and 0 < len(failed) < 72
+    failed = [attempt for attempt in failed if attempt.failure.type != "depends_on_failed"]
+    assert len(made) == 72 and 0 < len(failed) < len(engine.requests) < 72
     for attempt in failed:
         assert attempt.failure is not None
         assert (attempt.failure.type, attempt.failure.message) == ("RuntimeError", "no answer")
         assert attempt.correct is attempt.answer is attempt.canonical is None
         assert attempt.text == "" and attempt.ledger.generated == 0
     assert sample(make_plan(), made) == []
+
+
+def test_what_rests_on_a_failed_attempt_is_not_made():
+    arms = {name: ArmConfig(name) for name in STRATEGIES}
+    arms["rsa"] = ArmConfig("rsa", options={"population": 2})
+    plan = make_plan(arms=arms, attempts=4)
+    engine = EchoEngine(error=RuntimeError("no answer"))
+    made = {attempt.key: attempt for attempt in sample(plan, engine=engine)}
+    assert not [r for r in engine.requests for m in r.messages if not m["content"].strip()]
+    assert not [r for r in engine.requests if "(unfinished)" in r.messages[0]["content"]]
+    without = {key for key, a in made.items() if a.failure and a.failure.type == DEPENDENT}
+    assert len(made) - len(without) == len(engine.requests) - sum(
+        len(attempt.rejected) for attempt in made.values()
+    )
+    for key in made:
+        problem, arm, system, replicate, step = key
+        earlier = [made[problem, arm, system, replicate, k].finish for k in range(1, step)]
+        matched = made[problem, "sequential", system, replicate, step]
+        if arm in ("sequential", "masked", "shuffled", "budget_forcing", "reject_repeats"):
+            assert (key in without) == ("error" in earlier)
+        elif arm == "irrelevant_context":
+            assert (key in without) == (matched.finish == "error")
+    assert {key[1] for key in without} >= set(STRATEGIES) - {"parallel", "wrong_only", "correct"}
+    assert {made[key].ledger for key in without} == {Ledger(0, None, 0, 0, 0.0)}
+
+
+def test_what_rests_on_a_skipped_attempt_is_skipped():
+    arms = {"given": ArmConfig("correct"),
+            "swapped": ArmConfig("swapped_history", options={"pool": "given"}),
+            "long": ArmConfig("irrelevant_context", options={"match": "given"})}  # fmt: skip
+    goldless = Problem("sums", "1 + 1 = ?", "", "reasoning_gym", "k", {"task": "chain_sum"})
+    made = sample(make_plan(arms=arms, problems=[goldless]))
+    called = {(attempt.arm, attempt.step) for attempt in made if attempt.finish != "skipped"}
+    assert called == {("swapped", 1)}
 
 
 @pytest.mark.parametrize("error", [ForageError("bad weights"), MemoryError()])

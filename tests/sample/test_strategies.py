@@ -135,13 +135,9 @@ def test_repeats_are_drawn_again_and_the_last_draw_stands():
 
 
 def test_budget_forcing_goes_on_from_the_trace():
-    script = {
-        1: {"thinking": "one"},
-        2: {"thinking": "one\nHm two</think>x"},
-        3: {"thinking": "", "finish": "error"},
-    }
+    script = {1: {"thinking": "one"}, 2: {"thinking": "one\nHm two</think>x"}}
     seen = walk("budget_forcing", script, wait="Hm")
-    assert list(seen.prefills.values()) == ["", "one\nHm", *["one\nHm twox\nHm"] * 2]
+    assert list(seen.prefills.values())[:3] == ["", "one\nHm", "one\nHm twox\nHm"]
     assert all(seen.said(k) == [Q] for k in (1, 2, 3, 4))
 
 

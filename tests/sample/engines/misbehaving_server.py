@@ -28,7 +28,8 @@ def completed(prompt: list[int]) -> dict[str, Any]:
 
 
 class Server(ThreadingHTTPServer):
-    """seen: every body of a chat completion. live, most: requests at a time."""
+    """seen: every body of a chat completion. live, most: requests at a time. naming: what stands
+    in every good reply beside."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -37,6 +38,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.seen: list[dict[str, Any]] = []
         self.keys: set[str | None] = set()
+        self.naming: dict[str, str] = {}
         self.times: Counter[str] = Counter()
         self.live, self.most, self.lock = 0, 0, threading.Lock()
 
@@ -92,7 +94,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def fine(self, body: dict[str, Any]) -> None:
         time.sleep(0.01)
-        self.answer(200, completion())
+        self.answer(200, completion() | self.server.naming)
 
     def echo(self, body: dict[str, Any]) -> None:
         """The reply that the question holds as JSON."""

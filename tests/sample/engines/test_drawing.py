@@ -51,9 +51,12 @@ def test_temperature_zero_is_greedy():
         (Decoding(top_p=0.1), {1}),
         (Decoding(top_p=0.85), {1, 3}),
         (Decoding(top_k=3, temperature=5.0), {0, 1, 3}),
+        (Decoding(min_p=0.3), {1, 3}),
+        (Decoding(min_p=0.4), {1}),
+        (Decoding(min_p=0.05), {0, 1, 2, 3}),
     ],
 )
-def test_top_k_and_top_p_cut_the_tail(decoding, kept):
+def test_top_k_top_p_and_min_p_cut_the_tail(decoding, kept):
     uniform = torch.linspace(0, 1 - 1e-9, 500, dtype=torch.float64)
     assert set(draw(LOGITS.expand(500, -1), uniform, decoding).tolist()) == kept
 

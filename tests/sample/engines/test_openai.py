@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from misbehaving_server import completion, serving
 
-from sample.config import ArmConfig, ProblemConfig
+from sample.config import ArmConfig, ProblemConfig, SampleConfig, config_systems
 from sample.engines.base import Decoding, Request
 from sample.engines.chat import Chat
 from sample.engines.endpoints import Endpoints
@@ -21,7 +21,10 @@ from sample.errors import ForageError, UsageError
 from sample.families import load_problems
 from sample.models import OpenAIModel
 from sample.problems import Problem
+from sample.records import DEPENDENT
+from sample.runfolder import RunFolder
 from sample.scheduler import Plan, run_system
+from sample.workers import load_all, sample_systems
 
 MODEL = str(Path(__file__).parents[3] / "models" / "anchored")
 DECODING = Decoding(temperature=0.7, top_p=0.9, max_new_tokens=20)
@@ -45,6 +48,7 @@ def server(shared):
     shared.seen.clear()
     shared.keys.clear()
     shared.times.clear()
+    shared.naming = {}
     shared.most = 0
     return shared
 
@@ -93,6 +97,19 @@ def test_every_decoding_setting_is_sent_as_the_server_takes_it(server):
     neutral = {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
     own = {"return_token_ids": True, "chat_template_kwargs": {}}
     assert vllm == {**both, "max_tokens": 20, "seed": 0, **neutral, **own}
+
+
+def test_min_p_is_sent_to_the_server_that_takes_it_and_refused_for_others(server):
+    async def asked():
+        async with OpenAIEngine(model_of(server)) as engine:
+            decoding = replace(DECODING, min_p=0.05)
+            await engine.generate(replace(request_of("ok"), decoding=decoding))
+
+    asyncio.run(asked())
+    assert server.seen[0]["min_p"] == 0.05
+    for kind in ("openai", "plain"):
+        with pytest.raises(UsageError, match=r"sample\.decoding\.min_p: expected 0, because x"):
+            model_of(server, server=kind).check("x", Decoding(min_p=0.05))
 
 
 def test_the_key_comes_from_the_environment_and_its_absence_is_told(server, monkeypatch):
@@ -215,6 +232,15 @@ def test_a_call_that_fails_for_good_has_a_type_and_the_others_go_on(server, ques
     assert [g.text for g in good] == ["42"] * 5
 
 
+def test_a_call_that_stalls_is_tried_again_twice_however_many_retries_there_are(server):
+    model = model_of(server, retries=8, timeout=0.3)
+    stalled, limited = ask(model, "stall", "limited")
+    assert server.times == {"stall": 3, "limited": 9}
+    assert stalled.failure is not None and stalled.failure.type == "timeout"
+    assert "3 tries" in stalled.failure.message
+    assert limited.failure is not None and limited.failure.type == "rate_limit"
+
+
 @pytest.mark.parametrize(
     ("question", "error", "says"),
     [
@@ -240,6 +266,22 @@ def test_a_refusal_after_an_answer_is_that_requests_own(server):
 
     kinds = [g.failure and g.failure.type for g in asyncio.run(one_after_the_other())]
     assert kinds == [None, "bad_request", None]
+
+
+def test_what_stops_a_run_at_its_start_is_a_failed_attempt_later():
+    async def asked(server):
+        async with OpenAIEngine(model_of(server, retries=0)) as engine:
+            made = [await engine.generate(request_of(q)) for q in ("ok", "wrongmodel", "wrongkey")]
+            # Each reply of this one closes its connection, so the next call has to connect anew.
+            await engine.generate(request_of("hangup"))
+            server.shutdown()
+            server.server_close()
+            return [*made, await engine.generate(request_of("ok"))]
+
+    with serving() as server:
+        made = asyncio.run(asked(server))
+    kinds = [g.failure and g.failure.type for g in made]
+    assert kinds == [None, "not_found", "refused_key", "unreachable"]
 
 
 def free_port():
@@ -350,8 +392,30 @@ def test_an_adapter_that_is_no_folder_is_asked_for_by_name(server):
     assert server.seen[0]["model"] == "diverse-s0"
 
 
+def test_the_names_that_servers_give_are_noted_and_a_strange_one_is_told(server, tmp_path, capsys):
+    problems = {"sums": ProblemConfig("chain_sum", count=2)}
+    config = SampleConfig(
+        {"base": model_of(server)}, problems, {"p": ArmConfig("parallel")}, attempts=2
+    )
+    folder = RunFolder(tmp_path)
+
+    def sampled(replicates):
+        sample_systems(
+            config_systems(config), replace(config, replicates=replicates), load_all(config),
+            folder, seed=1, workers=1, hashed="abc",
+        )  # fmt: skip
+        return capsys.readouterr().err.count("asked for model 'm', answered by 'm-2026'")
+
+    server.naming = {"model": "m"}
+    assert sampled(1) == 0
+    server.naming = {"model": "m-2026", "system_fingerprint": "fp_1"}
+    assert sampled(2) == 1
+    served = folder.read_manifest()["served"]["base"]
+    assert [(s["model"], s["fingerprint"]) for s in served] == [("m", None), ("m-2026", "fp_1")]
+
+
 def test_records_of_a_run_with_failures_are_whole(server):
-    """Every attempt once; a failed one in the middle of a chain leaves an empty answer there."""
+    """Every attempt once; what would follow a failed one in its chain is not asked for."""
     sums = load_problems("sums", ProblemConfig("chain_sum", count=3))
     bad = Problem("sums", "garbage", "1", "reasoning_gym", "k", sums[0].metadata)
     groups = tuple((problem, 0) for problem in [*sums, bad])
@@ -366,5 +430,6 @@ def test_records_of_a_run_with_failures_are_whole(server):
     asyncio.run(run())
     assert len({attempt.key for attempt in made}) == len(made) == 12
     failed = [attempt for attempt in made if attempt.finish == "error"]
-    assert {(a.problem, a.failure.type, a.correct) for a in failed} == {(bad.id, "bad_reply", None)}
-    assert len(failed) == 3 and len(server.seen) == 12
+    assert {(a.problem, a.correct) for a in failed} == {(bad.id, None)}
+    kinds = [a.failure.type for a in sorted(failed, key=lambda a: a.step)]
+    assert kinds == ["bad_reply", DEPENDENT, DEPENDENT] and len(server.seen) == 10
