@@ -10,6 +10,7 @@ is append-only and has one writer; a line that a kill cut short is owed again. O
 import json
 import os
 from collections.abc import Iterator
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -135,16 +136,14 @@ class AttemptStore:
         self.close()
 
     def _mend_end(self) -> int:
-        data = self.path.read_bytes()
-        if not data or data.endswith(b"\n"):
-            return len(data)
-        self._size = size = data.rfind(b"\n") + 1
-        if _is_json(data[size:]):
-            self._size = len(data)
+        whole, rest = _last_line(self.path)
+        if _is_json(rest):
+            self._size = whole + len(rest)
             self._write(b"\n")
-            return len(data) + 1
-        os.ftruncate(self._file, size)
-        return size
+            return self._size + 1
+        if rest:
+            os.ftruncate(self._file, whole)
+        return whole
 
     def _write(self, data: bytes) -> None:
         try:
@@ -156,6 +155,17 @@ class AttemptStore:
                 f"cannot write {self.path}: {error.strerror}; every finished attempt is kept: "
                 "mend this (free some space) and give the same command again"
             ) from None
+
+
+def _last_line(path: Path) -> tuple[int, bytes]:
+    """How many bytes the complete lines take, and what follows them. Reads the end only."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        if not size:
+            return 0, b""
+        with mmap(file.fileno(), size, access=ACCESS_READ) as data:
+            whole = data.rfind(b"\n") + 1
+            return whole, data[whole:]
 
 
 def _complete_lines(path: Path) -> Iterator[tuple[int, bytes]]:

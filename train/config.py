@@ -91,8 +91,9 @@ class HistoryConfig:
 
     depths: weights of k = 0, 1, .. earlier answers; default: 0..attempts-1 alike.
     base: share of histories made by the untouched model, not by the adapter under training.
-    solved: share of histories that hold a correct answer; a chain is walked up to 4 times to meet
-        it, and what was reached is logged. Default: as the chains come.
+    solved: share of histories that hold a correct answer; for these a chain is walked up to 4
+        times. Of the others every answer is drawn up to 4 times until it is wrong, and they end
+        before one that is not. What was reached is logged. Default: as the chains come.
     replay: a run folder whose chains on train problems are the histories, in place of new ones.
     anchor: groups with an empty history earn nothing and have a KL divergence from the untouched
         model of this weight, so that first attempts stay as they are; the other groups have

@@ -19,7 +19,8 @@ from train.replay import Replay
 from train.samplers import Sampler
 
 TRIES = 4
-"""Chains walked at most for a history that is to hold a correct answer, or none."""
+"""Chains walked at most for a history that is to hold a correct answer, and answers drawn at most
+for each place of one that is to hold none."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,13 @@ async def make_histories(
 async def _wanted_chain(
     engine: Engine, plan: Plan, slot: Slot, decoding: Decoding, grader: Grader
 ) -> tuple[History, Tokens]:
-    """The first of TRIES chains that is solved or not, as the slot asks; else the last."""
+    """The chain that the slot asks for: unsolved; solved (the first of TRIES that is, or the last);
+    or as it comes."""
+    if slot.solved is False:
+        return await _unsolved_chain(engine, plan, slot, decoding, grader)
     history, tokens = await _chain(engine, plan, slot, decoding)
     for turn in range(1, TRIES):
-        if slot.solved is None or await _solved(history, grader) == slot.solved:
+        if slot.solved is None or await _solved(history, grader):
             break
         history, more = await _chain(engine, plan, slot, decoding, turn)
         tokens += more
@@ -85,10 +89,13 @@ async def _wanted_chain(
 
 
 async def _solved(history: History, grader: Grader) -> bool:
-    problem, answers = history.problem, set(history.answers)
-    if waits(problem):
-        await asyncio.gather(*(beside(grader, problem, answer) for answer in answers))
-    return any(grader(problem, answer).correct for answer in answers)
+    right = (_right(grader, history.problem, answer) for answer in set(history.answers))
+    return any(await asyncio.gather(*right))
+
+
+async def _right(grader: Grader, problem: Problem, answer: str) -> bool:
+    grade = await beside(grader, problem, answer) if waits(problem) else grader(problem, answer)
+    return grade.correct
 
 
 async def _chain(
@@ -96,15 +103,50 @@ async def _chain(
 ) -> tuple[History, Tokens]:
     answers: list[str] = []
     tokens = Tokens()
-    for index in range(slot.depth):
-        messages = conversation(slot.problem.question, answers)
-        seed = plan.seed("history", slot.step, slot.group, index, *turn)
-        made = await engine.generate(Request(messages, seed, decoding))
-        if made.failure is not None:
+    while len(answers) < slot.depth:
+        answer, more = await _answer(engine, plan, slot, decoding, answers, *turn)
+        tokens += more
+        if answer is None:
             break
-        tokens += Tokens(made.ledger.prompt, made.ledger.generated)
-        answers.append(made.text)
+        answers.append(answer)
     return History(slot, tuple(answers)), tokens
+
+
+async def _unsolved_chain(
+    engine: Engine, plan: Plan, slot: Slot, decoding: Decoding, grader: Grader
+) -> tuple[History, Tokens]:
+    """Each answer is drawn until it is wrong; the chain ends where TRIES of them are not.
+
+    Drawing whole chains anew would hardly ever meet a deep one that is unsolved.
+    """
+    answers: list[str] = []
+    tokens, turn = Tokens(), 0
+    while len(answers) < slot.depth and turn < TRIES:
+        answer, more = await _answer(engine, plan, slot, decoding, answers, turn)
+        tokens += more
+        if answer is None:
+            break
+        right = await _right(grader, slot.problem, answer)
+        turn = turn + 1 if right else 0
+        answers += [] if right else [answer]
+    return History(slot, tuple(answers)), tokens
+
+
+async def _answer(
+    engine: Engine,
+    plan: Plan,
+    slot: Slot,
+    decoding: Decoding,
+    answers: Sequence[str],
+    *turn: int,
+) -> tuple[str | None, Tokens]:
+    """The next answer of a chain, None if it failed."""
+    messages = conversation(slot.problem.question, answers)
+    seed = plan.seed("history", slot.step, slot.group, len(answers), *turn)
+    made = await engine.generate(Request(messages, seed, decoding))
+    if made.failure is not None:
+        return None, Tokens()
+    return made.text, Tokens(made.ledger.prompt, made.ledger.generated)
 
 
 async def _fit_all(

@@ -176,6 +176,7 @@ def test_histories_are_walked_anew_until_they_are_solved_or_not(plan, model, tok
     plain, asked = solved(HistoryConfig()), solved(HistoryConfig(solved=share))
     assert 0 < plain[0] < 1
     assert abs(asked[0] - share) < abs(plain[0] - share) and asked[1] > plain[1]
+    assert share or not asked[0]
 
 
 def test_processes_share_a_step_without_gap_or_overlap(plan, model, tokenizer, model_config):
