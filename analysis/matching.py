@@ -27,6 +27,8 @@ Floats = NDArray[np.float64]
 PRIMARY_COST = "generated"
 _GRID = 65
 _LARGEST_CUT = 0.02
+_ROUNDING = 1e-9
+"""Sums of equal counts differ by less, as shares of them."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +64,12 @@ def at_budgets(value: Floats, cost: Floats, budgets: Floats) -> Floats:
     """[problem, budget] value at budgets, [budget] or [problem, budget]; NaN off the curve."""
     budgets = np.broadcast_to(budgets, (len(value), np.shape(budgets)[-1]))
     for end in (cost[:, :1], cost[:, -1:]):
-        # sums of equal counts differ by rounding; that must not push a budget off the curve
-        budgets = np.where(np.abs(budgets - end) <= 1e-9 * end, end, budgets)
+        # that must not push a budget off the curve
+        budgets = np.where(np.abs(budgets - end) <= _ROUNDING * end, end, budgets)
     # how many attempts each budget affords, by insertion into sorted costs, row by row
     affords = np.zeros(budgets.shape, dtype=np.int64)
     for k in range(cost.shape[1]):
-        affords += budgets >= cost[:, k : k + 1]
+        affords += budgets >= cost[:, k : k + 1] * (1 - _ROUNDING)
     before = np.clip(affords - 1, 0, max(cost.shape[1] - 2, 0))
     after = np.minimum(before + 1, cost.shape[1] - 1)
     # places in the flattened curves: several times faster than take_along_axis
@@ -78,7 +80,7 @@ def at_budgets(value: Floats, cost: Floats, budgets: Floats) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
         between = y + (budgets - x) * ((y_after - y) / (x_after - x))
     on_curve = (budgets >= cost[:, :1]) & (budgets <= cost[:, -1:])
-    found = np.where(budgets == x_after, y_after, np.where(budgets == x, y, between))
+    found = np.where(budgets >= x_after, y_after, np.where(budgets <= x, y, between))
     return np.where(on_curve, found, np.nan)
 
 

@@ -59,6 +59,15 @@ def test_at_a_deadline_an_arm_that_has_made_its_attempts_keeps_what_they_solve()
         assert pair[1 - first][[0, -1]] == pytest.approx([0.2, 0.4])
 
 
+def test_costs_that_differ_by_rounding_are_equal():
+    """Of parallel attempts that take equally long, all are made at the first deadline."""
+    path = 18 * (1 + 1e-15 * np.array([0, 2, 1, 2, 0]))
+    p = Curves(np.array([[0.4, 0.5, 0.6, 0.7, 0.9]]), {"latency": path[None]})
+    s = Curves(p.value, {"latency": np.array([[18.0, 36, 54, 66, 84]])})
+    found = cost_curve(p, s, "latency")
+    assert found is not None and found.parallel[0] == pytest.approx(0.9)
+
+
 def test_intervals_are_those_over_problems_of_each_budget():
     found = cost_curve(*both(problems=60), "generated", replicates=2)
     assert found is not None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from msgspec import structs
 
 from sample.engines.base import Decoding
 from sample.engines.chat import Chat
@@ -67,7 +68,9 @@ def test_it_learns_the_models_own_correct_attempts_after_their_own_prompts(
     assert right == {("p", ()), ("s", ("1",))}
     chat = Chat(load_tokenizer(model_config.path))
     odd = next(one for one in found if one.correct)
-    odd = replace(odd, answers=("9",), attempt=replace(odd.attempt, ledger=Ledger(5, 0, 0, 4, 0.1)))
+    odd = replace(
+        odd, answers=("9",), attempt=structs.replace(odd.attempt, ledger=Ledger(5, 0, 0, 4, 0.1))
+    )
     with pytest.raises(UsageError, match="as many tokens as its tokenizer makes"):
         recorded_lines([odd], chat, 2)
     first, second = recorded_lines([*found, *found, odd, replace(odd, answers=("8",))], chat, 2)
@@ -93,7 +96,7 @@ def test_runs_that_teach_nothing_of_this_model_are_refused(paid, problems, model
     with pytest.raises(UsageError, match="a run of base = elsewhere"):
         found_in(paid, problems, replace(model_config, path="elsewhere"))
     attempts = RunFolder(Path(paid)).attempts
-    wrong = [replace(one, correct=False) for one in read_attempts(attempts)]
+    wrong = [structs.replace(one, correct=False) for one in read_attempts(attempts)]
     attempts.unlink()
     with AttemptStore(attempts) as store:
         for one in wrong:

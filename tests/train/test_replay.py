@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 import yaml
+from msgspec import structs
 
 from sample.config import ProblemConfig
 from sample.errors import UsageError
@@ -61,7 +62,7 @@ def test_solved_or_unsolved_chains_are_chosen_where_there_are_any(tmp_path):
     path, problems = recorded(tmp_path / "run", ["x", "y"])
     replay = read_replay(path, {"sum": TRAIN}, frozenset())
     (chain,) = replay.chains[problems[0].id]
-    wrong = tuple(replace(one, text="w", correct=False) for one in chain)
+    wrong = tuple(structs.replace(one, text="w", correct=False) for one in chain)
     mixed = replace(replay, chains={problems[0].id: [chain, wrong]})
     plan = plan_of(replay)
     for group in range(8):

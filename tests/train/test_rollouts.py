@@ -161,22 +161,21 @@ def test_the_share_of_the_untouched_model_does_not_follow_the_adapter(
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
-def test_histories_are_walked_anew_until_they_are_solved_or_not(plan, model, tokenizer, share):
-    """The model is right now and then, so more of them are as asked than come by themselves."""
+def test_histories_are_solved_or_not_as_asked(plan, model, tokenizer, share):
+    """The model is right now and then: chains walked anew are solved more often, and of an unsolved
+    one every answer is wrong."""
     engine = TransformersEngine(model, tokenizer, 8)
     grader = Grader({problem.id: problem for problem in plan.families["sum"]})
 
     def solved(history_config):
         wanted = replace(plan, history=history_config, groups=40)
         slots = [slot for slot in wanted.slots(0) if slot.depth]
-        made, tokens = asyncio.run(make_histories(wanted, slots, DECODING, engine))
+        made, _ = asyncio.run(make_histories(wanted, slots, DECODING, engine))
         right = [any(grader(h.problem, a).correct for a in h.answers) for h in made]
-        return sum(right) / len(right), tokens.generated
+        return sum(right) / len(right)
 
     plain, asked = solved(HistoryConfig()), solved(HistoryConfig(solved=share))
-    assert 0 < plain[0] < 1
-    assert abs(asked[0] - share) < abs(plain[0] - share) and asked[1] > plain[1]
-    assert share or not asked[0]
+    assert asked > plain if share else plain > asked == 0
 
 
 def test_processes_share_a_step_without_gap_or_overlap(plan, model, tokenizer, model_config):
