@@ -23,7 +23,7 @@ _OPTIONS = (
         "--retry-failed",
         is_flag=True,
         help="Make attempts again that failed for a passing reason, such as a time-out, and those "
-        "that were made from them.",
+        "that were made from them; grade again what could not be graded.",
     ),
     click.option(
         "--until-decided",

@@ -18,6 +18,7 @@ from sample.processes import Job, Send, run_jobs
 from sample.progress import Progress, say
 from sample.provenance import threads_each
 from sample.records import DEPENDENT, Attempt, Failure
+from sample.regrading import regrade, ungraded
 from sample.runfolder import RunFolder
 from sample.scheduler import Plan, run_system
 from sample.store import AttemptStore
@@ -82,7 +83,8 @@ def sample_systems(
 
     workers: processes at most; a model whose engine batches over all it has is given one.
     hashed: the config hash for the records. load: makes engines; called in each worker.
-    retry_failed: attempts that failed for a passing reason are missing (see ``withdraw_failed``).
+    retry_failed: attempts that failed for a passing reason are missing (see ``withdraw_failed``),
+        and those that could not be graded are graded again.
 
     Raises:
         UsageError: damaged records, a model that cannot be loaded.
@@ -91,6 +93,7 @@ def sample_systems(
     plans = [_whole_plan(system, config, problems, seed, hashed) for system in systems]
     if retry_failed:
         withdraw_failed(folder, plans)
+        regrade(folder, plans, {problem.id: problem for problem in problems})
     with AttemptStore(folder.attempts) as store, Progress("attempts") as bars:
         shares = []
         for system, plan in zip(systems, plans, strict=True):
@@ -112,8 +115,8 @@ def sample_systems(
         run_jobs(_jobs(shares, workers, folder, load), workers, receive)
     if failed:
         say(_commonest([attempt.failure for attempt in failed if attempt.failure]))
-    if any(map(may_pass, failed)):
-        say("to make the failed ones again, give the same command with --retry-failed")
+    if any(may_pass(attempt) or ungraded(attempt) for attempt in failed):
+        say("to make or grade the failed ones again, give the same command with --retry-failed")
 
 
 def _note(folder: RunFolder, answering: _Answering, told: set[str]) -> None:
