@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 FORAGE = (sys.executable, "-m", "forage")
@@ -38,9 +39,10 @@ def forage(*words, code=0):
 
 
 def tiny(config, *more):
-    families = ("countdown",) if config == "demo" else ("countdown", "chain_sum", "functions")
+    path = f"configs/{config}.yaml"
+    families = yaml.safe_load((ROOT / path).read_text())["sample"]["problems"]
     counts = [f"sample.problems.{family}.count=4" for family in families]
-    return [f"configs/{config}.yaml", *options(*TINY, *counts, *more)]
+    return [path, *options(*TINY, *counts, *more)]
 
 
 def records(folder):
@@ -53,7 +55,13 @@ def records(folder):
 
 @pytest.mark.parametrize(
     "config,method",
-    [("demo", "diverse"), ("study", "diverse"), ("transfer", "on_functions")],
+    [
+        ("demo", "diverse"),
+        ("study", "diverse"),
+        ("families/countdown", "diverse"),
+        ("families/functions", "diverse"),
+        ("transfer", "on_functions"),
+    ],
 )
 def test_run_does_everything_in_a_config(config, method, tmp_path):
     attempts = ("sample.attempts=8",) if config == "transfer" else ()
