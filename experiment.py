@@ -27,7 +27,7 @@ from sample.config import (
 )
 from sample.errors import UsageError
 from sample.models import OpenAIModel
-from sample.open_decoding import decoding_of, fill_open, shipped_decoding
+from sample.open_decoding import LENGTH, WHOLE, decoding_of, fill_open, shipped_decoding
 from sample.records import Attempt
 from sample.run import Run, at_work, find_run, folder_name
 from sample.runfolder import RunFolder, refuse_other_config
@@ -157,13 +157,18 @@ def _check(experiment: Experiment) -> None:
 
 def _check_strategies(sample: SampleConfig) -> None:
     """Apart from ``_check``: records can be analyzed when a user's strategy file is gone."""
-    from sample.strategies import check_arms, check_budget, check_sizes
+    from sample.strategies import check_arms, check_sizes
 
     check_arms(sample.arms)
     counts = {name: given.count for name, given in sample.problems.items() if given.count}
     check_sizes(sample.arms, sample.attempts, counts)
-    check_budget(sample.arms, sample.budget, sample.decoding.max_new_tokens)
     _check_abilities(sample)
+
+
+def _check_budget(sample: SampleConfig) -> None:
+    from sample.strategies import check_budget
+
+    check_budget(sample.arms, sample.budget, sample.decoding.max_new_tokens)
 
 
 def _check_abilities(sample: SampleConfig) -> None:
@@ -319,7 +324,7 @@ def checked(
         if target.is_dir():
             raise UsageError(f"--grid goes with a config; {target} has its cells already: drop it")
         data = expand(data, grid)
-    experiment = experiment_from(data)
+    experiment = experiment_from(_with_room(data))
     for name in needs:
         experiment.section(name)
     if stops:
@@ -327,12 +332,22 @@ def checked(
     if experiment.sample is not None:
         _check_strategies(experiment.sample)
         experiment = _closed(experiment, data, reach)
+        _check_budget(experiment.section("sample"))
     return experiment, folder
 
 
+def _with_room(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A thinking budget is held against max_new_tokens, which may be open still."""
+    budget = (decoding_of(data) or {}).get("thinking_budget")
+    return fill_open(data, {LENGTH: budget + 1}) if isinstance(budget, int) else data
+
+
 def _closed(experiment: Experiment, data: Mapping[str, Any], reach: bool) -> Experiment:
-    """With the decoding settings of the base model's makers where the data leaves them open."""
-    sample = experiment.section("sample")
+    """With the decoding settings of the base model's makers where the data leaves them open, but
+    for GRPO, whose loss is of the whole distribution."""
+    sample, training = experiment.section("sample"), experiment.train
     base = experiment.analyze.base if experiment.analyze else _default_base(sample)
+    if training and any(method.algorithm == "grpo" for method in training.methods.values()):
+        data = fill_open(data, WHOLE)
     shipped = shipped_decoding(sample.models[base], decoding_of(data) or {}, reach=reach)
-    return experiment_from(fill_open(data, shipped)) if shipped else experiment
+    return experiment_from(fill_open(data, shipped))

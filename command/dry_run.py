@@ -123,7 +123,8 @@ def _contexts(config: Any, training: Any) -> dict[str, int]:
 
     found = {}
     for name, model in config.models.items():
-        if given := getattr(model, "arguments", {}).get("max_model_len"):
+        given = getattr(model, "arguments", {}).get("max_model_len")
+        if isinstance(given, int) and given > 0:
             found[name] = given
         elif model.weights:
             with suppress(UsageError):

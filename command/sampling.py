@@ -58,6 +58,8 @@ def _samples(function: Callable[..., None], *, trains: bool) -> Callable[..., No
         assumed = {name: given.pop(name) for name in ("expect", "price", "throughput")}
         if dry and given["until_decided"]:
             raise UsageError("--dry-run counts every problem; leave --until-decided out of it")
+        if dry and given["retry_failed"]:
+            raise UsageError("--dry-run counts every attempt; leave --retry-failed out of it")
         if budget is not None:
             overrides += (f"sample.budget={budget}",)
         if dry:

@@ -196,7 +196,9 @@ def _of_the_hub(family: str, config: ProblemConfig) -> Problem:
     grader = config.options["grader"]
     question = config.prompt.replace("{question}", text_of(QUESTION[grader]))
     answer = "1" if grader == "math" else ""
-    return Problem(family, question, answer, grader, "", {"public": {}, "hidden": {}})
+    solved = config.options.get("layout") in ("humaneval", "mbpp")
+    solution = {"solution": text_of(LONGEST_ANSWER)} if solved else {}
+    return Problem(family, question, answer, grader, "", {"public": {}, "hidden": {}, **solution})
 
 
 def walk_arms(

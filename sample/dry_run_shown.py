@@ -104,6 +104,8 @@ def _drafts(rows: Sequence[Expected]) -> Iterable[str]:
 
 
 def _longest(rows: Sequence[Expected], contexts: Mapping[str, int]) -> Iterable[str]:
+    if not rows:
+        return
     longest = max(rows, key=lambda row: row.longest)
     yield f"longest call: {longest.longest:,} tokens with max_new_tokens ({longest.arm})"
     for row in rows:

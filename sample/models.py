@@ -159,9 +159,10 @@ class OpenAIModel:
         "seed need not give the same text again"
     )
     RESERVED: ClassVar = frozenset({
-        "model", "messages", "n", "stream", "seed", "temperature", "top_p", "top_k", "max_tokens",
-        "max_completion_tokens", "chat_template_kwargs", "return_token_ids", "logprobs", "prompt",
-        "thinking_token_budget", "continue_final_message", "add_generation_prompt",
+        "model", "messages", "n", "stream", "seed", "temperature", "top_p", "top_k", "min_p",
+        "max_tokens", "max_completion_tokens", "chat_template_kwargs", "return_token_ids",
+        "logprobs", "prompt", "thinking_token_budget", "continue_final_message",
+        "add_generation_prompt",
     })  # fmt: skip
 
     @property

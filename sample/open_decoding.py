@@ -16,6 +16,8 @@ from sample.progress import say
 
 SAMPLER = ("temperature", "top_p", "top_k")
 LENGTH = "max_new_tokens"
+WHOLE = {"top_p": 1.0, "top_k": 0}
+"""Those that leave the distribution over all tokens as it is."""
 FILE = "generation_config.json"
 
 
@@ -42,33 +44,43 @@ def shipped_decoding(
 ) -> dict[str, Any]:
     """What a model's own file says of the settings that are not given, told in one line each.
 
-    reach: the file may be asked of the Hub, which is done only if a setting of the sampler is open;
-    else it is read where it lies on this machine.
+    reach: the file may be asked of the Hub; else it is read where it lies on this machine.
 
     Raises:
-        UsageError: the Hub cannot be asked.
+        UsageError: the Hub cannot be asked, or the file is damaged.
     """
-    missing = [key for key in SAMPLER if key not in given]
+    missing = [key for key in (*SAMPLER, LENGTH) if key not in given]
     path = getattr(model, "path", None)
     shipped = _shipped(path, missing, reach) if path else {}
-    wanted = [key for key in (*missing, LENGTH) if key not in given]
-    found = {key: shipped[key] for key in wanted if key in shipped}
+    found = {key: shipped[key] for key in missing if key in shipped}
     if found:
         listed = ", ".join(f"{key} {value}" for key, value in found.items())
         say(f"sample.decoding: {listed}, from {FILE} of {path}")
     if LENGTH not in {*given, *found}:
         length = Decoding().max_new_tokens
-        say(f"sample.decoding.{LENGTH} is not given: {length}, attempts are cut off there")
+        known = reach or not path or Path(path).is_dir()
+        unless = "" if known else f", unless {FILE} of {path} says otherwise when it runs"
+        say(f"sample.decoding.{LENGTH} is not given: {length}, attempts are cut off there{unless}")
     return found
 
 
 def _shipped(path: str, missing: list[str], reach: bool) -> dict[str, Any]:
     file = _file(path, missing if reach else [])
-    said = json.loads(file.read_text()) if file else {}
+    said = _read(file) if file else {}
     numbers = {k: v for k, v in said.items() if k in (*SAMPLER, LENGTH) and _is_number(v)}
     if said.get("do_sample") is False:
         return {LENGTH: numbers[LENGTH]} if LENGTH in numbers else {}
     return numbers
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        said = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"config: cannot read {file}: {one_line(error, 100)}") from None
+    if not isinstance(said, dict):
+        raise UsageError(f"config: {file}: expected a JSON object (given: {said!s:.40})")
+    return said
 
 
 def _is_number(value: Any) -> bool:

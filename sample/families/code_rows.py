@@ -11,7 +11,6 @@ shows). Rows of every layout may have limits: an object of what differs from
 import ast
 import builtins
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
@@ -28,6 +27,8 @@ _KINDS: Mapping[str, Mapping[str, type]] = {
     "runs": {"input": str, "output": str},
 }
 _LIMITS = {limit.name: type(limit.default) for limit in fields(Limits)}
+_LARGEST = 2**31
+"""Of memory in MiB: what a system's own limits hold; of the others far more than anybody waits."""
 _TYPING = "from typing import *\n"
 
 
@@ -41,7 +42,8 @@ def read(row: Mapping[str, Any], options: RowOptions) -> tuple[str, dict[str, An
     question, metadata = _LAYOUTS[options.layout](columns)
     if not metadata["hidden"]:
         raise ValueError("no tests")
-    if metadata["entry"] is None and "runs" not in metadata["hidden"]:
+    calling = [tests for tests in (metadata["public"], metadata["hidden"]) if "runs" not in tests]
+    if metadata["entry"] is None and any(calling):
         plain = options.layout == "plain"
         named = f"column {columns.column('entry')!r}" if plain else "func_name in metadata"
         raise ValueError(f"the tests call a function, and no {named} names it")
@@ -74,7 +76,7 @@ def _is_limit(name: str, limit: Any) -> bool:
         return True
     kinds = (int, _LIMITS.get(name, int))
     known = name in _LIMITS and isinstance(limit, kinds) and not isinstance(limit, bool)
-    return known and 0 < limit < math.inf
+    return known and 0 < limit < _LARGEST
 
 
 def _plain(row: Columns) -> tuple[str, dict[str, Any]]:

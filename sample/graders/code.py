@@ -36,6 +36,7 @@ from sample.sandbox import (
 )
 
 Tests = Mapping[str, Any]
+_UNKNOWN = "The public tests could not be run to their end."
 
 
 @dataclass(frozen=True)
@@ -80,15 +81,24 @@ def grade(problem: Problem, text: str) -> Grade:
 def feedback(problem: Problem, text: str) -> Feedback:
     """Run the public tests alone: how many passed, and the first that did not.
 
-    Raises: as ``grade``.
+    Where a wall limit struck a program that was computing, or the sandbox failed, it says that
+    nobody can tell.
+
+    Raises:
+        UsageError: no isolation is to be had on this machine.
     """
     tests = problem.metadata["public"]
     total = len(tests.get("calls") or tests.get("runs") or tests.get("asserts") or ())
     code = find_code(text, problem.metadata["entry"])
     if code is None:
         return Feedback(0, total, "There is no program in the answer.")
-    run, checked = _test(problem, code, tests)
+    try:
+        run, checked = _test(problem, code, tests)
+    except GradingError:
+        return Feedback(0, total, _UNKNOWN)
     passed = sum(test.passed for test in checked)
+    if run.undecided and all(test.passed for test in checked):
+        return Feedback(passed, total, _UNKNOWN)
     if passed == total and run.error is None:
         return Feedback(passed, total, f"All {total} public tests passed.")
     failure = next((_told(test) for test in checked if not test.passed), None)

@@ -72,6 +72,39 @@ def test_a_run_keeps_the_settings_it_was_begun_with(tmp_path, folder):
         pass
 
 
+@pytest.mark.parametrize("text", ["{", "[1]"])
+def test_a_damaged_file_is_named(folder, text):
+    (folder / "generation_config.json").write_text(text)
+    with pytest.raises(UsageError, match="generation_config"):
+        shipped_decoding(TransformersModel(str(folder)), {}, reach=True)
+
+
+def test_grpo_learns_of_the_whole_distribution_unless_told_otherwise(tmp_path, folder):
+    model_with(folder, **SHIPPED)
+    config = config_of(tmp_path, folder, max_new_tokens=8)
+    for algorithm, top_p, top_k in (("grpo", 1.0, 0), ("sft", 0.95, 20)):
+        methods = f"train.methods={{m: {{algorithm: {algorithm}}}}}"
+        experiment, _ = checked(config, None, (methods,), "sample")
+        decoding = experiment.section("sample").decoding
+        assert (decoding.temperature, decoding.top_p, decoding.top_k) == (0.6, top_p, top_k)
+
+
+def test_what_is_held_against_the_length_is_held_against_the_models_own(tmp_path, folder):
+    model_with(folder, max_new_tokens=512)
+    arms = "sample.arms={all: {strategy: aggregate}}"
+    config = config_of(tmp_path, folder, thinking_budget=100)
+    engine = "sample.models.base.engine=vllm"
+    experiment, _ = checked(config, None, (engine,), "sample")
+    assert experiment.section("sample").decoding.max_new_tokens == 512
+    with pytest.raises(UsageError, match="below max_new_tokens"):
+        checked(config, None, (engine, "sample.decoding.thinking_budget=512"), "sample")
+    bare = config_of(tmp_path, folder)
+    sizes = (arms, "sample.attempts=4", "sample.decoding.top_k=0")
+    checked(bare, None, (*sizes, "sample.budget=2000"), "sample")
+    with pytest.raises(UsageError, match="budget"):
+        checked(bare, None, (*sizes, "sample.budget=400"), "sample")
+
+
 def test_a_hub_that_cannot_be_reached_is_told_unless_nothing_is_open(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
@@ -82,6 +115,10 @@ def test_a_hub_that_cannot_be_reached_is_told_unless_nothing_is_open(tmp_path, m
     assert "\n" not in str(error.value) and not (tmp_path / "run").exists()
     experiment, _ = checked(config, None, (), "sample")
     assert resolved(experiment)["sample"]["decoding"]["top_k"] == 0
+    length = "max_new_tokens not given.*decoding\\.max_new_tokens=64"
+    given = ("sample.decoding={temperature: 1.0, top_p: 1.0, top_k: 0}",)
+    with pytest.raises(UsageError, match=length), begun(config, tmp_path / "run", given):
+        pass
     whole = ("sample.decoding.top_p=1.0", "sample.decoding.top_k=0")
     with begun(config, tmp_path / "run", whole, "sample"):
         pass

@@ -78,6 +78,15 @@ def test_where_a_gold_answer_stands_for_the_tests_the_id_is_all():
         ({"tests": ["assert f(1)"], "setup": "import"}, "column 'tests': this is no Python: 'imp"),
         ({"entry": None}, "the tests call a function, and no column 'entry' names it"),
         ({"entry": "", "tests": ["assert f(1)"]}, "no column 'entry' names it"),
+        (
+            {
+                "entry": "",
+                "tests": [{"input": "1", "output": "1"}],
+                "public_tests": ["assert f(1)"],
+            },
+            "no column 'entry' names it",
+        ),
+        ({"limits": {"memory": 10**16}}, "column 'limits': expected numbers above 0"),
         ({"tests": []}, "no tests"),
     ],
 )

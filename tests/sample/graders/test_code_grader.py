@@ -13,7 +13,7 @@ from sample.graders.code import feedback, same_output
 from sample.grading import GradingError, grade
 from sample.problems import Problem
 from sample.public_tests import public_tests
-from sample.sandbox import require_sandbox
+from sample.sandbox import SandboxError, require_sandbox
 
 DATA = Path(__file__).parents[2] / "data" / "HumanEval.jsonl.gz"
 ROWS = [json.loads(line) for line in gzip.decompress(DATA.read_bytes()).splitlines()]
@@ -122,6 +122,15 @@ def test_printed_lines_are_compared_with_numbers_by_value():
     assert feedback(main, "print(4)").text == (
         "1 of 2 public tests passed. input '3\\n': got '4\\n', expected '6'."
     )
+
+
+def test_feedback_says_that_nobody_can_tell_where_the_sandbox_fails(monkeypatch):
+    def fail(*_):
+        raise SandboxError("no more processes")
+
+    monkeypatch.setattr("sample.graders.code.run_calls", fail)
+    found = feedback(problem(TWICE), "lambda x: 2 * x")
+    assert (found.passed, found.text) == (0, "The public tests could not be run to their end.")
 
 
 def test_feedback_tells_the_public_tests_only():
