@@ -69,6 +69,9 @@ def _cost_ratio(k: int, data: Floats, drawn: Floats, n: int, alpha: float) -> Co
     ratio, least = (float(found[0]) for found in _ratios(mean, steps))
     reached, tokens = float(mean[0, 0]), float(mean[0, 1])
     low = high = math.nan
+    if not tokens > 0:
+        said = "no tokens are counted"
+        return CostRatio(k, reached, tokens, math.nan, math.nan, low, high, len(data), said)
     if reached <= 0:
         said = "parallel solves nothing, which costs nothing to reach"
         return CostRatio(k, reached, tokens, math.nan, least, low, high, len(data), said)

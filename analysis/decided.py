@@ -12,7 +12,7 @@ from analysis.config import SystemInfo
 from analysis.numbers import Json
 from analysis.statistic import Statistic
 from analysis.study import Study
-from analysis.unsettled import held_in_every_case, unsettled_json
+from analysis.unsettled import unsettled_json
 from analysis.verdict import Terms, Verdict, judge
 
 
@@ -38,7 +38,8 @@ def _verdict(
         for key in ("gap_base", "gap_adapted", "parallel_change")
     )
     judged = judge(base, left, change, terms)
-    said = held_in_every_case(judged, unsettled) is judged
+    cases = unsettled["cases"].values() if unsettled else ()
+    said = all(case["verdict"] == judged.verdict for case in cases)
     return judged.verdict if said and is_decided(judged, base, left, change, terms) else None
 
 

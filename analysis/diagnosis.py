@@ -1,7 +1,7 @@
 """What the records of a family allow to be concluded, and what they do not, in sentences."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -22,11 +22,13 @@ _NAMED = 3
 """Arms that a sentence names; further ones it counts."""
 
 
-def diagnosis_json(study: Study, primary: str) -> Json:
-    """found: what there is; can, cannot: what can be concluded from it and what cannot, the gravest
+def diagnosis_json(study: Study, primary: str, adapters: Collection[str]) -> Json:
+    """adapters: the systems that are one; such a one may be all right, and its gap is then closed.
+
+    found: what there is; can, cannot: what can be concluded from it and what cannot, the gravest
     first. A sentence that holds of several arms is said once."""
     steps = next(iter(study.raw.values())).correct.shape[2]
-    gaps, no_gap = _gaps(study, primary, steps)
+    gaps, no_gap = _gaps(study, primary, steps, adapters)
     can, apart = _comparisons(gaps)
     limits = {
         arm: list(_cell_limits(cell, arm[1], steps, study.of_files))
@@ -72,7 +74,9 @@ def _held(cell: Cell) -> str:
     return f"{counted(len(some), 'problem')}, {attempts} each, {100 * graded:.0f} % graded"
 
 
-def _gaps(study: Study, primary: str, steps: int) -> tuple[dict[str, Booleans], list[str]]:
+def _gaps(
+    study: Study, primary: str, steps: int, adapters: Collection[str]
+) -> tuple[dict[str, Booleans], list[str]]:
     """System -> [problem] where it has a gap; and why others have none."""
     gaps: dict[str, Booleans] = {}
     cannot = []
@@ -85,7 +89,7 @@ def _gaps(study: Study, primary: str, steps: int) -> tuple[dict[str, Booleans], 
         known, outcomes = study.contrasts["gap", system, primary].known, _outcomes(sides)
         if not known.any():
             cannot.append(f"no gap of {system} at N = {steps}: {_no_problem(primary)}")
-        elif len(outcomes) == 1:
+        elif len(outcomes) == 1 and system not in adapters:
             kind = "right, at the ceiling" if outcomes == {1.0} else "wrong"
             cannot.append(
                 f"no gap can show of {system}: every graded attempt of both arms is {kind}"
@@ -189,7 +193,7 @@ def _missing(cell: Cell, arm: str, steps: int, of_files: bool) -> Iterator[str]:
         thin = int((_settled(cell).sum(axis=(1, 2))[started] < 2 * steps).sum())
         if not whole:
             yield f"{lacking} with fewer than N = {steps} graded attempts, left out at N"
-        elif thin:
+        elif thin and steps > 1:
             more = "a smaller --attempts has" if of_files else "more replicates have"
             yield (
                 f"{counted(thin, 'problem')} with fewer than 2 N = {2 * steps} graded attempts, so "

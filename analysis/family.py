@@ -60,7 +60,7 @@ def family_json(
         "primary": primary,
         "stopping": stopping_json(watch) if watch else None,
         "interim": interim,
-        "diagnosis": diagnosis_json(study, primary),
+        "diagnosis": diagnosis_json(study, primary, adapters),
         "unsettled": unsettled,
         "systems": {name: system_json(study, name, inferred, config) for name in study.systems},
         "equal_compute": equal_compute_json(study, config),

@@ -296,6 +296,11 @@ class TrainConfig:
         scaled = own.scale_rewards != "none" and method.baseline == "none"
         both = "group (the default) where scale_rewards divides by a deviation from the mean"
         need(not scaled, f"{where}.baseline", both, method.baseline)
+        if method.anchor is not None:
+            beside = f"{where}.histories.anchor: train"
+            alone = "none or group beside it, as a batch has the rewards of k = 0 too"
+            need(own.scale_rewards != "batch", f"{beside}.scale_rewards", alone, own.scale_rewards)
+            need(own.entropy == 0, f"{beside}.entropy", "0 beside it", own.entropy)
         for key in POLICY[:2] if sft else ():
             off = f"0 for {name}, as algorithm sft has none; put it in the set of other methods"
             need(getattr(own, key) == 0, f"train.{key}", off, getattr(own, key))

@@ -77,13 +77,16 @@ def training_cost(
     """
     prompts = {name: prompt_tokens(sample, config, name, lengths) for name in config.methods}
     setting = setting_of(config, sample, lengths, gpu, prompts)
+    # a method may have a rank and groups of its own: the one that takes most has to fit
+    each = (replace(setting, config=config.of(name)) for name in config.methods)
+    largest = max(each, key=lambda one: memory_of(one).total)
     return TrainingCost(
         setting.model.path,
         setting.sizes.parameters,
-        setting.sizes.lora_parameters(config.lora_rank),
-        setting,
-        memory_of(setting),
-        {text: memory_of(changed) for text, changed in remedies(setting).items()},
+        setting.sizes.lora_parameters(largest.config.lora_rank),
+        largest,
+        memory_of(largest),
+        {text: memory_of(changed) for text, changed in remedies(largest).items()},
         [_method_cost(name, setting, prompts[name], throughput) for name in config.methods],
     )
 

@@ -98,8 +98,10 @@ def vllm_room(setting: Setting) -> VllmRoom | None:
     vllm = setting.config.vllm
     if vllm is None or vllm.mode != "colocate":
         return None
-    linear = 8 if vllm.arguments.get("quantization") == EIGHT_BITS else None
-    context = int(vllm.arguments.get("max_model_len", setting.sizes.context))
+    linear = 8 if str(vllm.arguments.get("quantization")).startswith("fp8") else None
+    given = vllm.arguments.get("max_model_len")
+    # what vLLM reads by itself, such as "32k" or -1 (what fits), is not known here
+    context = given if isinstance(given, int) and given > 0 else setting.sizes.context
     return VllmRoom(
         round(vllm.memory * setting.gpu.memory),
         weight_bytes(setting.sizes, setting.bits, linear),

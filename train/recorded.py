@@ -56,8 +56,11 @@ def recorded_of(
     assert replay is not None
     where = f"train.methods.{method}.histories.replay: {path}"
     sample = parse(SampleConfig, read_yaml(RunFolder(Path(path)).config)["sample"], path)
-    drawn_from = getattr(sample.models.get(config.model), "path", None)
+    recorded = sample.models.get(config.model)
+    drawn_from = getattr(recorded, "path", None)
     need(drawn_from == model.path, where, f"a run of {config.model} = {model.path}", drawn_from)
+    asked, shown = dict(model.chat_template), dict(getattr(recorded, "chat_template", {}))
+    need(asked == shown, where, f"a run with chat_template: {asked}, so the same prompts", shown)
     found = list(_attempts(replay, sample, config.model))
     some = f"a correct attempt of {config.model} to learn"
     need(any(one.correct for one in found), where, some, f"none among {len(found)}")

@@ -117,7 +117,7 @@ def _bars(
     for name in adapters:
         method, at = config.adapters[name][0], folder.adapter(name)
         steps = config.of(method).steps
-        if config.methods[method].algorithm == "sft":
+        if config.methods[method].algorithm == "sft" and config.methods[method].recorded is None:
             bars[f"{name}, drawn"] = at / CHECKPOINTS / SAMPLED, steps
         bars[name] = at / "metrics.jsonl", steps
     return bars

@@ -77,10 +77,13 @@ def _figure(rows: Sequence[_Row]) -> "Figure | None":
         for cost, axes in zip(costs, line, strict=True):
             if scales.setdefault(row.family, axes) is not axes:
                 axes.sharey(scales[row.family])
-            axes.tick_params(labelleft=axes is line[0])
             _draw(axes, row.costs[cost])
-        line[0].set_ylabel(f"{row.aggregator}, %")
-        line[0].set_title(f"{row.family}: {row.method}")
+            axes.tick_params(labelleft=False)
+        drawn = (axes for cost, axes in zip(costs, line, strict=True) if row.costs[cost])
+        first = next(drawn, line[0])
+        first.tick_params(labelleft=True)
+        first.set_ylabel(f"{row.aggregator}, %")
+        first.set_title(f"{row.family}: {row.method}")
     for cost, axes in zip(costs, panels[-1], strict=True):
         axes.set_xlabel(_LABELS[cost])
     legend(figure, [(name, colour, "-") for name, colour in _SIDES])
@@ -110,9 +113,15 @@ def _doublings_axis(axes: Any, tokens: Sequence[float]) -> None:
     marks = marks[:: -(-len(marks) // 4)] if len(marks) > 1 else np.geomspace(low, high, 3)
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_locator(FixedLocator(marks.tolist()))
-    axes.xaxis.set_major_formatter(FixedFormatter([_mark(mark) for mark in marks]))
+    axes.xaxis.set_major_formatter(FixedFormatter(_labels(marks.tolist())))
     axes.xaxis.set_minor_locator(NullLocator())
 
 
-def _mark(tokens: float) -> str:
-    return f"{tokens / 1000:.0f}k" if tokens >= 10_000 else f"{tokens:.0f}"
+def _labels(marks: Sequence[float]) -> list[str]:
+    """With as many decimals of thousands as tell them apart."""
+    said = [_label(mark, 0) for mark in marks]
+    return said if len(set(said)) == len(said) else [_label(mark, 2) for mark in marks]
+
+
+def _label(tokens: float, digits: int) -> str:
+    return f"{tokens / 1000:.{digits}f}k" if tokens >= 10_000 else f"{tokens:.{digits and 1}f}"

@@ -65,6 +65,11 @@ def test_a_cost_that_hardly_varies_still_has_marks(tmp_path):
     said = texts(save_figures(summary, tmp_path)["equal_compute"])
     assert {"9001", "9003", "9005"} <= set(said)
     assert {"16k", "66k", "262k", "1049k"} <= set(said)
+    for system in summary["families"]["countdown"]["equal_compute"].values():
+        tokens = [12_000.0, 12_200.0, 12_400.0, 12_600.0, 12_800.0]
+        system["curves"]["coverage"]["total"]["tokens"] = tokens
+    said = texts(save_figures(summary, tmp_path)["equal_compute"])
+    assert {"12.00k", "12.39k", "12.80k"} <= set(said)
 
 
 def test_equal_summaries_give_equal_files(saved, tmp_path):
