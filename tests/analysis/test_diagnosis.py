@@ -107,6 +107,14 @@ def test_all_right_and_all_wrong(grade, words):
     assert "no gap" not in cannot(half) and "base/parallel: every graded attempt is" in cannot(half)
 
 
+def test_an_adapter_that_solves_everything_has_a_gap_that_closed():
+    rows = study(systems=("base", "diverse-s0"))
+    done = [*rows[: len(rows) // 2], *change(rows[len(rows) // 2 :], correct=True)]
+    found = diagnose(to_attempts(done))
+    assert "base against diverse-s0, on 40 shared problems" in found["can"]
+    assert not [said for said in found["cannot"] if "no gap" in said]
+
+
 def test_columns_that_hold_nothing():
     said = cannot(change(study(), tokens=Tokens(), answer=None, canonical=None))
     assert "no token counts: no comparison at equal compute" in said

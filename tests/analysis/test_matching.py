@@ -173,6 +173,12 @@ def test_nothing_reached_has_no_price_and_few_problems_no_interval():
         assert math.isnan(found.low) == math.isnan(found.high) == (n < 5)
 
 
+def test_tokens_that_nobody_counted_have_no_ratio():
+    free = Curves(np.tile([0.2, 0.5], (6, 1)), {"generated": np.zeros((6, 2))})
+    ((found,),) = cost_ratios([(free, free)], "generated", [2], CONFIG)
+    assert found.reason == "no tokens are counted" and math.isnan(found.least)
+
+
 def matched(records, aggregator="coverage"):
     return match(*cells(records), aggregator, CONFIG)[0]
 

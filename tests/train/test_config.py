@@ -65,6 +65,8 @@ def rewarded(histories=True, **reward):
         {"methods": {"m": MethodConfig(HistoryConfig(depths=(1.0,)))}},
         {"methods": {"m": MethodConfig(HistoryConfig(solved=2.0))}},
         {"methods": {"m": MethodConfig(HistoryConfig(base=0.5, replay="runs/a"))}},
+        {"methods": {"m": MethodConfig(HistoryConfig(anchor=1.0))}, "entropy": 0.1},
+        {"methods": {"m": MethodConfig(HistoryConfig(anchor=1.0))}, "scale_rewards": "batch"},
         {"methods": {"m": MethodConfig(set={"seeds": [1]})}},
         {"methods": {"m": MethodConfig(set={"kl": -1})}},
         {"methods": {"m": MethodConfig(set={"learning_rate": "fast"})}},

@@ -208,6 +208,22 @@ def test_every_training_config_is_said_to_fit_the_gpus_that_its_header_names(con
     assert "it fits" in small and "vLLM does not start" not in small
 
 
+def test_the_method_that_takes_most_has_to_fit():
+    alone, *_ = cost_of("train/qwen3-8b.yaml")
+    method = next(iter(alone.setting.config.methods))
+    wide, *_ = cost_of("train/qwen3-8b.yaml", f"train.methods.{method}.set={{lora_rank: 256}}")
+    every, *_ = cost_of("train/qwen3-8b.yaml", "train.lora_rank=256")
+    assert alone.memory.total < wide.memory.total == every.memory.total
+
+
+@pytest.mark.parametrize("length", ["null", "32k", "-1"])
+def test_a_length_that_vllm_reads_by_itself_counts_as_the_whole_context(length):
+    alone, *_ = cost_of("train/qwen3-8b.yaml")
+    change = f"train.vllm.arguments.max_model_len={length}"
+    changed, *_ = cost_of("train/qwen3-8b.yaml", change)
+    assert changed.memory == alone.memory
+
+
 def test_what_does_not_fit_is_said_with_what_to_change():
     config = ROOT / "configs" / "train" / "qwen3-8b.yaml"
     small = dry_run(config, "--set", "train.quantize=4bit", "--gpu", "23.5,165,1")
