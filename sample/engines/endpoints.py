@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from sample.engines.base import Message
 from sample.engines.replies import Unanswered
-from sample.engines.tries import HOOKS, STALLED, TRIES, Tries
+from sample.engines.tries import STALLED, TRIES, CountingClient, Tries
 from sample.errors import ForageError, UsageError, one_line
 from sample.models import OpenAIModel
 
@@ -61,7 +61,7 @@ class Endpoints:
         self._servers = [
             _Server(url, openai.AsyncOpenAI(
                 api_key=self._key, base_url=url, timeout=timeout, max_retries=model.retries,
-                http_client=openai.DefaultAioHttpClient(timeout=timeout, event_hooks=HOOKS),
+                http_client=CountingClient(timeout=timeout),
             ))
             for url in model.urls
         ]  # fmt: skip
@@ -106,7 +106,7 @@ class Endpoints:
         patience = timeout * (1 + min(retries, STALLED)) + LONGEST_WAIT * (1 + retries)
         try:
             async with asyncio.timeout(patience) as scope:
-                tries = Tries(scope, timeout)
+                tries = Tries(scope)
                 before = TRIES.set(tries)
                 try:
                     return await call

@@ -5,10 +5,11 @@ with each request that nobody waits for any more, and bill it.
 """
 
 import asyncio
-import time
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
+
+import openai
 
 STALLED = 2
 """How often a call is tried again after a time-out."""
@@ -16,43 +17,40 @@ STALLED = 2
 
 @dataclass
 class Tries:
-    """scope: of the whole call. timeout: seconds of one try. made, stalled: tries so far, and those
-    of them that timed out."""
+    """scope: of the whole call. made, stalled: tries so far, and those of them that timed out."""
 
     scope: asyncio.Timeout
-    timeout: float
     made: int = 0
     stalled: int = 0
-    _begun: float = 0.0
-    _refused: bool = False
 
     async def begin(self) -> None:
         """Another try, unless too many have timed out; then the scope ends."""
-        elapsed = time.monotonic() - self._begun
-        self.stalled += bool(self.made and not self._refused and elapsed >= self.timeout)
         if self.stalled > STALLED:
             self.scope.reschedule(asyncio.get_running_loop().time())
-            await asyncio.sleep(self.timeout)
-        self.made, self._begun, self._refused = self.made + 1, time.monotonic(), False
-
-    def answered(self, status: int) -> None:
-        """An HTTP status came: of an error, what follows is a wait that the server asked for."""
-        self._refused = status >= 400
+            await asyncio.Event().wait()
+        self.made += 1
 
 
 TRIES: ContextVar[Tries | None] = ContextVar("TRIES", default=None)
 """Those of the call under way."""
 
 
-async def _request(_: Any) -> None:
-    if tries := TRIES.get():
+class CountingClient(openai.DefaultAioHttpClient):
+    """Tells the call under way of its tries."""
+
+    async def send(self, request: Any, **options: Any) -> Any:
+        tries = TRIES.get()
+        if tries is None:
+            return await super().send(request, **options)
         await tries.begin()
+        try:
+            return await super().send(request, **options)
+        except Exception as error:
+            tries.stalled += _timed_out(error)
+            raise
 
 
-async def _response(response: Any) -> None:
-    if tries := TRIES.get():
-        tries.answered(response.status_code)
-
-
-HOOKS: dict[str, Any] = {"request": [_request], "response": [_response]}
-"""``event_hooks`` of an HTTP client."""
+def _timed_out(error: Exception) -> bool:
+    """By name, as the client stands on httpx or on httpx2. Where no connection was made, or one was
+    lost (its name for that is ConnectTimeout), no server goes on."""
+    return type(error).__name__ == "ReadTimeout"

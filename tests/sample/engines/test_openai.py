@@ -232,6 +232,12 @@ def test_a_call_that_fails_for_good_has_a_type_and_the_others_go_on(server, ques
     assert [g.text for g in good] == ["42"] * 5
 
 
+def test_a_lost_connection_is_no_time_out_however_short_that_is(server):
+    (lost,) = ask(model_of(server, retries=4, timeout=0.3), "hangup")
+    assert server.times == {"hangup": 5}
+    assert lost.failure is not None and lost.failure.type == "connection"
+
+
 def test_a_call_that_stalls_is_tried_again_twice_however_many_retries_there_are(server):
     model = model_of(server, retries=8, timeout=0.3)
     stalled, limited = ask(model, "stall", "limited")
