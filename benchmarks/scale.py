@@ -14,7 +14,7 @@ from sample.models import ScriptedModel
 from sample.records import Attempt, Ledger
 from sample.run import Run
 from sample.runfolder import RunFolder
-from sample.stage import make_attempts
+from sample.stage import make_attempts, problems_of
 from sample.store import AttemptStore
 
 TEXT = "thinking of about the length of an attempt of the embedded model " * 4
@@ -70,7 +70,8 @@ def _peaks(count: int) -> tuple[float, float]:
     )
     with tempfile.TemporaryDirectory() as folder:
         run = Run(RunFolder(Path(folder)), "benchmark", 0, 1)
-        make_attempts(run, config, config_systems(config))
+        problems = problems_of(run.folder, config)
+        make_attempts(run, config, config_systems(config), problems)
     # Not ru_maxrss of this process, which it inherits from its parent.
     peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert peak is not None

@@ -57,7 +57,7 @@ def plain(config: TrainConfig) -> Any:
     problems = {p.question: p for p in plan.families["countdown"]}
     grade = rollouts.Grader({p.id: p for p in problems.values()})
 
-    def reward(prompts: list[Any], completions: list[Any], **_: Any) -> list[float]:
+    def reward(prompts: Any, completions: Any, **_: Any) -> Any:
         texts = (c[0]["content"].split("</think>")[-1].strip() for c in completions)
         asked = (problems[p[0]["content"]] for p in prompts)
         return [float(bool(grade(a, t).correct)) for a, t in zip(asked, texts, strict=True)]
