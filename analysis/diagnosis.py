@@ -11,7 +11,7 @@ from analysis.config import AUC, PARALLEL, SEQUENTIAL
 from analysis.numbers import Json
 from analysis.study import Study
 from analysis.table import FINISHES, Cell
-from analysis.words import counted, listed
+from analysis.words import counted, listed, percent
 
 Booleans = NDArray[np.bool_]
 Arm = tuple[str, str]
@@ -175,12 +175,12 @@ def _cell_limits(cell: Cell, arm: str, steps: int, of_files: bool) -> Iterator[s
     yield from _missing(cell, arm, steps, of_files)
     failed = float((cell.finish[cell.present] == FINISHES.index("error")).mean())
     if failed:
-        yield f"{100 * failed:.2g} % of attempts failed, read as wrong; a fault of one arm tilts it"
+        yield f"{percent(failed)} of attempts failed, read as wrong; a fault of one arm tilts it"
     if not (cell.answer[cell.present] >= 0).any():
         yield "no answers: no majority vote and no repeat rates, only accuracy and coverage"
     for name, values in cell.marks.items():
         if lacking := float(np.isnan(values[cell.present]).mean()):
-            yield f"{100 * lacking:.2g} % of attempts have no {name}: they are never chosen by it"
+            yield f"{percent(lacking)} of attempts have no {name}: they are never chosen by it"
     if np.isnan(cell.tokens["thinking"] + cell.tokens["answer"])[cell.present].all():
         yield "no token counts: no comparison at equal compute, attempts only"
 

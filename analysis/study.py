@@ -13,7 +13,7 @@ from analysis.embeddings import trace_levels
 from analysis.matching import auc_contrast
 from analysis.statistic import Statistic
 from analysis.table import Cell, Table
-from analysis.words import counted
+from analysis.words import counted, percent
 
 MANY_CUT_OFF = 0.1
 """Share of attempts without an answer from which on the token limit, not the model, is measured."""
@@ -231,20 +231,20 @@ def _data_warnings(study: Study) -> list[str]:
     for (system, arm), cost in study.costs.items():
         place = f"{study.family}: {system}/{arm}"
         if cost.ungraded:
-            said.append(f"{place}: {_share(cost.ungraded)} of attempts not graded, left out")
+            said.append(f"{place}: {percent(cost.ungraded)} of attempts not graded, left out")
         if cost.finish["length"] > MANY_CUT_OFF:
-            cut = _share(cost.finish["length"])
+            cut = percent(cost.finish["length"])
             said.append(
                 f"{place}: {cut} of attempts cut off, read as wrong; "
                 "raise sample.decoding.max_new_tokens"
             )
         if cost.empty:
             said.append(
-                f"{place}: {_share(cost.empty)} of chains ended no attempt within their budget of "
+                f"{place}: {percent(cost.empty)} of chains ended no attempt within their budget of "
                 "tokens, read as wrong"
             )
         if cost.skipped:
-            share = _share(cost.skipped / (cost.skipped + cost.attempts))
+            share = percent(cost.skipped / (cost.skipped + cost.attempts))
             said.append(f"{place}: {share} of attempts skipped, not possible there, left out")
         if cost.missing and study.of_files:
             said.append(f"{place}: {_unequal(study.raw[system, arm])}")
@@ -263,7 +263,3 @@ def _unequal(cell: Cell) -> str:
         f"problems have {some} of {cell.finish[0].size} places for attempts filled; each problem "
         "counts alike, by the attempts it has: a pool by all of them, a chain up to its first hole"
     )
-
-
-def _share(value: float) -> str:
-    return f"{100 * value:.0f} %" if value >= 0.1 else f"{100 * value:.2g} %"

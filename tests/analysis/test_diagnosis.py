@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from msgspec import structs
 from simulated import simulate
 from test_terminal import printed
 
@@ -105,6 +106,13 @@ def test_all_right_and_all_wrong(grade, words):
     rows = study()
     half = [*change(rows[:160], correct=grade), *rows[160:]]
     assert "no gap" not in cannot(half) and "base/parallel: every graded attempt is" in cannot(half)
+
+
+def test_a_run_whose_attempts_all_failed_says_so_in_figures_that_one_can_read():
+    failed = [
+        structs.replace(a, finish="error") for a in to_attempts(change(study(), correct=False))
+    ]
+    assert "100 % of attempts failed" in " | ".join(diagnose(failed)["cannot"])
 
 
 def test_an_adapter_that_solves_everything_has_a_gap_that_closed():
