@@ -18,8 +18,6 @@ from train.memory import (
     weight_bytes,
 )
 
-EIGHT_BITS = "fp8_per_tensor"
-"""vLLM's name of what turns 16-bit weights of linear layers into 8-bit ones when it loads them."""
 SERVER_SHARE = 0.9
 """Of its GPU that a vLLM server takes unless told otherwise; one GPU a server is assumed."""
 

@@ -5,9 +5,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from train.footprint import EIGHT_BITS, Setting, memory_of, vllm_room
+from train.footprint import Setting, memory_of, vllm_room
 
 ALL = "all of these, in this order"
+EIGHT_BITS = "fp8_per_tensor"
+"""vLLM's name of what turns 16-bit weights of linear layers into 8-bit ones when it loads them."""
 
 
 def remedies(setting: Setting) -> dict[str, Setting]:
