@@ -28,9 +28,13 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 from sample.config import ProblemConfig
 from sample.engines.base import Decoding
 from sample.models import TransformersModel
-from train import grpo, metrics, rollouts, samplers
+from train import metrics, rollouts
 from train.config import MethodConfig, RewardConfig, TrainConfig
-from train.histories import Share
+from train.dataset import dataset
+from train.grpo import grpo_trainer
+from train.samplers import LiveSampler
+from train.training import Training, arguments_of, base_of, lora_of
+from train.training_plan import training_plan
 
 MODEL = TransformersModel("models/anchored")
 PROBLEMS = {"countdown": ProblemConfig("countdown", options={
@@ -43,17 +47,21 @@ METHODS = {
 }
 
 
+def _training(config: TrainConfig, method: str) -> Training:
+    plan = training_plan(PROBLEMS, 8, config, method, 0, 0)
+    folder = Path(tempfile.mkdtemp(prefix="forage-benchmark-"))
+    return Training(MODEL, DECODING, 8, config, method, plan, LiveSampler(MODEL), folder)
+
+
 def ours(config: TrainConfig, method: str) -> Any:
     """The trainer as ``train_adapter`` makes it."""
-    plan = grpo.training_plan(PROBLEMS, 8, config, method, 0, 0)
-    sampler = samplers.LiveSampler(MODEL)
-    return grpo._trainer(MODEL, DECODING, config, method, plan, sampler, _folder(), None)
+    return grpo_trainer(_training(config, method))
 
 
 def plain(config: TrainConfig) -> Any:
     """TRL's trainer with the same settings, data and base, and a reward of the same grader."""
-    plan = grpo.training_plan(PROBLEMS, 8, config, "single", 0, 0)
-    base = grpo.load_model(MODEL.path, MODEL.dtype, "cpu")
+    training = _training(config, "single")
+    base, plan = base_of(training), training.plan
     problems = {p.question: p for p in plan.families["countdown"]}
     grade = rollouts.Grader({p.id: p for p in problems.values()})
 
@@ -64,16 +72,12 @@ def plain(config: TrainConfig) -> Any:
 
     return GRPOTrainer(
         model=base,
-        args=grpo._arguments(config, DECODING, MODEL, base, plan, Share(), _folder()),
-        processing_class=grpo.load_tokenizer(MODEL.path),
-        train_dataset=grpo.dataset(plan, config.steps),
+        args=arguments_of(training, base),
+        processing_class=training.tokenizer,
+        train_dataset=dataset(plan, config.steps),
         reward_funcs=reward,
-        peft_config=grpo._lora(config),
+        peft_config=lora_of(config),
     )
-
-
-def _folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="forage-benchmark-"))
 
 
 @dataclass(frozen=True)
@@ -116,10 +120,10 @@ def shares(config: TrainConfig) -> tuple[Taken, dict[str, float]]:
     seconds: Counter[str] = Counter()
     trainer = ours(config, "diverse")
     with (
-        timed(seconds, "making histories", samplers.LiveSampler, "walk"),
+        timed(seconds, "making histories", LiveSampler, "walk"),
         timed(seconds, "grading", rollouts.Grader, "__call__"),
         timed(seconds, "rewards", metrics, "reward_parts"),
-        timed(seconds, "attempts", samplers.LiveSampler, "draw"),
+        timed(seconds, "attempts", LiveSampler, "draw"),
     ):
         taken = run(trainer, config.steps)
     parts = {name: spent / config.steps / taken.seconds for name, spent in seconds.items()}

@@ -12,6 +12,7 @@ QUALITIES = ("correct", "coverage", "distance", "distinct", "marginal")
 GATES = ("solved", "wrong", "none")
 MEASURES = ("class", "exact", "embedding")
 ALGORITHMS = ("grpo", "sft")
+LEARNED = ("correct", "new")
 BASELINES = ("group", "none")
 SETTABLE = (
     "steps", "groups", "group_size", "learning_rate", "lora_rank", "lora_alpha", "kl", "entropy",
@@ -133,8 +134,11 @@ class MethodConfig:
         k drawn uniformly from 0..attempts-1; or the keys of a ``HistoryConfig``.
     rewards: of each family; a family not named is paid for correctness alone.
     algorithm: "grpo", or "sft": rejection sampling, fine-tuning on the untouched model's own
-        correct attempts (arXiv 2308.01825), as many attempts and steps as GRPO has; with
-        histories.replay on those that the run holds already, and nothing is drawn.
+        attempts, as many attempts and steps as GRPO has; with histories.replay on those that the
+        run holds already, and nothing is drawn.
+    learn: what algorithm sft learns. "correct": the correct attempts (arXiv 2308.01825). "new": the
+        different answers to the bare question, each after those drawn before it, correct or not, so
+        that the chain draws as parallel attempts do, without replacement.
     set: keys of ``train`` that this method has for itself, e.g. kl: 0.1.
     families: the problem sets it is trained on, to see what the others gain; default: all.
     baseline: what is subtracted from the rewards of a group: "group", their mean, or "none", for
@@ -144,6 +148,7 @@ class MethodConfig:
     histories: bool | HistoryConfig = True
     rewards: Mapping[str, RewardConfig] = field(default_factory=dict)
     algorithm: str = "grpo"
+    learn: str = LEARNED[0]
     set: Mapping[str, Any] = field(default_factory=dict)
     families: tuple[str, ...] | None = None
     baseline: str = BASELINES[0]
@@ -162,6 +167,11 @@ class MethodConfig:
         if isinstance(self.histories, HistoryConfig):
             return self.histories
         return HistoryConfig() if self.histories else None
+
+    @property
+    def drawn(self) -> HistoryConfig | None:
+        """What the histories are like that attempts are drawn after; None = the bare question."""
+        return None if self.learn == "new" else self.history
 
     @property
     def anchor(self) -> float | None:
@@ -186,8 +196,17 @@ class MethodConfig:
         need(self.algorithm in ALGORITHMS, f"{where}.algorithm", known, self.algorithm)
         known = f"one of {', '.join(BASELINES)}"
         need(self.baseline in BASELINES, f"{where}.baseline", known, self.baseline)
+        known = f"one of {', '.join(LEARNED)}"
+        need(self.learn in LEARNED, f"{where}.learn", known, self.learn)
         if self.history is not None:
             self.history.check(f"{where}.histories")
+        if self.learn == "new":
+            need(
+                self.algorithm == "sft", f"{where}.algorithm", "sft with learn: new", self.algorithm
+            )
+            plain = self.history and replace(self.history, replay=None) == HistoryConfig()
+            some = "true or replay alone with learn: new, which makes them of a pool of attempts"
+            need(bool(plain), f"{where}.histories", some, self.histories)
         if self.algorithm == "sft":
             given = ", ".join(self.rewards)
             need(not given, f"{where}.rewards", "none with algorithm sft", given)

@@ -22,7 +22,7 @@ ARGUMENTS, SAID, FAILED = "arguments.pickle", "said.jsonl", "failed.json"
 def train_in_processes(
     hardware: HardwareConfig, arguments: dict[str, Any], gpu: bool, send: Callable[[str], None]
 ) -> None:
-    """Call ``train.grpo.train_adapter`` with the arguments in every process.
+    """Call ``train.adapter.train_adapter`` with the arguments in every process.
 
     send: gets what the first of them warns of.
 
@@ -87,7 +87,7 @@ def _require_success(folder: Path, code: int) -> None:
 
 def _work(folder: Path) -> None:
     """One of the processes."""
-    from train.grpo import train_adapter
+    from train.adapter import train_adapter
 
     first = os.environ.get("RANK", "0") == "0"
     if first:

@@ -63,7 +63,7 @@ def step_metrics(groups: Sequence[Group], method: MethodConfig) -> dict[str, flo
         numbers["novelty"] = _mean([paid for group in later for paid in _new(group, method)])
         numbers["repeat"] = _mean([repeated for group in later for repeated in _repeats(group)])
         numbers["solved"] = _mean([any(one.correct for one in group.history) for group in later])
-    if method.history is not None:
+    if method.drawn is not None:
         numbers["depth"] = _mean([len(group.history) for group in groups])
     if factors:
         numbers["unlikely"] = _mean(factors)

@@ -1,4 +1,4 @@
-"""What algorithm sft learns of a run in place of drawing: its base model's correct attempts."""
+"""What algorithm sft learns of a run in place of drawing: some of its base model's attempts."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from sample.runfolder import RunFolder
 from sample.strategies.sequential import Options
 from train.config import TrainConfig
 from train.replay import Replay
+from train.unrepeated import unrepeated
 
 APART = 0.1
 """Share of its tokens by which the written ids of an attempt may differ in number from the drawn
@@ -23,16 +24,13 @@ ones. Beyond it the tokenizer has another spelling than the model drew, which it
 
 @dataclass(frozen=True)
 class Recorded:
-    """An attempt of a run. answers: the texts of the earlier attempts that it was shown."""
+    """An attempt of a run. answers: the texts of the earlier attempts that it is learned after.
+    learned: cut-off attempts, which have no end to learn, never are."""
 
     problem: Problem
     answers: tuple[str, ...]
     attempt: Attempt
-
-    @property
-    def correct(self) -> bool:
-        """Cut-off attempts, which have no end to learn, are not."""
-        return self.attempt.correct is True and self.attempt.finish == "stop"
+    learned: bool
 
     def ids(self, chat: Chat) -> tuple[list[int], list[int]]:
         """Of the prompt and of the attempt, as the tokenizer writes them; a record has no ids."""
@@ -41,14 +39,18 @@ class Recorded:
 
 
 def recorded_of(
-    replay: Replay | None, model: TransformersModel, config: TrainConfig, method: str
+    replay: Replay | None,
+    model: TransformersModel,
+    config: TrainConfig,
+    method: str,
+    attempts: int,
 ) -> list[Recorded] | None:
-    """The attempts that the method learns from, wrong ones among them, if it names a run.
+    """The attempts that the method learns from, those it leaves out among them, if it names a run.
 
-    replay: of the method.
+    replay: of the method. attempts: N, of a chain.
 
     Raises:
-        UsageError: the run is of another model, or none of its attempts is correct.
+        UsageError: the run is of another model, or none of its attempts is to be learned.
     """
     path = config.methods[method].recorded
     if path is None:
@@ -61,15 +63,34 @@ def recorded_of(
     need(drawn_from == model.path, where, f"a run of {config.model} = {model.path}", drawn_from)
     asked, shown = dict(model.chat_template), dict(getattr(recorded, "chat_template", {}))
     need(asked == shown, where, f"a run with chat_template: {asked}, so the same prompts", shown)
-    found = list(_attempts(replay, sample, config.model))
-    some = f"a correct attempt of {config.model} to learn"
-    need(any(one.correct for one in found), where, some, f"none among {len(found)}")
+    if config.methods[method].learn == "new":
+        kind, found = "well-formed", list(_new(replay, sample, config.model, attempts))
+    else:
+        kind, found = "correct", list(_correct(replay, sample, config.model))
+    some = f"a {kind} attempt of {config.model} to learn"
+    need(any(one.learned for one in found), where, some, f"none among {len(found)}")
     return found
 
 
-def _attempts(replay: Replay, sample: SampleConfig, system: str) -> Iterator[Recorded]:
+def _new(replay: Replay, sample: SampleConfig, system: str, most: int) -> Iterator[Recorded]:
+    """All attempts at a bare question are one pool, see ``train.unrepeated``."""
+    bare = _bare(sample)
+    for problem in (one for problems in replay.families.values() for one in problems):
+        attempts = [one for chain in replay.chains[problem.id] for one in chain]
+        pool = [one for one in attempts if one.system == system and one.arm in bare]
+        forms = [one.canonical if one.finish == "stop" else None for one in pool]
+        places = dict(unrepeated([one.text for one in pool], forms, most))
+        for index, one in enumerate(pool):
+            yield Recorded(problem, places.get(index, ()), one, index in places)
+
+
+def _bare(sample: SampleConfig) -> set[str]:
+    return {name for name, arm in sample.arms.items() if arm.strategy == "parallel"}
+
+
+def _correct(replay: Replay, sample: SampleConfig, system: str) -> Iterator[Recorded]:
     """Those after the bare question, or after earlier answers that are shown as in training."""
-    bare = {name for name, arm in sample.arms.items() if arm.strategy == "parallel"}
+    bare = _bare(sample)
     shown = {
         name
         for name, arm in sample.arms.items()
@@ -80,7 +101,9 @@ def _attempts(replay: Replay, sample: SampleConfig, system: str) -> Iterator[Rec
             texts = tuple(attempt.text for attempt in chain)
             for k, one in enumerate(chain):
                 if one.system == system and one.arm in bare | shown:
-                    yield Recorded(problem, () if one.arm in bare else texts[:k], one)
+                    answers = () if one.arm in bare else texts[:k]
+                    right = one.correct is True and one.finish == "stop"
+                    yield Recorded(problem, answers, one, right)
 
 
 def recorded_lines(found: Sequence[Recorded], chat: Chat, steps: int) -> list[dict[str, Any]]:
@@ -88,14 +111,14 @@ def recorded_lines(found: Sequence[Recorded], chat: Chat, steps: int) -> list[di
     attempts of the run, and the examples, equal ones once, are all in the first line.
 
     Raises:
-        UsageError: no correct attempt is spelled as it was drawn.
+        UsageError: none of those to learn is spelled as it was drawn.
     """
-    pairs = [(one.ids(chat), one.attempt.ledger.generated) for one in found if one.correct]
+    pairs = [(one.ids(chat), one.attempt.ledger.generated) for one in found if one.learned]
     kept = [(p, t) for (p, t), drawn in pairs if abs(len(t) - drawn) <= APART * drawn]
     some = "attempts of this model, with as many tokens as its tokenizer makes of them"
     need(bool(kept), "histories.replay", some, "none such")
     examples = list({(tuple(p), tuple(t)): (p, t) for p, t in kept}.values())
-    accuracy = sum(one.correct for one in found) / len(found)
+    accuracy = sum(one.attempt.correct is True for one in found) / len(found)
     numbers = {
         "reward": accuracy,
         "accuracy": accuracy,

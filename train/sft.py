@@ -1,29 +1,34 @@
-"""Rejection-sampling fine-tuning: SFT on the untouched model's own correct attempts.
+"""Rejection-sampling fine-tuning: SFT on some of the untouched model's own attempts.
 
-RFT (arXiv 2308.01825), by the stock trainer of TRL. As many attempts are drawn as GRPO draws in as
-many steps, from the same histories, then the correct ones are learned in as many steps: about once
-each, or more often where a step has not one of its own. The ids that are learned are the ids that
-were drawn. Several processes draw a share each, and learn the same.
+By the stock trainer of TRL. As many attempts are drawn as GRPO draws in as many steps, then those
+to learn, the correct ones from the same histories (RFT, arXiv 2308.01825) or the new ones of a pool
+(``train.unrepeated``), are learned in as many steps: about once each, or more often where a step
+has not one of its own. The ids that are learned are the ids that were drawn. Several processes draw
+a share each, and learn the same.
 """
 
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from accelerate import PartialState
 from accelerate.utils import gather_object
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, set_seed
+from transformers import PrinterCallback, TrainerCallback, set_seed
 
+from sample.engines.chat import Chat
 from sample.engines.transformers import stop_ids
 from sample.errors import UsageError
 from train.config import SAMPLED, MethodConfig
-from train.histories import HistoryBank, Tokens
-from train.metrics import keep_steps, step_metrics
+from train.histories import History, Tokens
+from train.metrics import MetricsLog, keep_steps, step_metrics
+from train.recorded import recorded_lines, recorded_of
 from train.rollouts import Rolled, Rollouts
-from train.watch import PATIENCE, hardly_correct
+from train.training import Training, arguments_of, base_of, keep_32_bits, lora_of
+from train.unrepeated import new_answers
+from train.watch import PATIENCE, FiniteLoss, hardly_correct
 
 SHARED = (
     "output_dir", "seed", "max_steps", "learning_rate", "lr_scheduler_type", "use_cpu", "bf16",
@@ -33,30 +38,18 @@ SHARED = (
 """The settings that both trainers take."""
 
 Example = tuple[list[int], list[int]]
-"""Ids of a prompt and of a correct attempt."""
+"""Ids of a prompt and of an attempt to learn after it."""
+Choice = Callable[[Rolled, Sequence[History]], list[Example]]
+"""What is learned of the attempts of a step, which were drawn after these histories."""
 EMPTY: Example = ([0], [])
 """A row without anything to learn."""
 
 
-def sft_trainer(
-    base: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    arguments: Any,
-    lora: Any,
-    rollouts: Rollouts,
-    bank: HistoryBank,
-    method: MethodConfig,
-    batch: int,
-    callbacks: list[TrainerCallback],
-    recorded: list[dict[str, Any]] | None = None,
-) -> Any:
-    """A trainer whose data are drawn already.
-
-    arguments: of GRPO at the same budget. batch: most attempts in one backward pass. recorded: what
-    would be drawn, where a run holds it.
+def sft_trainer(training: Training) -> Any:
+    """A trainer whose data are drawn already, or held by a run.
 
     Raises:
-        UsageError: no attempt is correct after a while.
+        UsageError: nothing is to be learned of the attempts, and see ``arguments_of``.
     """
     from datasets import Dataset
     from peft import get_peft_model
@@ -65,12 +58,18 @@ def sft_trainer(
 
     from train.shared_examples import SharedExamplesTrainer, deal
 
+    config, processes = training.config, training.share.count
+    base = base_of(training)
+    arguments = arguments_of(training, base)
+    if config.vllm is None and config.quantize is None:
+        # The attempts are drawn before the trainer moves it there.
+        base.to(PartialState().device)  # type: ignore[arg-type]
     set_seed(arguments.seed)
-    model = get_peft_model(base, lora)
-    lines = recorded or draw(model, tokenizer, rollouts, bank, method, arguments)
+    model = get_peft_model(base, lora_of(config))  # type: ignore[arg-type]
+    lines = _recorded(training) or draw(training, model, arguments)
     examples = [example for line in lines for example in line["examples"]]
     warn_of_epochs(len(examples), arguments.max_steps)
-    dealt = deal(len(examples), arguments.max_steps, batch, PartialState().num_processes)
+    dealt = deal(len(examples), arguments.max_steps, config.batch, processes)
     settings = SFTConfig(
         **{key: getattr(arguments, key) for key in SHARED},
         per_device_train_batch_size=dealt.rows,
@@ -79,46 +78,70 @@ def sft_trainer(
     )
     kind = SFTTrainer if dealt.stock else partial(SharedExamplesTrainer, dealt)
     rows = examples if dealt.stock else [*examples, EMPTY]
-    return kind(
+    trainer = kind(
         model=model,  # type: ignore[arg-type]
         args=settings,
         train_dataset=Dataset.from_dict(_columns(rows)),
-        processing_class=tokenizer,
-        callbacks=[DrawnNumbers([line["numbers"] for line in lines]), *callbacks],
+        processing_class=training.tokenizer,
+        callbacks=[
+            DrawnNumbers([line["numbers"] for line in lines]),
+            MetricsLog(training.metrics),
+            FiniteLoss(training.checkpoints),
+        ],
     )
+    trainer.remove_callback(PrinterCallback)
+    keep_32_bits(trainer.model)
+    return trainer
 
 
-def draw(
-    model: Any,
-    tokenizer: PreTrainedTokenizerBase,
-    rollouts: Rollouts,
-    bank: HistoryBank,
-    method: MethodConfig,
-    arguments: Any,
-) -> list[dict[str, Any]]:
-    """The correct attempts and the numbers of every step, of all processes; what a killed run drew
+def _recorded(training: Training) -> list[dict[str, Any]] | None:
+    """What would be drawn, where a run holds it."""
+    found = recorded_of(
+        training.replay, training.model, training.config, training.name, training.attempts
+    )
+    chat = Chat(training.tokenizer, training.model.chat_template)
+    return recorded_lines(found, chat, training.config.steps) if found else None
+
+
+def draw(training: Training, model: Any, arguments: Any) -> list[dict[str, Any]]:
+    """The attempts to learn and the numbers of every step, of all processes; what a killed run drew
     is kept.
 
     Raises:
-        UsageError: no attempt is correct after a while.
+        UsageError: none is to be learned after a while.
     """
-    path, first_process = Path(arguments.output_dir) / SAMPLED, PartialState().is_main_process
+    path, first_process = training.checkpoints / SAMPLED, PartialState().is_main_process
     with PartialState().main_process_first():
         if first_process:
             _keep_whole(path, arguments.max_steps, arguments.save_steps)
         lines = [json.loads(line) for line in path.read_text().splitlines()]
     check_drawn(lines, arguments.max_steps)
+    tokenizer, bank = training.tokenizer, training.bank()
     stops = stop_ids(model.get_base_model(), tokenizer)
+    rollouts = Rollouts(
+        training.plan, bank, training.decoding, training.model, training.config.group_size,
+        training.sampler,
+    )  # fmt: skip
+    choose = _choice(training)
     for step in range(len(lines), arguments.max_steps):
         bank.prepare(step, model, tokenizer)
-        made = of_all_processes(rollouts.roll(step, model, tokenizer, stops))
-        line = {"step": step + 1, "examples": correct(made), "numbers": numbers(made, method)}
-        lines.append(line)
+        own = rollouts.roll(step, model, tokenizer, stops)
+        examples = gather_object(choose(own, bank.at(step)))
+        made = of_all_processes(own)
+        found = numbers(made, training.method)
+        lines.append({"step": step + 1, "examples": examples, "numbers": found})
         if first_process:
             with path.open("a") as file:
-                file.write(json.dumps(line) + "\n")
+                file.write(json.dumps(lines[-1]) + "\n")
         check_drawn(lines, arguments.max_steps)
     return lines
+
+
+def _choice(training: Training) -> Choice:
+    if training.method.learn == "new":
+        chat = Chat(training.tokenizer, training.model.chat_template)
+        return partial(new_answers, chat, training.attempts)
+    return correct
 
 
 def check_drawn(lines: Sequence[Mapping[str, Any]], steps: int) -> None:
@@ -170,7 +193,7 @@ def of_all_processes(made: Rolled) -> Rolled:
     )
 
 
-def correct(made: Rolled) -> list[Example]:
+def correct(made: Rolled, histories: Sequence[History]) -> list[Example]:
     """The correct attempts, equal ones of a group once."""
     grades = [attempt for group in made.groups for attempt in group.attempts]
     pairs = zip(made.sequences, grades, strict=True)

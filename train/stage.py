@@ -60,10 +60,11 @@ def check_training(folder: RunFolder, config: TrainConfig, sample: SampleConfig)
     model = refuse_untrainable(config, sample)
     for method in config.methods:
         replay = replay_of(sample.problems, config, method)
-        found = recorded_of(replay, model, config, method)
+        found = recorded_of(replay, model, config, method, sample.attempts)
         if found:
-            right, run = sum(one.correct for one in found), config.methods[method].recorded
-            say(f"train: {method} learns {right} correct of {len(found)} attempts in {run}")
+            chosen, run = config.methods[method], config.methods[method].recorded
+            count = f"{sum(one.learned for one in found)} {chosen.learn} of {len(found)}"
+            say(f"train: {method} learns {count} attempts in {run}")
     check_hardware(config, model)
     if config.encoder is not None:
         check_encoder(config.encoder)
@@ -170,7 +171,7 @@ def _train(send: Send, arguments: dict[str, Any]) -> None:
 
         train_in_processes(hardware, arguments, on_gpu(arguments["model"]), send)
         return
-    from train.grpo import train_adapter
+    from train.adapter import train_adapter
 
     warnings.showwarning = lambda message, *_: send(str(message))
     warnings.filterwarnings("ignore", message="(?!train: )")

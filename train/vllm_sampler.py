@@ -25,9 +25,9 @@ from sample.engines.batch import Sequence
 from sample.engines.chat import Chat, overflow
 from sample.errors import ForageError
 from sample.models import OpenAIModel, TransformersModel, VllmModel
-from train.adapters import save_adapter, whole_weights
 from train.hardware import VllmSampling
 from train.samplers import Walk
+from train.weights import save_adapter, whole_weights
 
 T = TypeVar("T")
 

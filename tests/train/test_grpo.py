@@ -13,8 +13,8 @@ from sample.engines.base import Decoding
 from sample.engines.loading import load_model
 from sample.errors import UsageError
 from sample.models import TransformersModel
+from train.adapter import last_checkpoint, train_adapter
 from train.config import HistoryConfig, MethodConfig, RewardConfig, TrainConfig
-from train.grpo import last_checkpoint, train_adapter
 from train.metrics import MetricsLog
 from train.rollouts import Rollouts
 from train.sft import check_drawn, warn_of_epochs

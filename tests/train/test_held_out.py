@@ -11,9 +11,10 @@ from sample.errors import UsageError
 from sample.graders.base import NO_ANSWER
 from sample.grading import GradingError
 from sample.problems import Problem
+from train.adapter import train_adapter
 from train.config import MethodConfig, TrainConfig
 from train.grader import Grader
-from train.grpo import train_adapter, training_plan
+from train.training_plan import training_plan
 
 CONFIG = TrainConfig(
     methods={"single": MethodConfig(histories=False)}, steps=2, groups=4, problem_count=8

@@ -12,8 +12,8 @@ from sample.config import ProblemConfig
 from sample.engines.base import Decoding
 from sample.errors import ForageError, UsageError
 from sample.models import TransformersModel
+from train.adapter import train_adapter
 from train.config import MethodConfig, RewardConfig, TrainConfig
-from train.grpo import train_adapter
 from train.hardware import HardwareConfig
 from train.launch import (
     ARGUMENTS,

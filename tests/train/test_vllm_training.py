@@ -20,8 +20,8 @@ from sample.engines.loading import load_engine, load_model, load_tokenizer
 from sample.families import load_problems
 from sample.models import TransformersModel, VllmModel
 from sample.prompts import conversation
+from train.adapter import train_adapter
 from train.config import HistoryConfig, MethodConfig, TrainConfig
-from train.grpo import train_adapter
 from train.hardware import VllmSampling
 from train.metrics import MetricsLog
 from train.vllm_sampler import _apart, _read_completion, vllm_sampler

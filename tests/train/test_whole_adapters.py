@@ -7,7 +7,7 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 
 from sample.engines.loading import load_model
-from train.adapters import save_adapter, whole_weights
+from train.weights import save_adapter, whole_weights
 
 
 @pytest.fixture

@@ -1,0 +1,192 @@
+"""The folder of one adapter, from its settings to the finished weights."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from accelerate import PartialState
+
+from sample.config import ProblemConfig, need, plain
+from sample.engines.base import Decoding
+from sample.engines.chat import Chat
+from sample.engines.loading import load_tokenizer
+from sample.errors import UsageError
+from sample.models import TransformersModel
+from sample.provenance import files_hash
+from sample.runfolder import IDLE_TRAINING, RunFolder, write_json
+from train.checks import check_processes, on_gpu
+from train.config import BASELINES, CHECKPOINTS, DONE, LEARNED, MEASURES, MethodConfig, TrainConfig
+from train.families import trainable_families
+from train.replay import replay_of
+from train.samplers import LiveSampler, Sampler
+from train.settings import check_settings
+from train.trackers import add_trackers
+from train.training import Training
+from train.training_plan import training_plan
+from train.weights import save_adapter, whole_weights
+
+SETTINGS = "training.json"
+
+
+def train_adapter(
+    model: TransformersModel,
+    problems: Mapping[str, ProblemConfig],
+    decoding: Decoding,
+    attempts: int,
+    config: TrainConfig,
+    method: str,
+    seed: int,
+    folder: Path,
+    run_seed: int,
+) -> None:
+    """Train one LoRA adapter into ``folder``, a PEFT folder; nothing to do if it is done.
+
+    A killed run goes on from its last checkpoint to the same adapter, on CPU bit for bit.
+    problems: the families, whose train splits are used, evaluation sets left out; attempts: N,
+    histories hold up to N - 1.
+    Beside the adapter: metrics.jsonl, training.json (the settings), done.json, and tensorboard/
+    where it is a tracker.
+
+    Raises:
+        UsageError: settings that cannot be trained, or a folder begun under other settings.
+        ForageError: the loss is not finite any more.
+    """
+    need(method in config.methods, "train.methods", f"one of {', '.join(config.methods)}", method)
+    config = config.of(method)
+    trained = trainable_families(problems, config, method)
+    check_settings(config, list(trained), model, decoding)
+    settings = _settings(model, trained, decoding, attempts, config, method, seed, run_seed)
+    check_processes(on_gpu(model))
+    _claim(folder, settings)
+    if (folder / DONE).exists():
+        return
+    replay = replay_of(problems, config, method)
+    plan = training_plan(problems, attempts, config, method, seed, run_seed, replay)
+    sampler = _sampler(model, decoding, config, folder)
+    training = Training(model, decoding, attempts, config, method, plan, sampler, folder, replay)
+    try:
+        trainer = _trainer(training)
+        with PartialState().main_process_first():
+            resume = last_checkpoint(training.checkpoints)
+        add_trackers(trainer, config.trackers, folder, resume)
+        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        _finish(trainer, folder, settings)
+    finally:
+        sampler.close()
+
+
+def _settings(
+    model: TransformersModel,
+    problems: Mapping[str, ProblemConfig],
+    decoding: Decoding,
+    attempts: int,
+    config: TrainConfig,
+    method: str,
+    seed: int,
+    run_seed: int,
+) -> dict[str, Any]:
+    """All that the adapter depends on, and nothing that only says where and how fast."""
+    left_out = ["methods", "seeds", *IDLE_TRAINING]
+    if not config.methods[method].embedded:
+        left_out.append("encoder")
+    # Absent where it is not used, so that adapters begun before there was one stay the same.
+    train = {k: v for k, v in plain(config).items() if k not in left_out and v is not None}
+    families = {name: plain(family) for name, family in problems.items()}
+    for family in families.values():
+        for key in ("split", "count", "seed"):
+            del family[key]
+    return {
+        "model": {"path": model.path, "dtype": model.dtype,
+                  "chat_template": dict(model.chat_template)},
+        "problems": families,
+        "decoding": plain(decoding),
+        "attempts": attempts,
+        "train": train,
+        "method": {"name": method, **_method_settings(config.methods[method])},
+        "seed": seed,
+        "run_seed": run_seed,
+        "replay": _replay_hash(config.methods[method]),
+    }  # fmt: skip
+
+
+def _method_settings(method: MethodConfig) -> dict[str, Any]:
+    """Without what came later and has its default, as adapters begun before have no such keys."""
+    own = plain(method)
+    if own["families"] is None:
+        del own["families"]
+    for key, default in (("baseline", BASELINES[0]), ("learn", LEARNED[0])):
+        if own[key] == default:
+            del own[key]
+    if isinstance(own["histories"], dict) and own["histories"]["anchor"] is None:
+        del own["histories"]["anchor"]
+    for reward in own["rewards"].values():
+        if reward["measure"] == MEASURES[0]:
+            del reward["measure"]
+    return own
+
+
+def _replay_hash(method: MethodConfig) -> str | None:
+    if method.history is None or method.history.replay is None:
+        return None
+    return files_hash(str(RunFolder(Path(method.history.replay)).attempts))
+
+
+def _claim(folder: Path, settings: dict[str, Any]) -> None:
+    """Write the settings into a new folder; refuse one that was begun under others."""
+    path = folder / SETTINGS
+    if path.exists():
+        begun = json.loads(path.read_text())
+        differing = [key for key in settings if begun.get(key) != settings[key]]
+        if differing:
+            raise UsageError(
+                f"train: {folder} was begun with another {', '.join(differing)}; "
+                "give another run name, or delete the folder"
+            )
+    elif PartialState().is_main_process:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(path, settings)
+
+
+def _trainer(training: Training) -> Any:
+    if training.method.algorithm == "sft":
+        from train.sft import sft_trainer
+
+        return sft_trainer(training)
+    from train.grpo import grpo_trainer
+
+    return grpo_trainer(training)
+
+
+def _sampler(
+    model: TransformersModel, decoding: Decoding, config: TrainConfig, folder: Path
+) -> Sampler:
+    if config.vllm is None:
+        return LiveSampler(model)
+    from train.vllm_sampler import vllm_sampler
+
+    chat = Chat(load_tokenizer(model.path), model.chat_template)
+    return vllm_sampler(config.vllm, model, chat, decoding, folder / "live")
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The latest whole checkpoint. Torn ones are deleted: they must not push out a whole one."""
+    whole: dict[int, Path] = {}
+    for path in folder.glob("checkpoint-*"):
+        try:
+            whole[json.loads((path / "trainer_state.json").read_text())["global_step"]] = path
+        except (OSError, ValueError):
+            # The trainer writes its state last.
+            shutil.rmtree(path)
+    return whole[max(whole)] if whole else None
+
+
+def _finish(trainer: Any, folder: Path, settings: dict[str, Any]) -> None:
+    adapted = trainer.accelerator.unwrap_model(trainer.model)
+    weights = whole_weights(adapted)
+    if trainer.is_world_process_zero():
+        save_adapter(adapted, weights, folder)
+        write_json(folder / DONE, {"steps": settings["train"]["steps"]})
+        shutil.rmtree(folder / CHECKPOINTS)
+    trainer.accelerator.wait_for_everyone()
