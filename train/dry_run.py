@@ -127,8 +127,8 @@ def _method_cost(
     setting = replace(whole, config=whole.config.of(name))
     config, generated = setting.config, setting.lengths.generated
     method = config.methods[name]
-    weights = _depth_weights(method.history, len(prompts))
-    live = method.history is not None and method.history.replay is None
+    weights = _depth_weights(method.drawn, len(prompts))
+    live = method.drawn is not None and method.drawn.replay is None
     made = _mean(range(len(weights)), weights) if live else 0
     read = _mean([sum(prompts[:k]) for k in range(len(weights))], weights) if live else 0
     mean_prompt, attempts = _mean(prompts, weights), config.groups * config.group_size
@@ -136,9 +136,12 @@ def _method_cost(
     passes = passes_of(
         checkpointing=setting.checkpointing,
         scored=grpo and config.vllm is not None,
-        kl=grpo and (config.kl > 0 or (method.history is not None and bool(method.history.anchor))),
+        kl=grpo and (config.kl > 0 or bool(method.anchor)),
     )
-    drawn = Drawing(mean_prompt, prompts, weights if live else (1,), made)
+    # Of a pool at most one chain is learned.
+    new = method.learn == "new"
+    learned = prompts[: config.group_size] if new else [mean_prompt] * config.group_size
+    drawn = Drawing(mean_prompt, prompts, weights if live else (1,), made, learned)
     hours = _hours(setting, drawn, passes, throughput)
     if method.recorded is not None:
         hours = Hours(0, 0, hours.learning)
@@ -158,12 +161,14 @@ def _method_cost(
 @dataclass(frozen=True)
 class Drawing:
     """What a step of a method draws. prompt: tokens of an attempt's, on average; prompts: after
-    0, 1, .. answers; weights: of the depths that are walked; made: attempts of a history."""
+    0, 1, .. answers; weights: of the depths that are walked; made: attempts of a history; learned:
+    tokens of the prompt of each attempt that is learned of a group."""
 
     prompt: float
     prompts: Sequence[int]
     weights: Sequence[float]
     made: float
+    learned: Sequence[float]
 
 
 def _hours(setting: Setting, drawn: Drawing, passes: int, throughput: float | None) -> Hours:
@@ -180,7 +185,8 @@ def _hours(setting: Setting, drawn: Drawing, passes: int, throughput: float | No
     else:
         walked = max(walk(1), config.groups * drawn.made * written / throughput)
         sampled = attempts * written / throughput
-    learned = attempts / config.hardware.processes * (drawn.prompt + written)
+    rows = [prompt + written for prompt in drawn.learned]
+    learned = config.groups * sum(rows) / config.hardware.processes
     flops = learning_flops(setting.sizes.parameters, learned, passes)
     steps = config.steps / 3600
     return Hours(steps * walked, steps * sampled, steps * setting.gpu.learning(flops))

@@ -66,87 +66,78 @@ async def make_histories(
         UsageError: not even the bare question leaves room for an attempt.
     """
     grader = Grader({slot.problem.id: slot.problem for slot in slots})
-    work = [_wanted_chain(engine, plan, slot, decoding, grader) for slot in slots]
-    chains = await asyncio.gather(*work)
-    made = [_fit(history, engine, decoding, context) for history, _ in chains]
-    return made, sum((tokens for _, tokens in chains), Tokens())
+    walks = [_Walk(engine, plan, decoding, grader, slot) for slot in slots]
+    chains = await asyncio.gather(*(walk.wanted() for walk in walks))
+    walked = [History(slot, chain) for slot, chain in zip(slots, chains, strict=True)]
+    made = [_fit(history, engine, decoding, context) for history in walked]
+    return made, sum((walk.tokens for walk in walks), Tokens())
 
 
-async def _wanted_chain(
-    engine: Engine, plan: Plan, slot: Slot, decoding: Decoding, grader: Grader
-) -> tuple[History, Tokens]:
-    """The chain that the slot asks for: unsolved; solved (the first of TRIES that is, or the last);
-    or as it comes."""
-    if slot.solved is False:
-        return await _unsolved_chain(engine, plan, slot, decoding, grader)
-    history, tokens = await _chain(engine, plan, slot, decoding)
-    for turn in range(1, TRIES):
-        if slot.solved is None or await _solved(history, grader):
-            break
-        history, more = await _chain(engine, plan, slot, decoding, turn)
-        tokens += more
-    return history, tokens
+@dataclass
+class _Walk:
+    """The chains that are walked for one slot. tokens: what they have taken so far."""
 
+    engine: Engine
+    plan: Plan
+    decoding: Decoding
+    grader: Grader
+    slot: Slot
+    tokens: Tokens = Tokens()
 
-async def _solved(history: History, grader: Grader) -> bool:
-    right = (_right(grader, history.problem, answer) for answer in set(history.answers))
-    return any(await asyncio.gather(*right))
+    async def wanted(self) -> tuple[str, ...]:
+        """The chain that the slot asks for: unsolved; solved (the first of TRIES that is, or the
+        last); or as it comes."""
+        if self.slot.solved is False:
+            return await self._unsolved()
+        answers = await self._chain()
+        for turn in range(1, TRIES):
+            if self.slot.solved is None or await self._solved(answers):
+                break
+            answers = await self._chain(turn)
+        return answers
 
+    async def _chain(self, *turn: int) -> tuple[str, ...]:
+        answers: list[str] = []
+        while len(answers) < self.slot.depth:
+            answer = await self._answer(answers, *turn)
+            if answer is None:
+                break
+            answers.append(answer)
+        return tuple(answers)
 
-async def _right(grader: Grader, problem: Problem, answer: str) -> bool:
-    grade = await beside(grader, problem, answer) if waits(problem) else grader(problem, answer)
-    return grade.correct
+    async def _unsolved(self) -> tuple[str, ...]:
+        """Each answer is drawn until it is wrong; the chain ends where TRIES of them are not.
 
+        Drawing whole chains anew would hardly ever meet a deep one that is unsolved.
+        """
+        answers: list[str] = []
+        turn = 0
+        while len(answers) < self.slot.depth and turn < TRIES:
+            answer = await self._answer(answers, turn)
+            if answer is None:
+                break
+            right = await self._right(answer)
+            turn = turn + 1 if right else 0
+            answers += [] if right else [answer]
+        return tuple(answers)
 
-async def _chain(
-    engine: Engine, plan: Plan, slot: Slot, decoding: Decoding, *turn: int
-) -> tuple[History, Tokens]:
-    answers: list[str] = []
-    tokens = Tokens()
-    while len(answers) < slot.depth:
-        answer, more = await _answer(engine, plan, slot, decoding, answers, *turn)
-        tokens += more
-        if answer is None:
-            break
-        answers.append(answer)
-    return History(slot, tuple(answers)), tokens
+    async def _answer(self, answers: Sequence[str], *turn: int) -> str | None:
+        """The next answer of a chain, None if it failed."""
+        messages = conversation(self.slot.problem.question, answers)
+        seed = self.plan.seed("history", self.slot.step, self.slot.group, len(answers), *turn)
+        made = await self.engine.generate(Request(messages, seed, self.decoding))
+        if made.failure is not None:
+            return None
+        self.tokens += Tokens(made.ledger.prompt, made.ledger.generated)
+        return made.text
 
+    async def _solved(self, answers: Sequence[str]) -> bool:
+        return any(await asyncio.gather(*(self._right(answer) for answer in set(answers))))
 
-async def _unsolved_chain(
-    engine: Engine, plan: Plan, slot: Slot, decoding: Decoding, grader: Grader
-) -> tuple[History, Tokens]:
-    """Each answer is drawn until it is wrong; the chain ends where TRIES of them are not.
-
-    Drawing whole chains anew would hardly ever meet a deep one that is unsolved.
-    """
-    answers: list[str] = []
-    tokens, turn = Tokens(), 0
-    while len(answers) < slot.depth and turn < TRIES:
-        answer, more = await _answer(engine, plan, slot, decoding, answers, turn)
-        tokens += more
-        if answer is None:
-            break
-        right = await _right(grader, slot.problem, answer)
-        turn = turn + 1 if right else 0
-        answers += [] if right else [answer]
-    return History(slot, tuple(answers)), tokens
-
-
-async def _answer(
-    engine: Engine,
-    plan: Plan,
-    slot: Slot,
-    decoding: Decoding,
-    answers: Sequence[str],
-    *turn: int,
-) -> tuple[str | None, Tokens]:
-    """The next answer of a chain, None if it failed."""
-    messages = conversation(slot.problem.question, answers)
-    seed = plan.seed("history", slot.step, slot.group, len(answers), *turn)
-    made = await engine.generate(Request(messages, seed, decoding))
-    if made.failure is not None:
-        return None, Tokens()
-    return made.text, Tokens(made.ledger.prompt, made.ledger.generated)
+    async def _right(self, answer: str) -> bool:
+        problem, grader = self.slot.problem, self.grader
+        grade = await beside(grader, problem, answer) if waits(problem) else grader(problem, answer)
+        return grade.correct
 
 
 async def _fit_all(

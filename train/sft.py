@@ -115,7 +115,8 @@ def draw(training: Training, model: Any, arguments: Any) -> list[dict[str, Any]]
         if first_process:
             _keep_whole(path, arguments.max_steps, arguments.save_steps)
         lines = [json.loads(line) for line in path.read_text().splitlines()]
-    check_drawn(lines, arguments.max_steps)
+    kind = "well-formed" if training.method.learn == "new" else "correct"
+    check_drawn(lines, arguments.max_steps, kind)
     tokenizer, bank = training.tokenizer, training.bank()
     stops = stop_ids(model.get_base_model(), tokenizer)
     rollouts = Rollouts(
@@ -133,7 +134,7 @@ def draw(training: Training, model: Any, arguments: Any) -> list[dict[str, Any]]
         if first_process:
             with path.open("a") as file:
                 file.write(json.dumps(lines[-1]) + "\n")
-        check_drawn(lines, arguments.max_steps)
+        check_drawn(lines, arguments.max_steps, kind)
     return lines
 
 
@@ -144,8 +145,9 @@ def _choice(training: Training) -> Choice:
     return correct
 
 
-def check_drawn(lines: Sequence[Mapping[str, Any]], steps: int) -> None:
-    """Warn if none of the attempts of the first step is correct. steps: to be drawn.
+def check_drawn(lines: Sequence[Mapping[str, Any]], steps: int, kind: str = "correct") -> None:
+    """Warn if none of the attempts of the first step is to be learned. steps: to be drawn. kind: of
+    those to learn.
 
     Raises:
         UsageError: nor is one of the first PATIENCE steps, or of all.
@@ -156,7 +158,7 @@ def check_drawn(lines: Sequence[Mapping[str, Any]], steps: int) -> None:
     if len(lines) >= min(PATIENCE, steps):
         count = "the only step" if steps == 1 else f"the first {len(lines)} steps"
         raise UsageError(
-            f"train: none of the attempts of {count} is correct, so there is nothing to "
+            f"train: none of the attempts of {count} is {kind}, so there is nothing to "
             f"fine-tune on; {cause}"
         )
     if len(lines) == 1:
@@ -164,11 +166,11 @@ def check_drawn(lines: Sequence[Mapping[str, Any]], steps: int) -> None:
 
 
 def warn_of_epochs(examples: int, steps: int) -> None:
-    """Few correct attempts are learned by heart: the budget of steps stays that of the others."""
+    """Few attempts are learned by heart: the budget of steps stays that of the others."""
     epochs = steps / examples
     if epochs >= 2:
         warnings.warn(
-            f"train: {steps} steps go {epochs:.0f} times over the {examples} correct attempts; "
+            f"train: {steps} steps go {epochs:.0f} times over the {examples} attempts; "
             "take easier problems, more groups or fewer steps",
             stacklevel=2,
         )

@@ -240,8 +240,8 @@ def test_drawing_for_rejection_sampling_ends_when_nothing_is_found_for_long():
         check_drawn(drawn(*[[]] * PATIENCE), 50)
 
 
-def test_correct_attempts_that_are_learned_by_heart_are_said():
-    with pytest.warns(UserWarning, match="60 steps go 20 times over the 3 correct"):
+def test_attempts_that_are_learned_by_heart_are_said():
+    with pytest.warns(UserWarning, match="60 steps go 20 times over the 3 attempts"):
         warn_of_epochs(3, 60)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -49,14 +49,14 @@ def paid(tmp_path, problems, model_folder):
     return str(folder.path)
 
 
-def config_of(path, **more):
-    method = MethodConfig(HistoryConfig(replay=path, **more), algorithm="sft")
+def config_of(path, learn="correct", **more):
+    method = MethodConfig(HistoryConfig(replay=path, **more), algorithm="sft", learn=learn)
     return TrainConfig({"offline": method}, steps=2, groups=2, group_size=2, lora_rank=8)
 
 
-def found_in(path, problems, model):
-    config = config_of(path)
-    return recorded_of(replay_of(problems, config, "offline"), model, config, "offline")
+def found_in(path, problems, model, learn="correct"):
+    config = config_of(path, learn)
+    return recorded_of(replay_of(problems, config, "offline"), model, config, "offline", 4)
 
 
 def test_it_learns_the_models_own_correct_attempts_after_their_own_prompts(
@@ -64,10 +64,10 @@ def test_it_learns_the_models_own_correct_attempts_after_their_own_prompts(
 ):
     found = found_in(paid, problems, model_config)
     assert len(found) == 8 and {one.attempt.system for one in found} == {"base"}
-    right = {(one.attempt.arm, one.answers) for one in found if one.correct}
+    right = {(one.attempt.arm, one.answers) for one in found if one.learned}
     assert right == {("p", ()), ("s", ("1",))}
     chat = Chat(load_tokenizer(model_config.path))
-    odd = next(one for one in found if one.correct)
+    odd = next(one for one in found if one.learned)
     odd = replace(
         odd, answers=("9",), attempt=structs.replace(odd.attempt, ledger=Ledger(5, 0, 0, 4, 0.1))
     )
@@ -78,6 +78,34 @@ def test_it_learns_the_models_own_correct_attempts_after_their_own_prompts(
     assert first["numbers"] == second["numbers"] and first["numbers"]["valid"] == 1
     for _, ids in first["examples"]:
         assert ids == [*chat.encode("23"), load_tokenizer(model_config.path).eos_token_id]
+
+
+def test_it_learns_the_different_answers_to_a_bare_question_after_each_other(
+    paid, problems, model_config
+):
+    found = found_in(paid, problems, model_config, "new")
+    assert {(one.attempt.system, one.attempt.arm) for one in found} == {("base", "p")}
+    assert [(one.attempt.text, one.answers, one.learned) for one in found] == [
+        ("1", (), True), ("23", ("1",), True)
+    ] * 2  # fmt: skip
+
+
+def test_answers_that_are_drawn_again_or_cut_off_are_not_learned_as_new(
+    paid, problems, model_config
+):
+    attempts = RunFolder(Path(paid)).attempts
+    first, second = [one for one in read_attempts(attempts) if one.arm == "p"][:2]
+    more = [
+        structs.replace(second, step=3), structs.replace(second, step=4, canonical="7"),
+        structs.replace(second, step=5, canonical="8", text="8", finish="length"),
+    ]  # fmt: skip
+    with AttemptStore(attempts) as store:
+        for one in more:
+            store.append(one)
+    found = found_in(paid, problems, model_config, "new")
+    mine = [one for one in found if one.problem.id == first.problem]
+    assert [one.learned for one in mine] == [True, True, False, True, False]
+    assert mine[3].answers == ("1", "23")
 
 
 def test_it_draws_nothing_and_ends_with_an_adapter(

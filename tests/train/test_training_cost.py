@@ -145,6 +145,19 @@ def test_learning_what_a_run_holds_takes_no_tokens():
     assert grpo.generated > 0 and sft.generated == sft.prompt == 0
 
 
+def test_a_pool_is_drawn_after_the_bare_question_and_teaches_one_chain():
+    kind = "train.methods={%s: {algorithm: sft, %s}}"
+    few = "train.group_size=4"
+    new, prompts, lengths = cost_of("demo.yaml", kind % ("new", "learn: new"), few)
+    bare = cost_of("demo.yaml", kind % ("bare", "histories: false"), few)[0]
+    (pool,), (single,) = new.methods, bare.methods
+    assert (pool.prompt, pool.generated) == (single.prompt, single.generated)
+    written = lengths.generated
+    more = (sum(prompts[:4]) + 4 * written) / (4 * (prompts[0] + written))
+    assert pool.hours.learning == pytest.approx(more * single.hours.learning)
+    assert pool.hours.histories == 0
+
+
 def test_an_encoder_of_its_own_is_counted_and_the_model_itself_is_not_counted_twice():
     measured = "train.methods.diverse.rewards.countdown.measure=embedding"
     itself, _, _ = cost_of("demo.yaml", measured)
