@@ -3,8 +3,10 @@
 import pytest
 from planted import CONFIG, REUSE, SYSTEMS
 from simulated import simulate
+from synthetic_summary import synthetic_summary, training_log
 
 from analysis.config import RunInfo
+from analysis.report.page import write_report
 from analysis.summary import summarize
 
 
@@ -22,3 +24,10 @@ def summary(records):
 @pytest.fixture(scope="session")
 def toy(summary):
     return summary["families"]["toy"]
+
+
+@pytest.fixture(scope="session")
+def report(tmp_path_factory):
+    """The page of the synthetic summary, its tables beside it."""
+    metrics = {"diverse-s0": training_log(10)}
+    return write_report(synthetic_summary(), tmp_path_factory.mktemp("run"), metrics)
