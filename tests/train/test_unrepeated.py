@@ -12,8 +12,8 @@ from sample.engines.base import Decoding
 from sample.engines.batch import Sequence
 from sample.engines.chat import Chat
 from sample.errors import UsageError
+from sample.grading import Grade
 from sample.problems import Problem
-from tests.train.conftest import answer
 from train.config import HistoryConfig, MethodConfig, RewardConfig, TrainConfig
 from train.dataset import Slot
 from train.groups import Group
@@ -49,6 +49,10 @@ def test_the_second_answer_is_drawn_without_replacement():
     assert seconds["b"] == seconds["c"] and set(seconds) == {"b", "c"}
 
 
+def _grades(*forms: str) -> tuple[Grade, ...]:
+    return tuple(Grade(form, form, False) for form in forms)
+
+
 def test_the_ids_learned_are_those_drawn_after_the_prompt_of_a_chain(tokenizer):
     chat = Chat(tokenizer)
     problems = [Problem("sum", str(n), f"{n}+{n}=", {}, {}, "toy") for n in (1, 2)]
@@ -57,8 +61,8 @@ def test_the_ids_learned_are_those_drawn_after_the_prompt_of_a_chain(tokenizer):
     for number, one in enumerate(drawn):
         one.tokens = [number]
     groups = [
-        Group("sum", (), (answer("3"), answer("3")), (1, 1), texts=("3", "3")),
-        Group("sum", (), (answer("5"), answer("6")), (1, 1), texts=("5", "6")),
+        Group("sum", (), _grades("3", "3"), (1, 1), texts=("3", "3")),
+        Group("sum", (), _grades("5", "6"), (1, 1), texts=("5", "6")),
     ]
     made = Rolled(drawn, groups, Tokens(), None)
     examples = new_answers(chat, 8, made, pools)

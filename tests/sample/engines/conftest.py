@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from misbehaving_server import serving
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
@@ -54,3 +55,19 @@ def make_model():
 @pytest.fixture
 def model(make_model) -> Qwen3ForCausalLM:
     return make_model()
+
+
+@pytest.fixture(scope="module")
+def shared():
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def server(shared):
+    shared.seen.clear()
+    shared.keys.clear()
+    shared.times.clear()
+    shared.naming = {}
+    shared.most = 0
+    return shared

@@ -3,31 +3,25 @@
 import asyncio
 import importlib
 import json
-import socket
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from asking import DECODING, ask, model_of, problem_of, request_of
 from misbehaving_server import completion, serving
 
 from sample.config import ArmConfig, ProblemConfig, SampleConfig, config_systems
-from sample.engines.base import Decoding, Request
+from sample.engines.base import Decoding
 from sample.engines.chat import Chat
 from sample.engines.endpoints import Endpoints
 from sample.engines.loading import load_tokenizer
-from sample.engines.openai import STREAK, OpenAIEngine
+from sample.engines.openai import OpenAIEngine
 from sample.errors import ForageError, UsageError
-from sample.families import load_problems
-from sample.models import OpenAIModel
-from sample.problems import Problem
-from sample.records import DEPENDENT
 from sample.runfolder import RunFolder
-from sample.scheduler import Plan, run_system
 from sample.workers import load_all, sample_systems
 
 MODEL = str(Path(__file__).parents[3] / "models" / "anchored")
-DECODING = Decoding(temperature=0.7, top_p=0.9, max_new_tokens=20)
 
 
 def test_a_missing_client_is_told_with_what_to_type(monkeypatch):
@@ -35,46 +29,6 @@ def test_a_missing_client_is_told_with_what_to_type(monkeypatch):
     monkeypatch.delitem(sys.modules, "sample.engines.endpoints")
     with pytest.raises(UsageError, match=r"package openai .*pip install -e '\.\[openai\]'"):
         importlib.import_module("sample.engines.endpoints")
-
-
-@pytest.fixture(scope="module")
-def shared():
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture
-def server(shared):
-    shared.seen.clear()
-    shared.keys.clear()
-    shared.times.clear()
-    shared.naming = {}
-    shared.most = 0
-    return shared
-
-
-def model_of(*servers, **changes):
-    settings = {"retries": 2, "timeout": 60.0, **changes}
-    return OpenAIModel("m", tuple(s if isinstance(s, str) else s.url for s in servers), **settings)
-
-
-def request_of(question, seed=5, **changes):
-    """What is before a # is the problem."""
-    message = {"role": "user", "content": question}
-    return Request([message], seed, DECODING, problem=problem_of(question), **changes)
-
-
-def problem_of(question):
-    return question.partition("#")[0]
-
-
-def ask(model, *questions):
-    async def together():
-        async with OpenAIEngine(model) as engine:
-            requests = (request_of(question, i) for i, question in enumerate(questions))
-            return await asyncio.gather(*map(engine.generate, requests))
-
-    return asyncio.run(together())
 
 
 def said(model, **reply):
@@ -193,126 +147,6 @@ def test_prompts_are_counted_by_tokenizer_or_server_or_not_at_all(server, tokeni
         OpenAIEngine(wrong).count_prompt_tokens(messages)
 
 
-def test_what_may_pass_is_tried_again_and_counted_once(server):
-    generations = ask(model_of(server), "busy a", "busy b")
-    assert [g.text for g in generations] == ["42", "42"]
-    assert set(server.times.values()) == {3}
-    assert sum(g.ledger.generated for g in generations) == 10
-
-
-@pytest.mark.parametrize(
-    ("question", "kind", "tries"),
-    [
-        ("limited", "rate_limit", 3),
-        ("broken", "server_error", 3),
-        ("stall", "timeout", 3),
-        ("drop", "connection", 3),
-        ("hangup", "connection", 3),
-        ("garbage", "bad_reply", 1),
-        ("echo {}", "bad_reply", 1),
-        ("echo []", "bad_reply", 1),
-        ('echo {"error": {"message": "overloaded"}}', "bad_reply", 1),
-        ('echo {"choices": []}', "bad_reply", 1),
-        ('echo {"choices": [{"finish_reason": "stop", "message": "42"}]}', "bad_reply", 1),
-        (f"echo {json.dumps(completion(finish='tool_calls'))}", "bad_reply", 1),
-        (f"echo {json.dumps(completion(message={'content': [1]}))}", "bad_reply", 1),
-        (f"echo {json.dumps(completion(finish='content_filter: OTHER'))}", "content_filter", 1),
-        (f"echo {json.dumps(completion(usage=None))}", "no_usage", 1),
-        (f"echo {json.dumps(completion(usage={'prompt_tokens': None}))}", "no_usage", 1),
-        ("toolong", "context_overflow", 1),
-    ],
-)
-def test_a_call_that_fails_for_good_has_a_type_and_the_others_go_on(server, question, kind, tries):
-    timeout = 1.0 if question == "stall" else 60.0
-    bad, *good = ask(model_of(server, timeout=timeout), question, *(f"ok {i}" for i in range(5)))
-    assert (bad.finish, bad.text, bad.ledger.generated) == ("error", "", 0)
-    assert bad.failure is not None and bad.failure.type == kind and bad.failure.message
-    assert "\n" not in bad.failure.message
-    assert server.times[question] == tries
-    assert [g.text for g in good] == ["42"] * 5
-
-
-def test_a_lost_connection_is_no_time_out_however_short_that_is(server):
-    (lost,) = ask(model_of(server, retries=4, timeout=0.3), "hangup")
-    assert server.times == {"hangup": 5}
-    assert lost.failure is not None and lost.failure.type == "connection"
-
-
-def test_a_call_that_stalls_is_tried_again_twice_however_many_retries_there_are(server):
-    model = model_of(server, retries=8, timeout=0.3)
-    stalled, limited = ask(model, "stall", "limited")
-    assert server.times == {"stall": 3, "limited": 9}
-    assert stalled.failure is not None and stalled.failure.type == "timeout"
-    assert "3 tries" in stalled.failure.message
-    assert limited.failure is not None and limited.failure.type == "rate_limit"
-
-
-@pytest.mark.parametrize(
-    ("question", "error", "says"),
-    [
-        ("wrongkey", UsageError, "refuses the key"),
-        ("wrongmodel", UsageError, "no such model or address: .*`m` does not exist"),
-        ("refused", UsageError, 'refuses the request: .*Unknown name "seed".*see server'),
-        ("exhausted", ForageError, "pay first"),
-    ],
-)
-def test_what_would_fail_for_all_stops_the_run_in_one_line(
-    server, monkeypatch, question, error, says
-):
-    monkeypatch.setenv("FORAGE_TEST_KEY", "s3cret")
-    with pytest.raises(error, match=says) as caught:
-        ask(model_of(server, key="FORAGE_TEST_KEY", retries=0), question)
-    assert "\n" not in str(caught.value) and "s3cret" not in str(caught.value)
-
-
-def test_a_refusal_after_an_answer_is_that_requests_own(server):
-    async def one_after_the_other():
-        async with OpenAIEngine(model_of(server)) as engine:
-            return [await engine.generate(request_of(q)) for q in ("ok", "refused", "ok")]
-
-    kinds = [g.failure and g.failure.type for g in asyncio.run(one_after_the_other())]
-    assert kinds == [None, "bad_request", None]
-
-
-def test_what_stops_a_run_at_its_start_is_a_failed_attempt_later():
-    async def asked(server):
-        async with OpenAIEngine(model_of(server, retries=0)) as engine:
-            made = [await engine.generate(request_of(q)) for q in ("ok", "wrongmodel", "wrongkey")]
-            # Each reply of this one closes its connection, so the next call has to connect anew.
-            await engine.generate(request_of("hangup"))
-            server.shutdown()
-            server.server_close()
-            return [*made, await engine.generate(request_of("ok"))]
-
-    with serving() as server:
-        made = asyncio.run(asked(server))
-    kinds = [g.failure and g.failure.type for g in made]
-    assert kinds == [None, "not_found", "refused_key", "unreachable"]
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{s.getsockname()[1]}/v1"
-
-
-def test_a_server_that_is_not_there_stops_the_run_but_another_takes_over(server):
-    with pytest.raises(ForageError, match=r"cannot be reached.*start the server"):
-        ask(model_of(free_port(), retries=0), "ok")
-    questions = [f"ok {i}" for i in range(6)]
-    generations = ask(model_of(free_port(), server, retries=0), *questions)
-    assert [g.text for g in generations] == ["42"] * 6
-    assert set(server.times.values()) == {1}
-
-
-def test_too_many_failures_in_a_row_stop_the_run(server):
-    few = [f"garbage {i}" for i in range(STREAK - 1)]
-    assert {g.finish for g in ask(model_of(server), *few)} == {"error"}
-    with pytest.raises(ForageError, match="32 calls to 'm' failed in a row, the last: bad_reply"):
-        ask(model_of(server), *few, "garbage")
-    assert {g.finish for g in ask(model_of(server), *(["toolong"] * (STREAK + 5)))} == {"error"}
-
-
 def test_requests_at_once_are_limited_and_spread(server):
     with serving() as other:
         questions = [f"ok {i % 10}#{i}" for i in range(40)]
@@ -418,24 +252,3 @@ def test_the_names_that_servers_give_are_noted_and_a_strange_one_is_told(server,
     assert sampled(2) == 1
     served = folder.read_manifest()["served"]["base"]
     assert [(s["model"], s["fingerprint"]) for s in served] == [("m", None), ("m-2026", "fp_1")]
-
-
-def test_records_of_a_run_with_failures_are_whole(server):
-    """Every attempt once; what would follow a failed one in its chain is not asked for."""
-    sums = load_problems("sums", ProblemConfig("chain_sum", count=3))
-    bad = Problem("sums", "garbage", "1", "reasoning_gym", "k", sums[0].metadata)
-    groups = tuple((problem, 0) for problem in [*sums, bad])
-    arms = {"sequential": ArmConfig("sequential")}
-    plan = Plan("base", arms, groups, 3, DECODING, 1, "abc")
-    made = []
-
-    async def run():
-        async with OpenAIEngine(model_of(server)) as engine:
-            await run_system(engine, plan, (), made.append, 8)
-
-    asyncio.run(run())
-    assert len({attempt.key for attempt in made}) == len(made) == 12
-    failed = [attempt for attempt in made if attempt.finish == "error"]
-    assert {(a.problem, a.correct) for a in failed} == {(bad.id, None)}
-    kinds = [a.failure.type for a in sorted(failed, key=lambda a: a.step)]
-    assert kinds == ["bad_reply", DEPENDENT, DEPENDENT] and len(server.seen) == 10
