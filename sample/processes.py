@@ -18,6 +18,8 @@ from typing import Any, NoReturn
 from sample.errors import ForageError, UsageError, one_line
 
 Send = Callable[[Any], None]
+FAREWELL = 5.0
+"""Seconds that a process has to end after it has said what stopped it."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,8 @@ class _Running:
     def _drain(self, receive: Callable[[Any], None]) -> None:
         while not self.done and (message := self._next()) is not None:
             if isinstance(message, _Failed):
+                # Killed at once it would leave what it shares with this process to be cleaned up.
+                self.process.join(FAREWELL)
                 raise (UsageError if message.usage else ForageError)(message.text)
             self.done = isinstance(message, _Done)
             if not self.done:

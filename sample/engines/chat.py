@@ -122,10 +122,18 @@ def overflow(
     """The failed generation of a prompt that leaves too little of the context, else None.
 
     context: tokens of prompt and generation together, None = no limit.
+
+    Raises:
+        UsageError: no prompt at all would leave enough.
     """
     length, room = len(prompt.ids), decoding.max_new_tokens
     if context is None or length + room <= context:
         return None
+    if room >= context:
+        raise UsageError(
+            f"sample.decoding.max_new_tokens: expected less than the model's context of {context} "
+            f"tokens, got {room}"
+        )
     message = f"prompt of {length} + max_new_tokens {room} > context of {context} tokens"
     ledger = Ledger(length, 0, 0, 0, time.perf_counter() - begin)
     return Generation("", "", "error", ledger, Failure("context_overflow", message))

@@ -8,7 +8,6 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from sample.config import ProblemConfig
-from sample.grading import Grade
 from sample.models import TransformersModel
 
 TEMPLATE = (
@@ -17,10 +16,6 @@ TEMPLATE = (
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 SPECIAL = ["<|pad|>", "<|end|>", "<|user|>", "<|assistant|>"]
-
-
-def answer(canonical: str | None, correct: bool = False) -> Grade:
-    return Grade(canonical, canonical, correct)
 
 
 @pytest.fixture(scope="session")

@@ -244,6 +244,12 @@ def test_a_prompt_too_long_for_the_context_is_a_failure_not_an_exception(model, 
     assert ask(engine, [fits])[0][2] in ("stop", "length")
 
 
+def test_more_new_tokens_than_any_prompt_leaves_are_refused(model, tokenizer):
+    request = replace(make_requests(1)[0], decoding=Decoding(max_new_tokens=1024))
+    with pytest.raises(UsageError, match=r"max_new_tokens: expected less than .* 1024 .*got 1024"):
+        ask(engine_of(model, tokenizer), [request])
+
+
 def test_an_error_of_the_model_reaches_everyone_and_the_engine_recovers(model, tokenizer):
     engine = engine_of(model, tokenizer, batch=4)
     requests = make_requests(10)
