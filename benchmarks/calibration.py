@@ -1,12 +1,15 @@
 """Does the analysis keep its promises? Studies with planted causes, measured against the truth.
 
     python -m benchmarks.calibration [--studies 1000] [--sizes 30,200,1000] [--causes none,mixture]
-        [--adapters none] [--made 1000] [--jobs 1] [--resamples 1000] [--keep DIR] [--markdown FILE]
+        [--adapters none] [--made 1000] [--pooled 1000] [--jobs 1] [--resamples 1000]
+        [--keep DIR] [--markdown FILE]
 
 Prints coverage of the 95 % intervals, error rates of the tests, and how often the planted causes
 are named, beside the same for unpaired binomial error bars. --made studies of each cause are made
-by the scripted engine, attempt by attempt, through scheduler, graders and record files; the others
-are drawn from its law into the columns that records are read into.
+by the scripted engine, attempt by attempt, through scheduler, graders and record files; --pooled
+studies of the larger sizes draw their problems, with replacement, from a pool that was made so,
+whose means are then the truth. --studies are drawn from its law into the columns that records are
+read into.
 """
 
 import argparse
@@ -15,8 +18,8 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +40,9 @@ from benchmarks.scripted_studies import (
     adapters,
     coverage_gap,
     draw_abilities,
+    draw_from,
     draw_study,
+    make_pool,
     make_studies,
 )
 from sample.engines.scripted import abilities
@@ -49,12 +54,14 @@ REPLICATES = 2
 CHUNK = 20
 _TRUTH_STUDIES, _TRUTH_PROBLEMS = 100, 2000
 _MADE_SIZE = 30
+_POOL = 20_000
+"""Problems of a pool: few of a study's are then drawn twice."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """Some studies of one cell. kind: "drawn" or "made" (measured for their causes), "closed"
-    (for the verdict) or "truth". name: of the cause or the adapter."""
+    """Some studies of one cell. kind: "drawn", "made" or "pool" (measured for their causes),
+    "closed" (for the verdict) or "truth". name: of the cause or the adapter. pool: its problems."""
 
     kind: str
     name: str
@@ -63,6 +70,7 @@ class Job:
     count: int
     resamples: int
     truth: Outcome | None = None
+    pool: int = 0
 
     @property
     def cell(self) -> "Cell":
@@ -70,7 +78,7 @@ class Job:
 
     @property
     def file(self) -> str:
-        parts = (*self.cell, self.first, self.count, self.resamples)
+        parts = (*self.cell, self.first, self.count, self.resamples, *[self.pool] * (self.pool > 0))
         return "-".join(map(str, parts)).replace(" ", "_") + ".json"
 
 
@@ -80,6 +88,8 @@ def run(job: Job) -> list[Outcome]:
     planted = adapters(margin)[job.name] if job.kind == "closed" else CAUSES[job.name]
     if job.kind == "made":
         return [_measured(job, planted, *made) for made in _made(job, planted)]
+    if job.kind == "pool":
+        return [_pooled(job, planted, job.first + i) for i in range(job.count)]
     return [_drawn(job, planted, job.first + i) for i in range(job.count)]
 
 
@@ -90,6 +100,23 @@ def _made(job: Job, planted: Planted) -> Iterator[tuple[Table, Floats]]:
         table = build_table(attempts, STEPS)
         ability = abilities(planted.base, dict.fromkeys(table.problems[FAMILY]))
         yield table, np.array(list(ability.values()))
+
+
+@lru_cache(1)
+def _pool(name: str, problems: int) -> tuple[Table, Outcome]:
+    """The pool of a cause, and what is true of it."""
+    planted = CAUSES[name]
+    table = make_pool(planted, problems, REPLICATES, derive_seed("pool", name))
+    return table, estimates(study_of(table, planted.primary), planted.primary)
+
+
+def _pooled(job: Job, planted: Planted, number: int) -> Outcome:
+    pool, truth = _pool(job.name, job.pool)
+    rng = np.random.default_rng((3, list(CAUSES).index(job.name), job.size, number))
+    table, known = draw_from(rng, pool, job.size)
+    ability = abilities(planted.base, dict.fromkeys(known))
+    each = np.array([ability[problem] for problem in known])
+    return _measured(replace(job, truth=truth), planted, table, each)
 
 
 def _drawn(job: Job, planted: Planted, number: int) -> Outcome:
@@ -124,10 +151,10 @@ def kept(folder: Path | None, job: Job) -> list[Outcome]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _jobs(kind: str, name: str, size: int, studies: int, resamples: int, truth: Outcome | None):
+def _jobs(cell: "Cell", studies: int, resamples: int, truth: Outcome | None) -> Iterator[Job]:
+    pool = _POOL if cell[0] == "pool" else 0
     for first in range(0, studies, CHUNK):
-        count = min(CHUNK, studies - first)
-        yield Job(kind, name, size, first, count, resamples, truth)
+        yield Job(*cell, first, min(CHUNK, studies - first), resamples, truth, pool)
 
 
 Cell = tuple[str, str, int]
@@ -152,7 +179,7 @@ def truths(causes: list[str], processes: int, folder: Path | None) -> dict[str, 
     jobs = [
         job
         for name in causes
-        for job in _jobs("truth", name, _TRUTH_PROBLEMS, _TRUTH_STUDIES, 100, None)
+        for job in _jobs(("truth", name, _TRUTH_PROBLEMS), _TRUTH_STUDIES, 100, None)
     ]
     found = {
         cell[1]: dict(mean(o)) for cell, o in collect(jobs, processes, folder, "truth").items()
@@ -183,10 +210,18 @@ def _points(share: float) -> str:
 
 def _row(cell: Cell, outcomes: list[Outcome], truth: Outcome, part: str) -> list[str]:
     said = mean(outcomes)
-    ours = [said[f"{part} covered{how}"] for how in ("", ", fixed", ", bootstrap")]
-    theirs = [said[f"{part} covered, {name}"] for name in ("pooled", "one run")]
-    found = [said[f"{part} found{how}"] for how in ("", ", flip", ", pooled", ", one run")]
-    return [cell[1], str(cell[2]), _points(truth[part]), *map(_percent, [*ours, *theirs, *found])]
+    ours, theirs, found = (
+        [_percent(said[f"{part} {rate}"]) for rate in rates]
+        for rates in (
+            ("covered", "covered, fixed", "covered, bootstrap"),
+            ("covered, pooled", "covered, one run"),
+            ("found", "found, flip", "found, pooled", "found, one run"),
+        )
+    )
+    if cell[0] == "pool":
+        # of a problem drawn twice the attempts are the same, which these intervals do not expect
+        ours[1] = "-"
+    return [cell[1], str(cell[2]), _points(truth[part]), *ours, *theirs, *found]
 
 
 INTERVALS = (
@@ -197,6 +232,11 @@ SHARES = (
     "causes", "problems", "aggregator", "context", "exposure", "shares covered", "all named",
     "pooled", "one run", "wrong named", "pooled ", "one run ", "ruled out", "pooled  ", "one run  ",
 )  # fmt: skip
+HOW = {
+    "drawn": "drawn from the law",
+    "made": "made by the engine",
+    "pool": "on problems drawn from a pool made by the engine",
+}
 NO_GAP = ("problems", "GAP")
 CLOSED = ("adapter", "problems", "gap left", "CLOSED", "pooled", "one run")
 
@@ -217,7 +257,7 @@ def _shares_row(cell: Cell, outcomes: list[Outcome], truth: Outcome) -> list[str
 
 def tables(found: Outcomes, truth: dict[str, Outcome]) -> Iterator[tuple[str, tuple, Rows]]:
     """Title, columns and rows of each table."""
-    for kind, how in (("drawn", "drawn from the law"), ("made", "made by the engine")):
+    for kind, how in HOW.items():
         cells = _of(kind, found)
         if not cells:
             continue
@@ -229,7 +269,7 @@ def tables(found: Outcomes, truth: dict[str, Outcome]) -> Iterator[tuple[str, tu
             )
             yield title, INTERVALS, rows
         without = [(cell, o) for cell, o in cells.items() if cell[1] == "none"]
-        if without:
+        if without and kind != "pool":  # whose gap is not exactly 0
             rows = [[str(cell[2]), _percent(mean(o)["GAP"])] for cell, o in without]
             yield f"Percent of studies without a gap that say GAP; {number}", NO_GAP, rows
         rows = [_shares_row(cell, o, truth[cell[1]]) for cell, o in cells.items()]
@@ -280,6 +320,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--causes", default=",".join(CAUSES), help="some of the default")
     parser.add_argument("--adapters", default="unchanged,at the margin,closed", help="or none")
     parser.add_argument("--made", type=int, default=1000, help="of each cause, by the engine")
+    parser.add_argument("--pooled", type=int, default=1000, help="of each larger size and cause")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--resamples", type=int, default=1000, help="sign flips and bootstraps")
     parser.add_argument("--keep", type=Path, help="folder from which the same command goes on")
@@ -300,27 +341,31 @@ def main() -> None:
     if options.keep:
         options.keep.mkdir(parents=True, exist_ok=True)
     truth = truths(options.causes, options.jobs, options.keep)
+    counts = {"made": options.made, "pool": options.pooled}
+
+    def wanted(cell: Cell) -> Iterator[Job]:
+        studies = counts.get(cell[0], options.studies)
+        return _jobs(cell, studies, options.resamples, truth.get(cell[1]))
+
+    larger = [size for size in options.sizes if size > _MADE_SIZE]
     cells = [
-        *(("made", name, _MADE_SIZE) for name in options.causes if options.made),
+        *(("made", name, _MADE_SIZE) for name in options.causes),
         *(("drawn", name, size) for size in options.sizes for name in options.causes),
         *(("closed", name, size) for size in options.sizes for name in options.adapters),
     ]
-    jobs = [
-        job
-        for kind, name, size in cells
-        for job in _jobs(
-            kind, name, size, options.made if kind == "made" else options.studies,
-            options.resamples, truth.get(name),
-        )
-    ]  # fmt: skip
     # all rows of a table grow together, so that the folder gives a table of fewer studies early
+    jobs = [job for cell in cells for job in wanted(cell)]
     jobs.sort(key=lambda job: (job.kind != "made", job.size, job.kind, job.first))
+    # save those of pools, which take long to make
+    pools = [("pool", name, size) for name in options.causes for size in larger]
+    jobs += [job for cell in pools for job in wanted(cell)]
     found = collect(jobs, options.jobs, options.keep, "studies")
     shown = list(tables(found, truth))
     for title, columns, rows in shown:
         show(title, columns, rows, Console(width=200))
-    error = 200 * math.sqrt(0.05 * 0.95 / options.studies)
-    note = f"Two standard errors of a rate near 5 or 95 %: {error:.1f} points."
+    fewest = min(map(len, found.values()))
+    error = 200 * math.sqrt(0.05 * 0.95 / fewest)
+    note = f"Two standard errors of a rate near 5 or 95 % of {fewest:,}: {error:.1f} points."
     Console().print(note)
     if options.markdown:
         texts = itertools.starmap(markdown, shown)

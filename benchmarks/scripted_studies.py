@@ -19,7 +19,7 @@ from scipy.optimize import root_scalar
 from scipy.special import expit, logit, roots_jacobi
 
 from analysis.config import Design, SystemInfo
-from analysis.table import WIDTH, Table, arrange
+from analysis.table import WIDTH, Table, arrange, build_table
 from sample.config import ArmConfig, ProblemConfig
 from sample.engines.base import Decoding
 from sample.engines.scripted import load_scripted
@@ -49,6 +49,8 @@ SYSTEMS = {
 }
 _SHOWN = {"parallel": 0, "sequential": STEPS, "irrelevant_context": 0, "last_answer": 1}
 _DECODING = Decoding(max_new_tokens=100_000)
+_ARRAYS = ("correct", "answer", "present", "finish", "record")
+"""Of a cell, beside its tokens; the engine gives no marks."""
 _LAW = ScriptedModel(accuracy=0.4, spread=0.3)
 
 
@@ -225,19 +227,51 @@ def _fresh(
 def make_studies(
     planted: Planted, studies: int, problems: int, replicates: int, seed: int
 ) -> list[list[Attempt]]:
-    """One run through engine, scheduler, graders and a record file on disk, cut into studies: no
-    two share a problem, so they are independent."""
+    """One run of the engine, cut into studies: no two share a problem, so they are independent."""
     known = _problems(studies * problems, seed)
     place = {problem: i // problems for i, problem in enumerate(known)}
     cut: list[list[Attempt]] = [[] for _ in range(studies)]
+    with _recorded(planted, known, replicates, seed) as attempts:
+        for attempt in attempts:
+            cut[place[attempt.problem]].append(attempt)
+    return cut
+
+
+def make_pool(planted: Planted, problems: int, replicates: int, seed: int) -> Table:
+    """One run of the engine, whole."""
+    with _recorded(planted, _problems(problems, seed), replicates, seed) as attempts:
+        return build_table(attempts, STEPS)
+
+
+def draw_from(rng: np.random.Generator, pool: Table, problems: int) -> tuple[Table, list[str]]:
+    """A study on problems of a pool, drawn with replacement, so independent draws from a population
+    whose means are the pool's; and their ids in the pool."""
+    known = pool.problems[FAMILY]
+    index = rng.integers(0, len(known), problems)
+    cells = {
+        key: replace(
+            cell,
+            **{name: getattr(cell, name)[index] for name in _ARRAYS},
+            tokens={kind: counts[index] for kind, counts in cell.tokens.items()},
+        )
+        for key, cell in pool.cells.items()
+    }
+    named = {FAMILY: tuple(f"{i:06}" for i in range(problems))}
+    return replace(pool, cells=cells, problems=named), [known[i] for i in index]
+
+
+@contextmanager
+def _recorded(
+    planted: Planted, known: Mapping[str, Problem], replicates: int, seed: int
+) -> Iterator[Iterator[Attempt]]:
+    """The attempts of both systems, through engine, scheduler, graders and a record file on
+    disk."""
     with TemporaryDirectory() as folder, _without_collector():
         path = Path(folder) / "attempts.jsonl"
         with AttemptStore(path) as store:
             for system, (model, arms) in planted.arms().items():
                 _sample(model, system, arms, known, replicates, seed, store.append)
-        for attempt in iterate_attempts(path):
-            cut[place[attempt.problem]].append(attempt)
-    return cut
+        yield iterate_attempts(path)
 
 
 @contextmanager

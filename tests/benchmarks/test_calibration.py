@@ -16,6 +16,7 @@ def found(truth):
     jobs = [
         Job("drawn", "mixture", 30, 0, 3, 100, truth["mixture"]),
         Job("made", "mixture", 3, 0, 1, 100, truth["mixture"]),
+        Job("pool", "mixture", 30, 0, 2, 100, pool=60),
         Job("closed", "unchanged", 30, 0, 2, 100),
     ]
     return {job.cell: run(job) for job in jobs}
@@ -41,7 +42,7 @@ def test_what_is_kept_is_what_the_job_says(found, tmp_path):
 
 def test_every_cell_has_its_row(found, truth):
     shown = list(tables(found, truth))
-    assert len(shown) == 7
+    assert len(shown) == 10
     for title, columns, rows in shown:
         assert all(len(row) == len(columns) for row in rows) and len(rows) == 1
         assert markdown(title, columns, rows).count("\n|") == 3

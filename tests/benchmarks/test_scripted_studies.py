@@ -43,6 +43,18 @@ def test_studies_cut_from_one_run_share_no_problem_and_are_whole():
     assert all(len(study) == 2 * (len(ARMS) + 2) * STEPS for study in cut)
 
 
+def test_a_study_on_a_pool_has_the_attempts_of_its_problems_there():
+    pool = scripted.make_pool(PLANTED, 12, 2, seed=5)
+    study, known = scripted.draw_from(np.random.default_rng(0), pool, 40)
+    assert len(set(known)) < len(known) == len(study.problems[FAMILY]) == 40
+    place = {problem: i for i, problem in enumerate(pool.problems[FAMILY])}
+    for key, cell in study.cells.items():
+        for i, problem in enumerate(known):
+            there = pool.cells[key]
+            assert (cell.answer[i] == there.answer[place[problem]]).all()
+            assert (cell.tokens["prompt"][i] == there.tokens["prompt"][place[problem]]).all()
+
+
 def agree(one, other):
     """Paired over problems; 4.5 standard errors are passed once in 150,000 times."""
     difference = one - other
