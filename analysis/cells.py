@@ -34,8 +34,8 @@ class CellStatistics:
     """levels: name -> one number per problem; curves: name -> [problem, k], k = 1..N.
 
     Names: accuracy, coverage, majority, last (chains only), repeat_rate, distinct, valid,
-    ideal_coverage (pools only), best_of_n and weighted_vote (where attempts carry a score, a
-    weight), and those of ``analysis.diversity``.
+    ideal_coverage and coverage_twice (pools only; the latter of 2N attempts), best_of_n and
+    weighted_vote (where attempts carry a score, a weight), and those of ``analysis.diversity``.
     transitions: name -> (events, at risk) per problem. pool: None for chains.
     """
 
@@ -87,6 +87,8 @@ def parallel_statistics(cell: Cell, explored: bool = True) -> CellStatistics:
         ideal = exploration.ideal_coverage(right, wrong, n, steps)
         levels |= pool_levels(cell, pool.counts, pool.n, coverage)
         levels["ideal_coverage"] = without_noise(ideal[:, -1], replicates=replicates)
+        twice = estimators.pass_at_k(n, right, 2 * steps)
+        levels["coverage_twice"] = without_noise(twice, replicates=replicates)
         curves["ideal_coverage"] = ideal
     return CellStatistics(levels, curves, _transitions(cell), pool)
 

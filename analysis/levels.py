@@ -30,6 +30,7 @@ _NOT_OF_EVERY_ARM = (
     "trace_dispersion",
     "trace_vendi",
     "ideal_coverage",
+    "coverage_twice",
     "entropy",
     "missing_mass",
     "exhausted",
@@ -60,6 +61,7 @@ def _arm(study: Study, system: str, arm: str, config: AnalysisConfig) -> Json:
         **{name: levels.get(name) for name in _NOT_OF_EVERY_ARM},
         "effective_answers": _effective_answers(interval(cell.levels["collision"], alpha)),
         "efficiency": _efficiency(cell, parallel, alpha),
+        "against_twice": _against_twice(cell, parallel, alpha),
         "selection": _selection(cell, primary),
         **_independence(cell, parallel, alpha),
         **{n: _transition(e, r, alpha) for n, (e, r) in cell.transitions.items()},
@@ -114,6 +116,17 @@ def _efficiency(cell: CellStatistics, parallel: CellStatistics | None, alpha: fl
     room = parallel.levels["ideal_coverage"] - independent
     found = ratio_of_means(cell.levels["coverage"] - independent, room, alpha)
     return None if found is None else interval_json(found)
+
+
+def _against_twice(
+    cell: CellStatistics, parallel: CellStatistics | None, alpha: float
+) -> Json | None:
+    """Coverage of the arm less that of twice as many independent draws, which take two replicates
+    of the parallel arm."""
+    if parallel is None or cell is parallel or "coverage_twice" not in parallel.levels:
+        return None
+    found = cell.levels["coverage"] - parallel.levels["coverage_twice"]
+    return interval_json(interval(found, alpha)) if found.known.any() else None
 
 
 def _transition(events: Floats, at_risk: Floats, alpha: float) -> Json:

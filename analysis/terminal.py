@@ -82,6 +82,9 @@ def _of_families(summary: Json) -> Iterator[RenderableType]:
         if any(True for _ in _with_repeats(family)):
             yield ""
             yield _exploration(family)
+        if any(True for _ in _with_search(family)):
+            yield ""
+            yield _search(family, settings)
         if any(True for _ in _with_traces(family)):
             yield ""
             yield _traces(family, settings)
@@ -290,6 +293,26 @@ def _exploration(family: Json) -> Table:
             shares = [with_interval(levels[key]) for key in ("repeat_rate", "repeat_baseline")]
             distinct = with_interval(levels["distinct"], 1, 2)
             add_row(table, arm, *shares, distinct, _count(levels["repeat_rate"]))
+    return table
+
+
+def _with_search(family: Json) -> Iterator[tuple[str, Json]]:
+    for name, system in family["systems"].items():
+        for arm, levels in system["arms"].items():
+            if levels["efficiency"] or levels["against_twice"]:
+                yield f"{name}/{arm}", levels
+
+
+def _search(family: Json, settings: Json) -> Table:
+    twice = 2 * settings["N"]
+    title = (
+        f"Search: coverage of {settings['N']} from independent draws (0) to draws without repeats "
+        f"(1), and less that of {twice} parallel attempts (points)"
+    )
+    table = start_table(title, "arm", "efficiency", f"less {twice} parallel", "n")
+    for arm, levels in _with_search(family):
+        shown = with_interval(levels["efficiency"], 1, 2), with_interval(levels["against_twice"])
+        add_row(table, arm, *shown, _count(levels["coverage"]))
     return table
 
 

@@ -114,6 +114,7 @@ def _exploration(summary: Json) -> Table:
         "arm|arm",
         f"distinct|distinct answers in {steps}|number",
         "efficiency|efficiency|number",
+        f"against_twice|less {2 * steps} parallel, points|points",
         "repeat_rate|repeats, %|share",
         "repeat_baseline|if independent, %|share",
         "repeat_excess|excess, points|points",
@@ -125,6 +126,7 @@ def _exploration(summary: Json) -> Table:
     reasons: dict[str, str] = dict.fromkeys(("distinct", "repeat_rate", "valid"), _NO_PROBLEM)
     reasons |= dict.fromkeys(_INDEPENDENCE, "needs this system's parallel arm")
     reasons["efficiency"] = "the reference, or independent and ideal draws too close to tell"
+    reasons["against_twice"] = f"the reference, or fewer than {2 * steps} parallel attempts"
     reasons |= dict.fromkeys(_OPTIONAL, "no step to which it applies")
     reasons |= dict.fromkeys(_TRACES, "no attempt carries it")
     rows = tuple(
@@ -135,7 +137,8 @@ def _exploration(summary: Json) -> Table:
     caption = (
         "Repeats: later attempts whose answer is among the earlier ones of the chain; "
         "if independent: the same for independent draws from the system's parallel attempts. "
-        "Efficiency: coverage from independent draws (0) to draws without repeats (1)."
+        "Efficiency: coverage from independent draws (0) to draws without repeats (1); "
+        f"beside it coverage less that of {2 * steps} parallel attempts."
     )
     if not any(entry.get("repair") for *_, entry in arms_of(summary)):
         return Table("exploration", caption, columns[: -len(_OPTIONAL)], rows)

@@ -1,5 +1,6 @@
 import itertools
 import json
+from collections import defaultdict
 
 import numpy as np
 import pytest
@@ -174,6 +175,21 @@ def test_efficiency_places_the_chain_between_independent_and_ideal_draws(toy):
     assert arms["sequential"]["efficiency"]["high"] < 0
     assert arms["parallel"]["efficiency"] is None
     assert toy["systems"]["base"]["arms"]["sequential"]["ideal_coverage"] is None
+
+
+def test_a_chain_is_compared_with_twice_as_many_parallel_attempts(toy, records):
+    """6 attempts in two replicates: the twelve of the pool are twice as many."""
+    found = toy["systems"]["base"]["arms"]["sequential"]["against_twice"]
+    right, chains = defaultdict(int), defaultdict(list)
+    for one in (r for r in records if r.system == "base"):
+        if one.arm == "parallel":
+            right[one.problem] += one.correct
+        elif one.arm == "sequential":
+            chains[one.problem, one.replicate].append(one.correct)
+    pool = np.mean([r > 0 for r in right.values()])
+    chain = np.mean([any(chain) for chain in chains.values()])
+    assert found["estimate"] == pytest.approx(chain - pool) and found["high"] < 0
+    assert toy["systems"]["base"]["arms"]["parallel"]["against_twice"] is None
 
 
 def test_efficiency_is_not_given_where_the_references_coincide():
