@@ -25,7 +25,7 @@ from train.settings import check_settings
 from train.trackers import add_trackers
 from train.training import Training
 from train.training_plan import training_plan
-from train.weights import save_adapter, whole_weights
+from train.weights import WEIGHTS, save_adapter, whole_weights
 
 SETTINGS = "training.json"
 
@@ -54,10 +54,13 @@ def train_adapter(
         ForageError: the loss is not finite any more.
     """
     need(method in config.methods, "train.methods", f"one of {', '.join(config.methods)}", method)
+    begin = config.methods[method].start
+    start = None if begin is None else folder.with_name(f"{begin}-s{seed}")
     config = config.of(method)
     trained = trainable_families(problems, config, method)
     check_settings(config, list(trained), model, decoding)
     settings = _settings(model, trained, decoding, attempts, config, method, seed, run_seed)
+    settings |= _start_hash(start)
     check_processes(on_gpu(model))
     _claim(folder, settings)
     if (folder / DONE).exists():
@@ -65,7 +68,9 @@ def train_adapter(
     replay = replay_of(problems, config, method)
     plan = training_plan(problems, attempts, config, method, seed, run_seed, replay)
     sampler = _sampler(model, decoding, config, folder)
-    training = Training(model, decoding, attempts, config, method, plan, sampler, folder, replay)
+    training = Training(
+        model, decoding, attempts, config, method, plan, sampler, folder, replay, start
+    )
     try:
         trainer = _trainer(training)
         with PartialState().main_process_first():
@@ -116,6 +121,7 @@ def _method_settings(method: MethodConfig) -> dict[str, Any]:
     own = plain(method)
     if own["families"] is None:
         del own["families"]
+    del own["start"]
     for key, default in (("baseline", BASELINES[0]), ("learn", LEARNED[0])):
         if own[key] == default:
             del own[key]
@@ -125,6 +131,18 @@ def _method_settings(method: MethodConfig) -> dict[str, Any]:
         if reward["measure"] == MEASURES[0]:
             del reward["measure"]
     return own
+
+
+def _start_hash(start: Path | None) -> dict[str, str | None]:
+    """Absent where there is none, as adapters begun before have no such key.
+
+    Raises:
+        UsageError: the adapter to go on from is not finished.
+    """
+    if start is None:
+        return {}
+    need((start / DONE).exists(), "start", f"a finished adapter in {start}", "none")
+    return {"start": files_hash(str(start / WEIGHTS))}
 
 
 def _replay_hash(method: MethodConfig) -> str | None:

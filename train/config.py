@@ -1,7 +1,8 @@
 """The `train` section of a config."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from itertools import groupby
 from typing import Any, Literal
 
 from sample.config import need, parse
@@ -139,6 +140,8 @@ class MethodConfig:
     learn: what algorithm sft learns. "correct": the correct attempts (arXiv 2308.01825). "new": the
         different answers to the bare question, each after those drawn before it, correct or not, so
         that the chain draws as parallel attempts do, without replacement.
+    start: another method whose adapter of the same seed this one goes on from; default: a new one.
+        What is held to the untouched model (kl, anchor) is held to the one without any adapter.
     set: keys of ``train`` that this method has for itself, e.g. kl: 0.1.
     families: the problem sets it is trained on, to see what the others gain; default: all.
     baseline: what is subtracted from the rewards of a group: "group", their mean, or "none", for
@@ -149,6 +152,7 @@ class MethodConfig:
     rewards: Mapping[str, RewardConfig] = field(default_factory=dict)
     algorithm: str = "grpo"
     learn: str = LEARNED[0]
+    start: str | None = None
     set: Mapping[str, Any] = field(default_factory=dict)
     families: tuple[str, ...] | None = None
     baseline: str = BASELINES[0]
@@ -207,6 +211,8 @@ class MethodConfig:
             plain = self.history and replace(self.history, replay=None) == HistoryConfig()
             some = "true or replay alone with learn: new, which makes them of a pool of attempts"
             need(bool(plain), f"{where}.histories", some, self.histories)
+        grpo = self.algorithm == "grpo" or self.start is None
+        need(grpo, f"{where}.algorithm", "grpo where start is given", self.algorithm)
         if self.algorithm == "sft":
             given = ", ".join(self.rewards)
             need(not given, f"{where}.rewards", "none with algorithm sft", given)
@@ -277,6 +283,7 @@ class TrainConfig:
         need(bool(self.methods), "train.methods", "at least one method", "none")
         for name in self.methods:
             self._check_method(name)
+            self._check_start(name)
         need(bool(self.seeds), "train.seeds", "at least one seed", self.seeds)
         need(len(set(self.seeds)) == len(self.seeds), "train.seeds", "no seed twice", self.seeds)
         for key in ("steps", "groups", "refresh", "lora_alpha", "problem_count"):
@@ -324,6 +331,22 @@ class TrainConfig:
             off = f"0 for {name}, as algorithm sft has none; put it in the set of other methods"
             need(getattr(own, key) == 0, f"train.{key}", off, getattr(own, key))
 
+    def _check_start(self, name: str) -> None:
+        start = self.methods[name].start
+        if start is None:
+            return
+        where, others = f"train.methods.{name}.start", [key for key in self.methods if key != name]
+        need(start in others, where, f"one of the methods {', '.join(others)}", start)
+        seen = {name}
+        while start is not None and start in self.methods:
+            need(start not in seen, where, "a method that does not go on from this one", start)
+            seen.add(start)
+            start = self.methods[start].start
+        first = str(self.methods[name].start)
+        for key in ("lora_rank", "lora_alpha"):
+            own, there = getattr(self.of(name), key), getattr(self.of(first), key)
+            need(own == there, f"train.methods.{name}.set.{key}", f"that of {first}, {there}", own)
+
     def of(self, name: str) -> "TrainConfig":
         """The settings of one method: what it sets for itself put in.
 
@@ -334,9 +357,20 @@ class TrainConfig:
         if not method.set:
             return self
         settings = {f.name: getattr(self, f.name) for f in fields(self)}
-        settings |= {"methods": {name: replace(method, set={})}, **method.set}
+        settings |= {"methods": {name: replace(method, set={}, start=None)}, **method.set}
         settings["encoder"] = self.encoder if method.embedded else None
         return parse(TrainConfig, settings, f"train.methods.{name}.set")
+
+    def rounds(self, adapters: Iterable[str]) -> list[list[str]]:
+        """The adapters in the order to train them: none before the one it goes on from, and those
+        of a round at once."""
+
+        def place(method: str) -> int:
+            start = self.methods[method].start
+            return 0 if start is None else 1 + place(start)
+
+        by_place = sorted(adapters, key=lambda name: place(self.adapters[name][0]))
+        return [list(some) for _, some in groupby(by_place, lambda n: place(self.adapters[n][0]))]
 
     @property
     def adapters(self) -> dict[str, tuple[str, int]]:

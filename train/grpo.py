@@ -11,6 +11,7 @@ from train.metrics import MetricsLog, reward_function
 from train.rollouts import Rollouts
 from train.training import Training, arguments_of, base_of, keep_32_bits, lora_of
 from train.watch import FiniteLoss, Watch
+from train.weights import load_weights
 
 
 def grpo_trainer(training: Training) -> Any:
@@ -57,5 +58,8 @@ def grpo_trainer(training: Training) -> Any:
     trainer.baseline = method.baseline
     trainer.remove_callback(PrinterCallback)
     keep_32_bits(trainer.model)
+    if training.start is not None:
+        # After the trainer has taken a model without adapter for the one to hold to.
+        load_weights(trainer.model, training.start)
     training.sampler.attach(trainer)
     return trainer

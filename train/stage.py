@@ -102,8 +102,9 @@ def train_adapters(run: Run, config: TrainConfig, sample: SampleConfig) -> None:
                 if (lines := _lines(path)) is not None:
                     bars.update(name, min(steps, lines))
 
-        jobs = [_training_job(run, config, sample, name) for name in missing]
-        run_jobs(jobs, run.workers, say, show)
+        for some in config.rounds(missing):
+            jobs = [_training_job(run, config, sample, name) for name in some]
+            run_jobs(jobs, run.workers, say, show)
         show()
 
 

@@ -24,7 +24,8 @@ from train.samplers import Sampler
 @dataclass(frozen=True)
 class Training:
     """config: of the method alone, see ``TrainConfig.of``. name: of the method. folder: of the
-    adapter. attempts: N, of a chain. replay: see ``train.replay.replay_of``."""
+    adapter. attempts: N, of a chain. replay: see ``train.replay.replay_of``. start: folder of the
+    adapter that it goes on from."""
 
     model: TransformersModel
     decoding: Decoding
@@ -35,6 +36,7 @@ class Training:
     sampler: Sampler
     folder: Path
     replay: Replay | None = None
+    start: Path | None = None
 
     @property
     def method(self) -> MethodConfig:

@@ -6,6 +6,16 @@ from typing import Any
 import torch
 from torch.distributed.tensor import DTensor
 
+WEIGHTS = "adapter_model.safetensors"
+"""In the folder of an adapter, as PEFT names it."""
+
+
+def load_weights(model: Any, folder: Path) -> None:
+    """Put the weights of a saved adapter in place of those of the adapter under training."""
+    from peft import load_peft_weights, set_peft_model_state_dict
+
+    set_peft_model_state_dict(model, load_peft_weights(str(folder), device="cpu"))
+
 
 def whole_weights(model: Any) -> dict[str, torch.Tensor]:
     """The trained weights, those that FSDP has spread over the processes put together.

@@ -1,0 +1,105 @@
+"""An adapter that goes on from that of another method."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from sample.engines.base import Decoding
+from sample.errors import UsageError
+from train.adapter import train_adapter
+from train.config import MethodConfig, TrainConfig
+
+METHODS = {
+    "first": MethodConfig(algorithm="sft", learn="new"),
+    "second": MethodConfig(start="first"),
+}
+CONFIG = TrainConfig(
+    METHODS, steps=3, groups=4, group_size=4, refresh=2, lora_rank=8, problem_count=20, kl=0.0
+)
+
+
+@pytest.fixture
+def train(model_config, problems, tmp_path):
+    def run(name: str, config: TrainConfig = CONFIG):
+        method, seed = config.adapters[name]
+        given = (model_config, problems, Decoding(max_new_tokens=6), 4, config, method, seed)
+        train_adapter(*given, tmp_path / name, 1)
+        return tmp_path / name
+
+    return run
+
+
+def weights(folder):
+    return load_file(folder / "adapter_model.safetensors")
+
+
+@pytest.mark.filterwarnings("ignore:train")
+def test_it_begins_with_the_weights_of_the_other_and_is_held_to_no_adapter_at_all(train):
+    first = train("first-s0")
+    still = {"learning_rate": 1e-12, "kl": 0.1}
+    methods = {**METHODS, "second": replace(METHODS["second"], set=still)}
+    second = train("second-s0", replace(CONFIG, methods=methods))
+    begun, ended = weights(first), weights(second)
+    assert begun.keys() == ended.keys() and any(begun[name].any() for name in begun if "_B" in name)
+    assert all(torch.allclose(begun[name], ended[name], atol=1e-8) for name in begun)
+    lines = [json.loads(line) for line in (second / "metrics.jsonl").read_text().splitlines()]
+    assert lines[0]["kl"] > 0
+    settings = json.loads((second / "training.json").read_text())
+    assert settings["start"] and "start" not in json.loads((first / "training.json").read_text())
+
+
+def test_an_adapter_that_is_not_finished_is_no_start(train):
+    with pytest.raises(UsageError, match=r"a finished adapter in .*first-s0"):
+        train("second-s0")
+
+
+@pytest.mark.filterwarnings("ignore:train")
+def test_another_adapter_in_the_place_of_the_start_is_another_training(train, tmp_path):
+    train("first-s0")
+    train("second-s0")
+    other = replace(
+        CONFIG, methods={"first": MethodConfig(algorithm="sft", learn="new", set={"steps": 2})}
+    )
+    (tmp_path / "first-s0").rename(tmp_path / "kept")
+    train("first-s0", other)
+    with pytest.raises(UsageError, match="begun with another start"):
+        train("second-s0")
+
+
+def test_adapters_are_trained_after_those_they_go_on_from():
+    third = {**METHODS, "alone": MethodConfig(), "third": MethodConfig(start="second")}
+    config = replace(CONFIG, methods=third, seeds=(0, 1))
+    rounds = config.rounds(config.adapters)
+    assert [sorted(some) for some in rounds] == [
+        ["alone-s0", "alone-s1", "first-s0", "first-s1"],
+        ["second-s0", "second-s1"],
+        ["third-s0", "third-s1"],
+    ]
+    assert config.rounds(["third-s1"]) == [["third-s1"]] and config.rounds([]) == []
+
+
+@pytest.mark.parametrize(
+    ("methods", "says"),
+    [
+        ({"a": MethodConfig(start="b")}, r"a\.start: expected one of the methods"),
+        ({"a": MethodConfig(start="a"), "b": MethodConfig()}, "one of the methods b"),
+        (
+            {"a": MethodConfig(start="b"), "b": MethodConfig(start="a")},
+            "does not go on from this one",
+        ),
+        (
+            {"a": MethodConfig(start="b", set={"lora_rank": 32}), "b": MethodConfig()},
+            r"lora_rank: expected that of b, 16",
+        ),
+        (
+            {"a": MethodConfig(start="b", algorithm="sft"), "b": MethodConfig()},
+            "grpo where start is given",
+        ),
+    ],
+)
+def test_what_cannot_go_on_is_refused(methods, says):
+    with pytest.raises(UsageError, match=says):
+        TrainConfig(methods)
