@@ -31,7 +31,7 @@ from sample.open_decoding import LENGTH, WHOLE, decoding_of, fill_open, shipped_
 from sample.records import Attempt
 from sample.run import Run, at_work, find_run, folder_name
 from sample.runfolder import RunFolder, refuse_other_config
-from train.config import TrainConfig
+from train.config import LATER, TrainConfig
 from train.grid import expand
 from train.pretrain.config import PretrainConfig
 
@@ -260,6 +260,10 @@ def resolved(experiment: Experiment) -> dict[str, Any]:
     data = {key: value for key, value in plain(experiment).items() if value is not None}
     if experiment.analyze is not None and experiment.analyze.stopping is None:
         del data["analyze"]["stopping"]
+    for method in data["train"]["methods"].values() if experiment.train else ():
+        for key, default in LATER.items():
+            if method[key] == default:
+                del method[key]
     if experiment.sample is not None:
         data["sample"]["decoding"] = plain_decoding(experiment.sample.decoding)
     return data

@@ -121,6 +121,13 @@ def test_a_stopping_rule_must_fit_the_number_of_problems():
         experiment_from(few)
 
 
+def test_methods_resolve_as_before_they_could_go_on_from_others():
+    two = {"a": {"algorithm": "sft", "learn": "new"}, "b": {"start": "a"}}
+    methods = resolved(experiment_from(changed("train", {"methods": two})))["train"]["methods"]
+    assert "start" not in methods["a"] and methods["a"]["learn"] == "new"
+    assert "learn" not in methods["b"] and methods["b"]["start"] == "a"
+
+
 def test_a_config_without_a_stopping_rule_resolves_as_before_there_was_one():
     assert "stopping" not in resolved(experiment_from(WHOLE))["analyze"]
 

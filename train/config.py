@@ -22,6 +22,9 @@ SETTABLE = (
 """The keys of ``train`` that a method may set for itself."""
 POLICY = ("kl", "entropy", "scale_rewards", "loss")
 """Those of them that algorithm sft has not."""
+LATER = {"learn": LEARNED[0], "start": None}
+"""Keys of a method that came later: left out of a run's config where they have these defaults, so
+that a run begun before goes on."""
 TRACKERS = ("tensorboard", "wandb")
 DONE = "done.json"
 """The file in the folder of a finished adapter."""
