@@ -123,7 +123,7 @@ def test_a_stopping_rule_must_fit_the_number_of_problems():
 
 def test_methods_resolve_as_before_they_could_go_on_from_others():
     two = {"a": {"algorithm": "sft", "learn": "new"}, "b": {"start": "a"}}
-    methods = resolved(experiment_from(changed("train", {"methods": two})))["train"]["methods"]
+    methods = resolved(experiment_from(changed("train.methods", two)))["train"]["methods"]
     assert "start" not in methods["a"] and methods["a"]["learn"] == "new"
     assert "learn" not in methods["b"] and methods["b"]["start"] == "a"
 
