@@ -20,6 +20,8 @@ class Options(Reanswer):
         not to repeat, or none.
     feedback: what precedes the re-answer prompt: none, unary (the answer may be wrong, said of
         every attempt) or execution (what the problem's public tests say).
+    unfinished: what stands for an attempt that never finished thinking: an empty text, as in the
+        paper's scripts, so that attempt k sees k - 1 turns, or nothing.
     sketch: how much of each thinking history: sketches shows, e.g. "1 line" (which is its
         default), "2 sentences" or "80 characters".
     """
@@ -28,6 +30,7 @@ class Options(Reanswer):
         "answers"
     )
     feedback: Literal["none", "unary", "execution"] = "none"
+    unfinished: Literal["empty", "left_out"] = "empty"
     sketch: str | None = None
 
     def __post_init__(self) -> None:
@@ -37,8 +40,9 @@ class Options(Reanswer):
             legal = SKETCH.fullmatch(self.sketch) is not None
             need(legal, "sketch", "a count of lines, sentences or characters", self.sketch)
         if self.history == "none":
-            unused = (self.reanswer, self.feedback)
-            need(unused == (0, "none"), "history: none", "no reanswer and no feedback", unused)
+            unused = (self.reanswer, self.feedback, self.unfinished)
+            alone = "no reanswer, no feedback and no unfinished"
+            need(unused == (0, "none", "empty"), "history: none", alone, unused)
 
     @property
     def render(self) -> Render:
@@ -50,9 +54,7 @@ class Options(Reanswer):
 async def sequential(chain: Chain) -> None:
     """Each attempt sees the earlier ones of its chain, then the re-answer prompt.
 
-    By default it sees all earlier final answers. An attempt that never finished thinking enters
-    the history with an empty text, as in the paper, so that the k-th attempt always sees k - 1
-    earlier turns. After a failed call none is made.
+    By default it sees all earlier final answers. After a failed call none is made.
     """
     await refine(chain, chain.steps)
 
@@ -67,11 +69,17 @@ async def refine(chain: Chain, steps: Iterable[int]) -> list[Attempt]:
     made: list[Attempt] = []
     turns: list[Turn] = []
     for step in steps:
-        turns += [await _turn(chain, last) for last in made[-1:] if last.finish != "unmade"]
+        turns += [await _turn(chain, last) for last in made[-1:] if _stands(chain.options, last)]
         messages = chain.options.render(chain.problem.question, turns)
         seen = [] if chain.options.history == "none" else made
         made.append(await chain.attempt(step, messages, rests_on=seen))
     return made
+
+
+def _stands(options: Options, made: Attempt) -> bool:
+    """Whether it is a turn of the history."""
+    cut = made.finish == "length" and not made.text
+    return made.finish != "unmade" and not (cut and options.unfinished == "left_out")
 
 
 async def _turn(chain: Chain, made: Attempt) -> Turn:

@@ -38,6 +38,16 @@ def test_sequential_attempts_see_all_earlier_answers_unfinished_ones_as_empty():
     assert roles(seen.asked[3]) == ["user", "assistant", "user", "assistant", "user"]
 
 
+def test_unfinished_attempts_may_be_left_out_of_the_history_others_may_not():
+    cut = {"text": "", "answer": None, "finish": "length"}
+    script = {1: {**cut, "text": "It i"}, 2: cut, 3: {"text": "", "answer": None}}
+    seen = walk("sequential", script, unfinished="left_out")
+    assert seen.said(3) == [Q, "It i", AGAIN]
+    assert seen.said(4) == [Q, "It i", AGAIN, "", AGAIN]
+    with pytest.raises(UsageError, match="no unfinished"):
+        walk("sequential", history="none", unfinished="left_out")
+
+
 def test_the_reanswer_prompt_may_be_a_text():
     assert walk("sequential", reanswer="Again!").said(2)[-1] == "Again!"
 
