@@ -41,7 +41,7 @@ class Options(Reanswer):
             need(legal, "sketch", "a count of lines, sentences or characters", self.sketch)
         if self.history == "none":
             unused = (self.reanswer, self.feedback, self.unfinished)
-            alone = "no reanswer, no feedback and no unfinished"
+            alone = "no reanswer and no feedback, and no unfinished"
             need(unused == (0, "none", "empty"), "history: none", alone, unused)
 
     @property

@@ -321,7 +321,7 @@ def test_every_strategy_states_its_rule_and_the_meaning_of_its_options():
         assert rows[name].rule == strategy.rule
         assert all(option.meaning.endswith(".") for option in rows[name].options), name
     options = {option.name: option for option in rows["reject_repeats"].options}
-    assert list(options) == ["reanswer", "history", "feedback", "sketch", "redraws"]
+    assert list(options) == ["reanswer", "history", "feedback", "unfinished", "sketch", "redraws"]
     assert options["redraws"].default == 3
     assert options["redraws"].meaning == "most draws of an attempt beside its first."
     assert options["feedback"].meaning.startswith("what precedes the re-answer prompt")
