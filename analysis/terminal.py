@@ -312,7 +312,7 @@ def _search(family: Json, settings: Json) -> Table:
     table = start_table(title, "arm", "efficiency", f"less {twice} parallel", "n")
     for arm, levels in _with_search(family):
         shown = with_interval(levels["efficiency"], 1, 2), with_interval(levels["against_twice"])
-        add_row(table, arm, *shown, _count(levels["coverage"]))
+        add_row(table, arm, *shown, _count(levels["against_twice"] or levels["coverage"]))
     return table
 
 

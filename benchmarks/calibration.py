@@ -221,6 +221,8 @@ def _row(cell: Cell, outcomes: list[Outcome], truth: Outcome, part: str) -> list
     if cell[0] == "pool":
         # of a problem drawn twice the attempts are the same, which these intervals do not expect
         ours[1] = "-"
+    if cell[:2] == ("pool", "none"):
+        found = ["-"] * len(found)  # of a gap that is not exactly 0
     return [cell[1], str(cell[2]), _points(truth[part]), *ours, *theirs, *found]
 
 
@@ -235,7 +237,8 @@ SHARES = (
 HOW = {
     "drawn": "drawn from the law",
     "made": "made by the engine",
-    "pool": "on problems drawn from a pool made by the engine",
+    "pool": "on problems drawn from a pool made by the engine, whose means are the truth and "
+    "differ from the law's, which are shown, by a few tenths of a point",
 }
 NO_GAP = ("problems", "GAP")
 CLOSED = ("adapter", "problems", "gap left", "CLOSED", "pooled", "one run")

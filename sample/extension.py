@@ -30,7 +30,8 @@ def cut_back(before: Data, now: Data) -> Data:
 
 
 def _known_training(old: Data, new: Data) -> Data:
-    """Without the methods and seeds that came later; an adapter depends on no other."""
+    """Without the methods and seeds that came later; an adapter depends on no other, but for the
+    one it goes on from, which its method names."""
     kept = {"methods": _known(old["methods"], new["methods"]),
             "seeds": [seed for seed in old["seeds"] if seed in new["seeds"]]}  # fmt: skip
     if not any(_embeds(method) for method in old["methods"].values()):

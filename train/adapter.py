@@ -17,7 +17,16 @@ from sample.models import TransformersModel
 from sample.provenance import files_hash
 from sample.runfolder import IDLE_TRAINING, RunFolder, write_json
 from train.checks import check_processes, on_gpu
-from train.config import BASELINES, CHECKPOINTS, DONE, LEARNED, MEASURES, MethodConfig, TrainConfig
+from train.config import (
+    BASELINES,
+    CHECKPOINTS,
+    DONE,
+    LATER,
+    MEASURES,
+    MethodConfig,
+    TrainConfig,
+    adapter_name,
+)
 from train.families import trainable_families
 from train.replay import replay_of
 from train.samplers import LiveSampler, Sampler
@@ -45,22 +54,23 @@ def train_adapter(
 
     A killed run goes on from its last checkpoint to the same adapter, on CPU bit for bit.
     problems: the families, whose train splits are used, evaluation sets left out; attempts: N,
-    histories hold up to N - 1.
+    histories hold up to N - 1. The adapter that the method goes on from stands beside ``folder``.
     Beside the adapter: metrics.jsonl, training.json (the settings), done.json, and tensorboard/
     where it is a tracker.
 
     Raises:
-        UsageError: settings that cannot be trained, or a folder begun under other settings.
+        UsageError: settings that cannot be trained, a folder begun under other settings, or an
+            adapter to go on from that is not finished.
         ForageError: the loss is not finite any more.
     """
     need(method in config.methods, "train.methods", f"one of {', '.join(config.methods)}", method)
     begin = config.methods[method].start
-    start = None if begin is None else folder.with_name(f"{begin}-s{seed}")
+    start = None if begin is None else folder.with_name(adapter_name(begin, seed))
     config = config.of(method)
     trained = trainable_families(problems, config, method)
     check_settings(config, list(trained), model, decoding)
     settings = _settings(model, trained, decoding, attempts, config, method, seed, run_seed)
-    settings |= _start_hash(start)
+    settings |= _start_hash(start, method)
     check_processes(on_gpu(model))
     _claim(folder, settings)
     if (folder / DONE).exists():
@@ -119,10 +129,7 @@ def _settings(
 def _method_settings(method: MethodConfig) -> dict[str, Any]:
     """Without what came later and has its default, as adapters begun before have no such keys."""
     own = plain(method)
-    if own["families"] is None:
-        del own["families"]
-    del own["start"]
-    for key, default in (("baseline", BASELINES[0]), ("learn", LEARNED[0])):
+    for key, default in {**LATER, "families": None, "baseline": BASELINES[0]}.items():
         if own[key] == default:
             del own[key]
     if isinstance(own["histories"], dict) and own["histories"]["anchor"] is None:
@@ -133,7 +140,7 @@ def _method_settings(method: MethodConfig) -> dict[str, Any]:
     return own
 
 
-def _start_hash(start: Path | None) -> dict[str, str | None]:
+def _start_hash(start: Path | None, method: str) -> dict[str, str | None]:
     """Absent where there is none, as adapters begun before have no such key.
 
     Raises:
@@ -141,7 +148,8 @@ def _start_hash(start: Path | None) -> dict[str, str | None]:
     """
     if start is None:
         return {}
-    need((start / DONE).exists(), "start", f"a finished adapter in {start}", "none")
+    finished = f"a finished adapter in {start}; train that method first"
+    need((start / DONE).exists(), f"train.methods.{method}.start", finished, "none")
     return {"start": files_hash(str(start / WEIGHTS))}
 
 
@@ -156,7 +164,8 @@ def _claim(folder: Path, settings: dict[str, Any]) -> None:
     path = folder / SETTINGS
     if path.exists():
         begun = json.loads(path.read_text())
-        differing = [key for key in settings if begun.get(key) != settings[key]]
+        keys = [*settings, *(begun.keys() & {"start"} - settings.keys())]
+        differing = [key for key in keys if begun.get(key) != settings.get(key)]
         if differing:
             raise UsageError(
                 f"train: {folder} was begun with another {', '.join(differing)}; "

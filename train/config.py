@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import groupby
 from typing import Any, Literal
 
-from sample.config import need, parse
+from sample.config import need, parse, plain
 from sample.models import LORA_RANKS
 from train.hardware import HardwareConfig, VllmSampling
 
@@ -208,14 +208,13 @@ class MethodConfig:
         if self.history is not None:
             self.history.check(f"{where}.histories")
         if self.learn == "new":
-            need(
-                self.algorithm == "sft", f"{where}.algorithm", "sft with learn: new", self.algorithm
-            )
-            plain = self.history and replace(self.history, replay=None) == HistoryConfig()
+            sft = self.algorithm == "sft"
+            need(sft, f"{where}.algorithm", "sft with learn: new", self.algorithm)
+            alone = self.history and replace(self.history, replay=None) == HistoryConfig()
             some = "true or replay alone with learn: new, which makes them of a pool of attempts"
-            need(bool(plain), f"{where}.histories", some, self.histories)
-        grpo = self.algorithm == "grpo" or self.start is None
-        need(grpo, f"{where}.algorithm", "grpo where start is given", self.algorithm)
+            chosen = isinstance(self.histories, HistoryConfig)
+            given = plain(self.histories) if chosen else self.histories
+            need(bool(alone), f"{where}.histories", some, given)
         if self.algorithm == "sft":
             given = ", ".join(self.rewards)
             need(not given, f"{where}.rewards", "none with algorithm sft", given)
@@ -338,17 +337,20 @@ class TrainConfig:
         start = self.methods[name].start
         if start is None:
             return
-        where, others = f"train.methods.{name}.start", [key for key in self.methods if key != name]
-        need(start in others, where, f"one of the methods {', '.join(others)}", start)
-        seen = {name}
-        while start is not None and start in self.methods:
-            need(start not in seen, where, "a method that does not go on from this one", start)
-            seen.add(start)
-            start = self.methods[start].start
-        first = str(self.methods[name].start)
+        at, others = f"train.methods.{name}", [key for key in self.methods if key != name]
+        known = f"one of the other methods ({', '.join(others) or 'there is none'})"
+        need(start in others, f"{at}.start", known, start)
+        algorithm = self.methods[name].algorithm
+        need(algorithm == "grpo", f"{at}.algorithm", "grpo where start is given", algorithm)
+        seen, last = [name], start
+        while last is not None and last not in seen:
+            seen.append(last)
+            last = self.methods[last].start if last in self.methods else None
+        apart = "methods that do not go on from each other in a circle"
+        need(last is None, f"{at}.start", apart, " -> ".join([*seen, str(last)]))
         for key in ("lora_rank", "lora_alpha"):
-            own, there = getattr(self.of(name), key), getattr(self.of(first), key)
-            need(own == there, f"train.methods.{name}.set.{key}", f"that of {first}, {there}", own)
+            own, there = getattr(self.of(name), key), getattr(self.of(start), key)
+            need(own == there, f"{at}.set.{key}", f"that of {start}, {there}", own)
 
     def of(self, name: str) -> "TrainConfig":
         """The settings of one method: what it sets for itself put in.
@@ -378,7 +380,11 @@ class TrainConfig:
     @property
     def adapters(self) -> dict[str, tuple[str, int]]:
         """System name of each adapter to train -> its method and seed."""
-        return {f"{m}-s{seed}": (m, seed) for m in self.methods for seed in self.seeds}
+        return {adapter_name(m, seed): (m, seed) for m in self.methods for seed in self.seeds}
+
+
+def adapter_name(method: str, seed: int) -> str:
+    return f"{method}-s{seed}"
 
 
 def rows_per_pass(config: TrainConfig, processes: int) -> int:

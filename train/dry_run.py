@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from sample.config import SampleConfig
 from sample.dry_run import Lengths, count_tokens, representative, text_of
+from sample.engines.base import require_room
 from sample.models import trainable
 from sample.prompts import conversation
 from train.architectures import architecture
@@ -100,6 +101,7 @@ def setting_of(
 ) -> Setting:
     model = trainable(sample.models[config.model], "train.model")
     sizes = architecture(model.path)
+    require_room(lengths.most, sizes.context)
     longest = min(max(tokens[-1] for tokens in prompts.values()) + lengths.most, sizes.context)
     return Setting(config, model, sizes, gpu, longest, lengths)
 

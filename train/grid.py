@@ -17,10 +17,12 @@ def expand(data: Mapping[str, Any], grid: Sequence[str]) -> dict[str, Any]:
     """The YAML data with every method replaced by its cells.
 
     grid: KEY=V1,V2,.. with KEY train.methods.METHOD.… (cells of that method) or train.KEY (cells of
-    every method). A cell is called METHOD-keyVALUE-…; the first methods stay in no other form.
+    every method). A cell is called METHOD-keyVALUE-…; the first methods stay in no other form. One
+    that goes on from another method does so from its cell of the same values.
 
     Raises:
-        UsageError: a malformed grid, an unknown method, or a key that no method can set.
+        UsageError: a malformed grid, an unknown method, a key that no method can set, or a method
+            that would go on from several cells.
     """
     methods = _methods(data)
     axes = [_axis(text, methods) for text in grid]
@@ -31,8 +33,23 @@ def expand(data: Mapping[str, Any], grid: Sequence[str]) -> dict[str, Any]:
         own = [axis for axis in axes if axis[0][0] != "methods" or axis[0][1] == name]
         for values in product(*(values for _, values in own)):
             chosen = [(keys, value) for (keys, _), value in zip(own, values, strict=True)]
-            cells[_name(name, chosen)] = _cell(method, chosen)
+            cell = _cell(method, chosen)
+            if cell.get("start") in methods:
+                cell["start"] = _start(name, cell["start"], chosen, axes)
+            cells[_name(name, chosen)] = cell
     return {**data, "train": {**data["train"], "methods": cells}}
+
+
+def _start(
+    name: str, start: str, chosen: Sequence[tuple[tuple[str, ...], Any]], axes: Sequence[Axis]
+) -> str:
+    for keys, _ in axes:
+        if keys[:2] == ("methods", start):
+            raise UsageError(
+                f"--grid train.{'.'.join(keys)}: {name} goes on from {start}, which would become "
+                f"several; give both a key of train, or take {name} out of the config"
+            )
+    return _name(start, [one for one in chosen if one[0][0] != "methods"])
 
 
 def _methods(data: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -118,7 +118,8 @@ def recorded_lines(found: Sequence[Recorded], chat: Chat, steps: int) -> list[di
     some = "attempts of this model, with as many tokens as its tokenizer makes of them"
     need(bool(kept), "histories.replay", some, "none such")
     examples = list({(tuple(p), tuple(t)): (p, t) for p, t in kept}.values())
-    accuracy = sum(one.attempt.correct is True for one in found) / len(found)
+    right = [a for a in (one.attempt for one in found) if a.correct is True and a.finish == "stop"]
+    accuracy = len(right) / len(found)
     numbers = {
         "reward": accuracy,
         "accuracy": accuracy,

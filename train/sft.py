@@ -8,6 +8,7 @@ a share each, and learn the same.
 """
 
 import json
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -16,8 +17,9 @@ from typing import Any
 
 from accelerate import PartialState
 from accelerate.utils import gather_object
-from transformers import PrinterCallback, TrainerCallback, set_seed
+from transformers import PreTrainedModel, PrinterCallback, TrainerCallback, set_seed
 
+from sample.engines.batch import context_length
 from sample.engines.chat import Chat
 from sample.engines.transformers import stop_ids
 from sample.errors import UsageError
@@ -67,8 +69,9 @@ def sft_trainer(training: Training) -> Any:
     set_seed(arguments.seed)
     model = get_peft_model(base, lora_of(config))  # type: ignore[arg-type]
     lines = _recorded(training) or draw(training, model, arguments)
-    examples = [example for line in lines for example in line["examples"]]
-    warn_of_epochs(len(examples), arguments.max_steps)
+    room = _room(base, training)
+    examples = [one for line in lines for one in line["examples"] if len(one[0]) <= room]
+    warn_of_epochs(len(examples), arguments.max_steps, training.method.learn)
     dealt = deal(len(examples), arguments.max_steps, config.batch, processes)
     settings = SFTConfig(
         **{key: getattr(arguments, key) for key in SHARED},
@@ -92,6 +95,12 @@ def sft_trainer(training: Training) -> Any:
     trainer.remove_callback(PrinterCallback)
     keep_32_bits(trainer.model)
     return trainer
+
+
+def _room(base: PreTrainedModel, training: Training) -> float:
+    """Tokens of a prompt that leaves room for an attempt in the model's context."""
+    context = context_length(base.config.get_text_config())
+    return math.inf if context is None else context - training.decoding.max_new_tokens
 
 
 def _recorded(training: Training) -> list[dict[str, Any]] | None:
@@ -127,7 +136,7 @@ def draw(training: Training, model: Any, arguments: Any) -> list[dict[str, Any]]
     for step in range(len(lines), arguments.max_steps):
         bank.prepare(step, model, tokenizer)
         own = rollouts.roll(step, model, tokenizer, stops)
-        examples = gather_object(choose(own, bank.at(step)))
+        examples = _different(gather_object(choose(own, bank.at(step))))
         made = of_all_processes(own)
         found = numbers(made, training.method)
         lines.append({"step": step + 1, "examples": examples, "numbers": found})
@@ -165,13 +174,14 @@ def check_drawn(lines: Sequence[Mapping[str, Any]], steps: int, kind: str = "cor
         warnings.warn(f"train: the first step has nothing to fine-tune on; {cause}", stacklevel=2)
 
 
-def warn_of_epochs(examples: int, steps: int) -> None:
+def warn_of_epochs(examples: int, steps: int, learn: str = "correct") -> None:
     """Few attempts are learned by heart: the budget of steps stays that of the others."""
+    easier = "easier problems, more groups" if learn == "correct" else "larger or more groups"
     epochs = steps / examples
     if epochs >= 2:
         warnings.warn(
             f"train: {steps} steps go {epochs:.0f} times over the {examples} attempts; "
-            "take easier problems, more groups or fewer steps",
+            f"take {easier} or fewer steps",
             stacklevel=2,
         )
 
@@ -196,11 +206,15 @@ def of_all_processes(made: Rolled) -> Rolled:
 
 
 def correct(made: Rolled, histories: Sequence[History]) -> list[Example]:
-    """The correct attempts, equal ones of a group once."""
+    """The correct attempts."""
     grades = [attempt for group in made.groups for attempt in group.attempts]
     pairs = zip(made.sequences, grades, strict=True)
-    right = [(s.prompt, s.tokens) for s, grade in pairs if grade.correct]
-    return list({(tuple(p), tuple(t)): (p, t) for p, t in right}.values())
+    return [(s.prompt, s.tokens) for s, grade in pairs if grade.correct]
+
+
+def _different(examples: Sequence[Example]) -> list[Example]:
+    """Equal ones once, of whatever process."""
+    return list({(tuple(p), tuple(t)): (p, t) for p, t in examples}.values())
 
 
 def numbers(made: Rolled, method: MethodConfig) -> dict[str, float]:

@@ -131,7 +131,10 @@ def _exploration(summary: Json) -> Table:
     reasons |= dict.fromkeys(_TRACES, "no attempt carries it")
     rows = tuple(
         {"family": family, "system": system, "arm": arm}
-        | {key: known(entry.get(key), reason) for key, reason in reasons.items()}
+        | {
+            key: known(entry.get(key), reason if key in entry else _NOT_YET)
+            for key, reason in reasons.items()
+        }
         for family, system, arm, entry in arms_of(summary)
     )
     caption = (
@@ -146,6 +149,7 @@ def _exploration(summary: Json) -> Table:
     return Table("exploration", caption + more, columns, rows)
 
 
+_NOT_YET = "not in this summary.json; forage analyze makes it anew"
 _INDEPENDENCE = ("repeat_baseline", "repeat_excess")
 _OPTIONAL = ("repair", "damage")
 _FINISHES = ("stop", "length", "budget", "error")

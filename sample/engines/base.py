@@ -3,10 +3,23 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from sample.errors import UsageError
 from sample.records import Failure, Ledger
 
 Message = dict[str, str]
 """One chat turn: {"role": "user" | "assistant", "content": text}."""
+
+
+def require_room(max_new_tokens: int, context: int) -> None:
+    """
+    Raises:
+        UsageError: no prompt at all leaves so many tokens of the model's context.
+    """
+    if max_new_tokens >= context:
+        raise UsageError(
+            f"sample.decoding.max_new_tokens: expected less than the model's context of {context} "
+            f"tokens, got {max_new_tokens}"
+        )
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from sample.engines.base import Decoding, Generation, Message
+from sample.engines.base import Decoding, Generation, Message, require_room
 from sample.engines.thinking import CLOSE, OPEN, ThinkingTags, prompt_opens_thinking
 from sample.errors import UsageError
 from sample.records import Attempt, Failure, Ledger
@@ -129,11 +129,7 @@ def overflow(
     length, room = len(prompt.ids), decoding.max_new_tokens
     if context is None or length + room <= context:
         return None
-    if room >= context:
-        raise UsageError(
-            f"sample.decoding.max_new_tokens: expected less than the model's context of {context} "
-            f"tokens, got {room}"
-        )
+    require_room(room, context)
     message = f"prompt of {length} + max_new_tokens {room} > context of {context} tokens"
     ledger = Ledger(length, 0, 0, 0, time.perf_counter() - begin)
     return Generation("", "", "error", ledger, Failure("context_overflow", message))

@@ -224,6 +224,20 @@ def send_threads(send):
     send(os.environ["OMP_NUM_THREADS"])
 
 
+def leave_a_farewell(send, path):
+    import atexit
+
+    atexit.register(Path(path).write_text, "ended by itself")
+    raise UsageError("no use")
+
+
+def test_a_job_that_says_what_stopped_it_may_end_by_itself(tmp_path):
+    job = Job("j", leave_a_farewell, (str(tmp_path / "left"),), tmp_path / "logs" / "j.log", 1)
+    with pytest.raises(UsageError, match="no use"):
+        run_jobs([job], 1, print)
+    assert (tmp_path / "left").read_text() == "ended by itself"
+
+
 def test_a_job_prints_into_its_log_and_has_its_threads(tmp_path, capfd):
     received = []
     jobs = [Job("j", send_threads, (), tmp_path / "logs" / "j.log", threads) for threads in (1, 3)]

@@ -35,6 +35,18 @@ def test_a_key_of_train_crosses_every_method():
     assert train.of("single-learning_rate1e-3").learning_rate == 1e-3
 
 
+def test_a_method_that_goes_on_from_another_does_so_from_the_cell_of_the_same_values():
+    config = {**CONFIG, "train": {"methods": {"a": {}, "b": {"start": "a"}}}}
+    both = expand(config, ("train.learning_rate=1e-3,2e-3", "train.methods.b.set.steps=3,4"))
+    cells = experiment_from(both).section("train").methods
+    assert {name: cell.start for name, cell in cells.items() if cell.start} == {
+        f"b-learning_rate{rate}-steps{steps}": f"a-learning_rate{rate}"
+        for rate in ("1e-3", "2e-3") for steps in (3, 4)
+    }  # fmt: skip
+    with pytest.raises(UsageError, match="b goes on from a, which would become several"):
+        expand(config, ("train.methods.a.set.steps=3,4",))
+
+
 def test_values_may_be_lists_and_keys_that_end_alike_are_told_apart():
     cells = methods("train.methods.diverse.histories.depths=[1,1],[0,1]")
     assert [c.history.depths for c in cells.values() if c.history] == [(1, 1), (0, 1)]

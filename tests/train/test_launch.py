@@ -29,6 +29,7 @@ CONFIG = TrainConfig(
     methods={
         "diverse": MethodConfig(rewards={"sum": REWARD}),
         "rejection": MethodConfig(algorithm="sft"),
+        "unrepeated": MethodConfig(algorithm="sft", learn="new"),
     },
     steps=3,
     groups=4,
@@ -61,9 +62,10 @@ def numbers(folder: Path) -> list[dict[str, float]]:
 def test_two_processes_learn_what_one_does_from_the_same_attempts(method, arguments, tmp_path):
     """A group is whole in its process, seeds and problems do not hang on the processes, and the
     gradients are put together: all but rounding is the same."""
+    arguments |= {"method": method}
     if method == "rejection":  # the tiny model is hardly ever right
         arguments |= {"model": TransformersModel(MODEL), "problems": COUNTDOWN,
-                      "decoding": Decoding(max_new_tokens=48), "method": method}  # fmt: skip
+                      "decoding": Decoding(max_new_tokens=48)}  # fmt: skip
     train_adapter(**arguments)
     for step in range(200):  # torn: only one of the processes may delete them
         (tmp_path / "shared" / "checkpoints" / f"checkpoint-{step}").mkdir(parents=True)
@@ -73,7 +75,7 @@ def test_two_processes_learn_what_one_does_from_the_same_attempts(method, argume
     train_in_processes(TWO, shared, gpu=False, send=said.append)
     assert all("without a difference of reward" in line for line in said), said
     alone, both = numbers(tmp_path / "alone"), numbers(tmp_path / "shared")
-    for key in ("reward", "accuracy", "distinct", "repeat", "prompt_tokens", "generated_tokens"):
+    for key in ("reward", "accuracy", "distinct", "valid", "prompt_tokens", "generated_tokens"):
         assert [line[key] for line in both] == pytest.approx([line[key] for line in alone]), key
     one, other = (
         load_file(tmp_path / name / "adapter_model.safetensors") for name in ("alone", "shared")

@@ -65,8 +65,11 @@ def test_another_adapter_in_the_place_of_the_start_is_another_training(train, tm
     )
     (tmp_path / "first-s0").rename(tmp_path / "kept")
     train("first-s0", other)
-    with pytest.raises(UsageError, match="begun with another start"):
+    with pytest.raises(UsageError, match=r"begun with another .*start"):
         train("second-s0")
+    alone = replace(CONFIG, methods={**METHODS, "second": MethodConfig()})
+    with pytest.raises(UsageError, match=r"begun with another .*start"):
+        train("second-s0", alone)
 
 
 def test_adapters_are_trained_after_those_they_go_on_from():
@@ -84,11 +87,11 @@ def test_adapters_are_trained_after_those_they_go_on_from():
 @pytest.mark.parametrize(
     ("methods", "says"),
     [
-        ({"a": MethodConfig(start="b")}, r"a\.start: expected one of the methods"),
-        ({"a": MethodConfig(start="a"), "b": MethodConfig()}, "one of the methods b"),
+        ({"a": MethodConfig(start="b")}, r"a\.start: expected one of the other methods"),
+        ({"a": MethodConfig(start="a"), "b": MethodConfig()}, r"one of the other methods \(b\)"),
         (
             {"a": MethodConfig(start="b"), "b": MethodConfig(start="a")},
-            "does not go on from this one",
+            "in a circle",
         ),
         (
             {"a": MethodConfig(start="b", set={"lora_rank": 32}), "b": MethodConfig()},
@@ -98,6 +101,19 @@ def test_adapters_are_trained_after_those_they_go_on_from():
             {"a": MethodConfig(start="b", algorithm="sft"), "b": MethodConfig()},
             "grpo where start is given",
         ),
+        (
+            {"a": MethodConfig(start="b", algorithm="sft", set={"steps": 2}), "b": MethodConfig()},
+            "grpo where start is given",
+        ),
+        (
+            {
+                "a": MethodConfig(start="b"),
+                "b": MethodConfig(start="c"),
+                "c": MethodConfig(start="b"),
+            },
+            r"in a circle \(given: 'a -> b -> c -> b'\)",
+        ),
+        ({"a": MethodConfig(start="b")}, "there is none"),
     ],
 )
 def test_what_cannot_go_on_is_refused(methods, says):
