@@ -1,7 +1,7 @@
 """Tables beside the page, as CSV and LaTeX: every number of the summary, whole."""
 
 from report_files import rows
-from synthetic_summary import interval, synthetic_summary
+from synthetic_summary import gap, interval, synthetic_summary
 
 from analysis.report.compute_tables import cost_ratios_table
 from analysis.report.sentences import said
@@ -70,6 +70,23 @@ def test_csv_cost_curves_hold_every_point_and_the_table_their_ends(report):
     assert [shown[key] for key in ("from", "to")] == [mine[i]["tokens"] for i in (0, -1)]
     places = [float(shown[place]) for place in ("least", "middle", "most")]
     assert places == [curve["gap"]["estimate"][i] for i in (0, 2, 4)]
+
+
+def of_base(summary):
+    rows = build_tables(summary)["exploration"].rows
+    return {row["arm"]: row["against_twice"] for row in rows if row["system"] == "base"}
+
+
+def test_what_an_older_summary_has_not_is_not_said_to_be_impossible():
+    summary = synthetic_summary(1)
+    arms = summary["families"]["countdown"]["systems"]["base"]["arms"]
+    arms["sequential"]["against_twice"] = gap(-0.1)
+    found = of_base(summary)
+    assert found["sequential"]["estimate"] == -0.1
+    assert "forage analyze makes it anew" in note_on(found["parallel"])
+    arms["parallel"]["against_twice"] = None
+    found = of_base(summary)
+    assert "the reference" in note_on(found["parallel"])
 
 
 def test_every_csv_has_its_latex_with_one_line_per_row(report):
