@@ -100,7 +100,6 @@ def dry_run_of_sampling(
     from sample.config import config_systems
     from sample.dry_run import expected, expected_lengths
     from sample.dry_run_shown import Rates, show_dry_run
-    from sample.engines.base import require_room
     from train.stage import trained_systems
 
     experiment, folder = checked(target, out, overrides, "sample")
@@ -112,8 +111,6 @@ def dry_run_of_sampling(
     lengths, console = expected_lengths(config, expect), Console()
     rows = expected(config, systems, lengths)
     contexts = _contexts(config, training)
-    for context in contexts.values():
-        require_room(lengths.most, context)
     show_dry_run(rows, lengths, Rates(price, throughput), console, contexts)
     if training is not None and trains:
         console.print("The training of the adapters is not counted.")

@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from sample.dry_run import CHARACTERS, QUESTION, Expected, Lengths
+from sample.engines.base import require_room
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,11 +44,17 @@ def show_dry_run(
     """Print a table for each system and family, the totals, and what was assumed.
 
     contexts: system -> tokens that a prompt and its generation may have together, where known.
+
+    Raises:
+        UsageError: one of them has no room for any prompt.
     """
+    contexts = contexts or {}
+    for context in contexts.values():
+        require_room(lengths.most, context)
     for (system, family), found in groupby(rows, key=lambda row: (row.system, row.family)):
         console.print(_table(system, family, list(found), rates))
         console.print()
-    notes = (*_totals(rows, rates), *_drafts(rows), *_longest(rows, contexts or {}))
+    notes = (*_totals(rows, rates), *_drafts(rows), *_longest(rows, contexts))
     for line in (*notes, "", _assumed(lengths)):
         console.print(line, highlight=False)
 

@@ -314,6 +314,10 @@ def test_killed_at_any_moment_ends_with_the_same_records(tmp_path):
         (["run", *tiny("demo"), "--price", "1,2"], "--dry-run"),
         (["run", *tiny("demo"), "--dry-run", "--price", "1"], "0.3,2.5"),
         (["run", *tiny("demo"), "--dry-run", "--expect", "99"], "max_new_tokens (48)"),
+        *(
+            ([verb, *tiny("demo", "sample.decoding.max_new_tokens=5000"), "--dry-run"], "of 4096")
+            for verb in ("sample", "train")
+        ),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_code_2(words, says, tmp_path):
