@@ -18,7 +18,7 @@ test: $(VENV)/.installed check
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 fast: $(VENV)/.installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .
