@@ -31,8 +31,9 @@ from sample.open_decoding import LENGTH, WHOLE, decoding_of, fill_open, shipped_
 from sample.records import Attempt
 from sample.run import Run, at_work, find_run, folder_name
 from sample.runfolder import RunFolder, refuse_other_config
-from train.config import LATER, TrainConfig
+from train.config import TrainConfig
 from train.grid import expand
+from train.method_config import LATER
 from train.pretrain.config import PretrainConfig
 
 SECTIONS: dict[str, type] = {

@@ -29,9 +29,10 @@ from sample.config import ProblemConfig
 from sample.engines.base import Decoding
 from sample.models import TransformersModel
 from train import metrics, rollouts
-from train.config import MethodConfig, RewardConfig, TrainConfig
+from train.config import TrainConfig
 from train.dataset import dataset
 from train.grpo import grpo_trainer
+from train.method_config import MethodConfig, RewardConfig
 from train.samplers import LiveSampler
 from train.training import Training, arguments_of, base_of, lora_of
 from train.training_plan import training_plan

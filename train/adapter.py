@@ -17,17 +17,9 @@ from sample.models import TransformersModel
 from sample.provenance import files_hash
 from sample.runfolder import IDLE_TRAINING, RunFolder, write_json
 from train.checks import check_processes, on_gpu
-from train.config import (
-    BASELINES,
-    CHECKPOINTS,
-    DONE,
-    LATER,
-    MEASURES,
-    MethodConfig,
-    TrainConfig,
-    adapter_name,
-)
+from train.config import CHECKPOINTS, DONE, TrainConfig, adapter_name
 from train.families import trainable_families
+from train.method_config import BASELINES, LATER, MEASURES, MethodConfig
 from train.replay import replay_of
 from train.samplers import LiveSampler, Sampler
 from train.settings import check_settings

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from sample.problems import Problem
 from sample.seeds import derive_seed
-from train.config import HistoryConfig
+from train.method_config import HistoryConfig
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -9,12 +9,13 @@ from sample.engines.base import require_room
 from sample.models import trainable
 from sample.prompts import conversation
 from train.architectures import architecture
-from train.config import HistoryConfig, TrainConfig
+from train.config import TrainConfig
 from train.families import trainable_families
 from train.footprint import Setting, decoder_of, memory_of
 from train.gpu import Gpu
 from train.hours import Hours, chain_seconds, learning_flops, passes_of
 from train.memory import Memory
+from train.method_config import HistoryConfig
 from train.remedies import remedies
 
 

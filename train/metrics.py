@@ -9,9 +9,9 @@ from typing import Any
 from transformers import TrainerCallback
 
 from sample.grading import Grade
-from train.config import MethodConfig
 from train.groups import Group
 from train.histories import Tokens
+from train.method_config import MethodConfig
 from train.rewards.combined import Parts, reward_parts
 from train.rewards.newness import newness
 from train.rewards.novelty import novelty

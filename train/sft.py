@@ -23,8 +23,9 @@ from sample.engines.batch import context_length
 from sample.engines.chat import Chat
 from sample.engines.transformers import stop_ids
 from sample.errors import UsageError
-from train.config import SAMPLED, MethodConfig
+from train.config import SAMPLED
 from train.histories import History, Tokens
+from train.method_config import MethodConfig
 from train.metrics import MetricsLog, keep_steps, step_metrics
 from train.recorded import recorded_lines, recorded_of
 from train.rollouts import Rolled, Rollouts

@@ -14,9 +14,10 @@ from sample.engines.base import Decoding
 from sample.engines.loading import load_model, load_tokenizer
 from sample.models import TransformersModel
 from train.checks import check_template, on_gpu
-from train.config import CHECKPOINTS, MethodConfig, TrainConfig, rows_per_pass
+from train.config import CHECKPOINTS, TrainConfig, rows_per_pass
 from train.dataset import Plan
 from train.histories import HistoryBank, Share
+from train.method_config import MethodConfig
 from train.replay import Replay
 from train.samplers import Sampler
 

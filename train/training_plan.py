@@ -6,9 +6,10 @@ from dataclasses import replace
 from sample.config import ProblemConfig
 from sample.families import held_out_keys, load_problems
 from train.checks import check_problems
-from train.config import HistoryConfig, TrainConfig
+from train.config import TrainConfig
 from train.dataset import Plan
 from train.families import trainable_families
+from train.method_config import HistoryConfig
 from train.replay import Replay
 
 

@@ -14,8 +14,9 @@ from train.checks import (
     check_problems,
     check_template,
 )
-from train.config import MethodConfig, RewardConfig, TrainConfig
+from train.config import TrainConfig
 from train.hardware import HardwareConfig, VllmSampling
+from train.method_config import MethodConfig, RewardConfig
 from train.settings import check_parts, check_settings
 
 CONFIG = TrainConfig(methods={"history": MethodConfig()})

@@ -4,14 +4,9 @@ import pytest
 
 from sample.config import parse
 from sample.errors import UsageError
-from train.config import (
-    HistoryConfig,
-    MethodConfig,
-    RewardConfig,
-    TrainConfig,
-    rows_per_pass,
-)
+from train.config import TrainConfig, rows_per_pass
 from train.hardware import HardwareConfig, VllmSampling
+from train.method_config import HistoryConfig, MethodConfig, RewardConfig
 
 CONFIG = TrainConfig(methods={"history": MethodConfig()})
 

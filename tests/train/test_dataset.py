@@ -4,8 +4,8 @@ from dataclasses import replace
 import pytest
 
 from sample.problems import Problem
-from train.config import HistoryConfig
 from train.dataset import Plan, dataset
+from train.method_config import HistoryConfig
 
 
 def plan(groups: int = 6, depths: int = 4, seed: int = 0, count: int = 9) -> Plan:

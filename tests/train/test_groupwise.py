@@ -9,8 +9,9 @@ import torch
 from sample.engines.base import Decoding
 from sample.errors import UsageError
 from train.adapter import train_adapter
-from train.config import HistoryConfig, MethodConfig, RewardConfig, TrainConfig
+from train.config import TrainConfig
 from train.groupwise import GroupwiseTrainer
+from train.method_config import HistoryConfig, MethodConfig, RewardConfig
 
 ANCHORED = MethodConfig(
     HistoryConfig(depths=(1, 1), anchor=1.0), {"sum": RewardConfig(novelty=1.0, gate="none")}

@@ -14,7 +14,8 @@ from sample.engines.loading import load_model
 from sample.errors import UsageError
 from sample.models import TransformersModel
 from train.adapter import last_checkpoint, train_adapter
-from train.config import HistoryConfig, MethodConfig, RewardConfig, TrainConfig
+from train.config import TrainConfig
+from train.method_config import HistoryConfig, MethodConfig, RewardConfig
 from train.metrics import MetricsLog
 from train.rollouts import Rollouts
 from train.sft import check_drawn, warn_of_epochs

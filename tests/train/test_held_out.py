@@ -12,8 +12,9 @@ from sample.graders.base import NO_ANSWER
 from sample.grading import GradingError
 from sample.problems import Problem
 from train.adapter import train_adapter
-from train.config import MethodConfig, TrainConfig
+from train.config import TrainConfig
 from train.grader import Grader
+from train.method_config import MethodConfig
 from train.training_plan import training_plan
 
 CONFIG = TrainConfig(

@@ -13,7 +13,7 @@ from sample.engines.base import Decoding
 from sample.errors import ForageError, UsageError
 from sample.models import TransformersModel
 from train.adapter import train_adapter
-from train.config import MethodConfig, RewardConfig, TrainConfig
+from train.config import TrainConfig
 from train.hardware import HardwareConfig
 from train.launch import (
     ARGUMENTS,
@@ -23,6 +23,7 @@ from train.launch import (
     _work,
     train_in_processes,
 )
+from train.method_config import MethodConfig, RewardConfig
 
 REWARD = RewardConfig("distinct", 1.0, measure="embedding")
 CONFIG = TrainConfig(

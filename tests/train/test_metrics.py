@@ -4,9 +4,9 @@ from dataclasses import replace
 import pytest
 
 from sample.grading import Grade
-from train.config import MethodConfig, RewardConfig
 from train.groups import Group
 from train.histories import Tokens
+from train.method_config import MethodConfig, RewardConfig
 from train.metrics import keep_steps, reward_function, step_metrics
 
 A, B, RIGHT = Grade("a", "a", False), Grade("b", "b", False), Grade("r", "r", True)

@@ -17,7 +17,8 @@ from sample.records import Attempt, Ledger
 from sample.runfolder import RunFolder
 from sample.store import AttemptStore, read_attempts
 from train.adapter import train_adapter
-from train.config import HistoryConfig, MethodConfig, TrainConfig
+from train.config import TrainConfig
+from train.method_config import HistoryConfig, MethodConfig
 from train.recorded import recorded_lines, recorded_of
 from train.replay import replay_of
 from train.rollouts import Rollouts

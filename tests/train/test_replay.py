@@ -10,8 +10,8 @@ from sample.families import load_problems
 from sample.records import Attempt, Failure, Ledger
 from sample.runfolder import RunFolder
 from sample.store import AttemptStore
-from train.config import HistoryConfig
 from train.dataset import Plan, Slot
+from train.method_config import HistoryConfig
 from train.replay import read_replay
 
 OPTIONS = {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 1}

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sample.grading import Grade
-from train.config import GATES, MEASURES, QUALITIES, RewardConfig
 from train.groups import Group
+from train.method_config import GATES, MEASURES, QUALITIES, RewardConfig
 from train.rewards.combined import reward_parts
 from train.rewards.correctness import correctness
 from train.rewards.coverage import coverage

@@ -13,10 +13,10 @@ from sample.engines.loading import load_model
 from sample.engines.transformers import TransformersEngine
 from sample.errors import ForageError, UsageError
 from sample.families import load_problems
-from train.config import HistoryConfig
 from train.dataset import Plan, dataset
 from train.grader import Grader
 from train.histories import HistoryBank, Share, make_histories
+from train.method_config import HistoryConfig
 from train.rollouts import Rollouts, final_answer
 from train.samplers import LiveSampler
 

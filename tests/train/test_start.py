@@ -10,7 +10,8 @@ from safetensors.torch import load_file
 from sample.engines.base import Decoding
 from sample.errors import UsageError
 from train.adapter import train_adapter
-from train.config import MethodConfig, TrainConfig
+from train.config import TrainConfig
+from train.method_config import MethodConfig
 
 METHODS = {
     "first": MethodConfig(algorithm="sft", learn="new"),

@@ -8,7 +8,8 @@ from sample.config import ArmConfig, ProblemConfig, SampleConfig, System
 from sample.errors import UsageError
 from sample.models import TransformersModel
 from sample.runfolder import RunFolder
-from train.config import MethodConfig, TrainConfig
+from train.config import TrainConfig
+from train.method_config import MethodConfig
 from train.stage import _bars, _lines, check_training, trained_systems, untrained
 
 MODEL = TransformersModel("models/anchored")

@@ -4,7 +4,8 @@ import pytest
 from rich.console import Console
 
 from sample.runfolder import RunFolder
-from train.config import MethodConfig, TrainConfig
+from train.config import TrainConfig
+from train.method_config import MethodConfig
 from train.table import LAST, MEANS, show_table, training_table, write_table
 
 CONFIG = TrainConfig({"a": MethodConfig(), "b": MethodConfig(histories=False)}, seeds=(0, 1))

@@ -14,10 +14,11 @@ from sample.engines.chat import Chat
 from sample.errors import UsageError
 from sample.grading import Grade
 from sample.problems import Problem
-from train.config import HistoryConfig, MethodConfig, RewardConfig, TrainConfig
+from train.config import TrainConfig
 from train.dataset import Slot
 from train.groups import Group
 from train.histories import History, Tokens
+from train.method_config import HistoryConfig, MethodConfig, RewardConfig
 from train.rollouts import Rolled
 from train.unrepeated import new_answers, unrepeated
 

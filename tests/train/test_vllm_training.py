@@ -21,8 +21,9 @@ from sample.families import load_problems
 from sample.models import TransformersModel, VllmModel
 from sample.prompts import conversation
 from train.adapter import train_adapter
-from train.config import HistoryConfig, MethodConfig, TrainConfig
+from train.config import TrainConfig
 from train.hardware import VllmSampling
+from train.method_config import HistoryConfig, MethodConfig
 from train.metrics import MetricsLog
 from train.vllm_sampler import _apart, _read_completion, vllm_sampler
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from train.config import RewardConfig
 from train.groups import Group
+from train.method_config import RewardConfig
 from train.rewards.correctness import correctness
 from train.rewards.coverage import coverage
 from train.rewards.crowding import crowding
