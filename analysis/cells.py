@@ -227,7 +227,8 @@ def _pool(cell: Cell, steps: int) -> Pool:
 
 
 def _transitions(cell: Cell) -> dict[str, tuple[Floats, Floats]]:
-    """Step to step: repair (wrong to right), damage (right to wrong), repeats by earlier state."""
+    """Step to step: repair (wrong to right), damage (right to wrong), first right answers, repeats
+    by earlier state."""
     before, after = cell.correct[:, :, :-1], cell.correct[:, :, 1:]
     repeated = _repeats(cell)[:, :, 1:]
     was_wrong, was_right = before == 0, before == 1
@@ -235,6 +236,7 @@ def _transitions(cell: Cell) -> dict[str, tuple[Floats, Floats]]:
     return {
         "repair": _events(after == 1, was_wrong & known),
         "damage": _events(after == 0, was_right & known),
+        "first_right": _events(after == 1, np.logical_and.accumulate(was_wrong, axis=2) & known),
         "repeat_after_wrong": _events(repeated == 1, was_wrong & seen),
         "repeat_after_correct": _events(repeated == 1, was_right & seen),
     }

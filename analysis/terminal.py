@@ -85,6 +85,7 @@ def _of_families(summary: Json) -> Iterator[RenderableType]:
         if any(True for _ in _with_search(family)):
             yield ""
             yield _search(family, settings)
+            yield _first_right(family)
         if any(True for _ in _with_traces(family)):
             yield ""
             yield _traces(family, settings)
@@ -296,11 +297,12 @@ def _exploration(family: Json) -> Table:
     return table
 
 
-def _with_search(family: Json) -> Iterator[tuple[str, Json]]:
+def _with_search(family: Json) -> Iterator[tuple[str, Json, Json]]:
+    """Arm, its parallel arm's levels and its own."""
     for name, system in family["systems"].items():
         for arm, levels in system["arms"].items():
             if levels["efficiency"] or levels["against_twice"]:
-                yield f"{name}/{arm}", levels
+                yield f"{name}/{arm}", system["arms"]["parallel"], levels
 
 
 def _search(family: Json, settings: Json) -> Table:
@@ -310,9 +312,18 @@ def _search(family: Json, settings: Json) -> Table:
         f"(1), and less that of {twice} parallel attempts (points)"
     )
     table = start_table(title, "arm", "efficiency", f"less {twice} parallel", "n")
-    for arm, levels in _with_search(family):
+    for arm, _, levels in _with_search(family):
         shown = with_interval(levels["efficiency"], 1, 2), with_interval(levels["against_twice"])
         add_row(table, arm, *shown, _count(levels["against_twice"] or levels["coverage"]))
+    return table
+
+
+def _first_right(family: Json) -> Table:
+    title = "First right answers: attempts that are right where all before were wrong, %"
+    table = start_table(title, "arm", "of the arm", "in parallel", "attempts")
+    for arm, parallel, levels in _with_search(family):
+        shares = [with_interval(side["first_right"]) for side in (levels, parallel)]
+        add_row(table, arm, *shares, f"{levels['first_right']['at_risk']:,}")
     return table
 
 

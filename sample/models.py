@@ -128,21 +128,25 @@ TAKEN: Mapping[str, frozenset[str]] = {
 class OpenAIModel:
     """A model behind an OpenAI-compatible endpoint.
 
-    model: its name there. urls: base URLs of one or more servers of it; all attempts on a problem
-    go to one of them, where its prefix cache serves them.
+    urls: base URLs of one or more servers of it; all attempts on a problem go to one of them, where
+    its prefix cache serves them.
+    path: the folder or Hub id that vLLM servers serve, if known. It is then the same model as under
+    engines transformers and vllm (whose ``dtype`` is auto): a run goes on from one to the other.
+    model: its name there. Default: path.
     server: "vllm", "openai" (takes no top_k and no min_p) or "plain" (no seed either, as Gemini).
     key: name of the environment variable that holds the API key; the key itself is never stored.
     tokenizer: folder or Hub id; counts thinking, answers and prompts where the server does not.
-    With it, a vLLM server also goes on from begun thinking (budget_forcing).
+    Default: path. With it, a vLLM server also goes on from begun thinking (budget_forcing).
     chat_template: options of the server's template (vLLM only). extra_body: sent with each request.
     concurrency: most requests at once. timeout: seconds for one try. retries: tries after the first
     for what may pass: rate limits, server errors, lost connections, and time-outs (at most 2, as a
     server may bill each).
     """
 
-    model: str
-    urls: tuple[str, ...]
+    model: str = ""
+    urls: tuple[str, ...] = ()
     engine: Literal["openai"] = "openai"
+    path: str | None = None
     server: Literal["vllm", "openai", "plain"] = "vllm"
     key: str | None = None
     tokenizer: str | None = None
@@ -153,6 +157,8 @@ class OpenAIModel:
     retries: int = 8
 
     IDLE: ClassVar = frozenset({"urls", "key", "concurrency", "timeout", "retries"})
+    NAMES: ClassVar = frozenset({"engine", "model", "server", "tokenizer"})
+    """The keys that are idle where ``path`` says what the model is."""
     SHARED: ClassVar = False
     DETERMINISM: ClassVar = (
         "a seed for every request where the server takes one (server: plain does not); the same "
@@ -165,15 +171,23 @@ class OpenAIModel:
         "add_generation_prompt",
     })  # fmt: skip
 
+    def __post_init__(self) -> None:
+        # Written into the config, so that a run shows what it asked for.
+        object.__setattr__(self, "model", self.model or self.path or "")
+        object.__setattr__(self, "tokenizer", self.tokenizer or self.path)
+
     @property
     def weights(self) -> str | None:
-        return None
+        return self.path
 
     @property
     def at_once(self) -> int:
         return self.concurrency
 
     def check(self, where: str, decoding: "Decoding") -> None:
+        need(bool(self.model), f"{where}.model", "its name at the server, or path", self.model)
+        known = self.server == "vllm" or self.path is None
+        need(known, f"{where}.path", "none without server: vllm, which says what it has", self.path)
         need(bool(self.urls), f"{where}.urls", "at least one, e.g. http://127.0.0.1:8000/v1", [])
         for url in self.urls:
             _check_url(url, f"{where}.urls")
@@ -349,6 +363,11 @@ ModelConfig = Annotated[
 def without_idle_keys(model: Mapping[str, Any]) -> dict[str, Any]:
     """A model's YAML data without those that only say how it is run."""
     idle = getattr(MODELS.get(engine_of(model)), "IDLE", frozenset())
+    if engine_of(model) == "openai" and model.get("path"):
+        model, idle = {**model, "dtype": "auto"}, idle | OpenAIModel.NAMES
+        idle |= frozenset() if model.get("extra_body") else {"extra_body"}
+    elif engine_of(model) == "openai":
+        idle |= {"path"}
     kept = {key: value for key, value in model.items() if key not in idle}
     if isinstance(arguments := kept.pop("arguments", None), Mapping):
         mattering = {k: v for k, v in arguments.items() if f"arguments.{k}" not in idle}
@@ -364,9 +383,10 @@ def trainable(model: ModelConfig, where: str) -> TransformersModel:
     """
     if isinstance(model, TransformersModel):
         return model
-    if not isinstance(model, VllmModel):
+    if model.weights is None:
         raise UsageError(
-            f"config: {where}: expected a model with engine: transformers or vllm, whose weights "
-            f"can be loaded (given: {model.engine!r})"
+            f"config: {where}: expected a model with engine: transformers or vllm, or with path "
+            f"beside engine: openai, whose weights can be loaded (given: {model.engine!r})"
         )
-    return TransformersModel(model.path, dtype=model.dtype, chat_template=model.chat_template)
+    dtype = getattr(model, "dtype", "auto")
+    return TransformersModel(model.weights, dtype=dtype, chat_template=model.chat_template)

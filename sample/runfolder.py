@@ -289,7 +289,9 @@ def _other_engine(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -
     for name, model in (now.get("sample") or {}).get("models", {}).items():
         engines = engine_of(before["sample"]["models"].get(name, model)), engine_of(model)
         if key.startswith(f"sample.models.{name}.") and len(set(engines)) == 2:
-            return f"engines {engines[0]} and {engines[1]} cannot be seen to run the same weights; "
+            known = " without path beside engine: openai" if "openai" in engines else ""
+            both = f"engines {engines[0]} and {engines[1]}"
+            return f"{both} cannot be seen to run the same weights{known}; "
     return ""
 
 

@@ -120,6 +120,7 @@ def _exploration(summary: Json) -> Table:
         "repeat_excess|excess, points|points",
         "valid|with an answer, %|share",
         *(label for key, label in _TRACES.items() if _any_has(summary, key)),
+        "first_right|right after all wrong, %|share",
         "repair|repaired, %|share",
         "damage|damaged, %|share",
     )
@@ -145,13 +146,16 @@ def _exploration(summary: Json) -> Table:
     )
     if not any(entry.get("repair") for *_, entry in arms_of(summary)):
         return Table("exploration", caption, columns[: -len(_OPTIONAL)], rows)
-    more = " Repaired: wrong, then right at the next attempt; damaged: right, then wrong."
+    more = (
+        " Right after all wrong: attempts that are right where every one before was wrong. "
+        "Repaired: wrong, then right at the next attempt; damaged: right, then wrong."
+    )
     return Table("exploration", caption + more, columns, rows)
 
 
 _NOT_YET = "not in this summary.json; forage analyze makes it anew"
 _INDEPENDENCE = ("repeat_baseline", "repeat_excess")
-_OPTIONAL = ("repair", "damage")
+_OPTIONAL = ("first_right", "repair", "damage")
 _FINISHES = ("stop", "length", "budget", "error")
 _BUDGET_COLUMN = ("budget|cut by the budget, %|share",)
 

@@ -263,3 +263,13 @@ def test_transitions_count_what_is_at_risk(records, toy):
     assert arm["repair"]["estimate"] == pytest.approx(after[~before].mean())
     assert arm["damage"]["estimate"] == pytest.approx((~after)[before].mean())
     assert arm["repeat_after_wrong"]["estimate"] > 0.75
+
+
+@pytest.mark.parametrize("arm", ["parallel", "sequential"])
+def test_the_first_right_answer_is_counted_where_all_before_are_wrong(records, toy, arm):
+    grades = correct(records, "base", arm).reshape(-1, 6)
+    first = np.where(grades.any(axis=1), grades.argmax(axis=1), 6)
+    asked = np.minimum(first, 5).sum()
+    found = toy["systems"]["base"]["arms"][arm]["first_right"]
+    assert found["at_risk"] == asked
+    assert found["estimate"] == pytest.approx(((first > 0) & (first < 6)).sum() / asked)

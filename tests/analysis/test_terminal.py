@@ -40,6 +40,8 @@ def test_no_number_is_cut_at_usual_widths(summary, width):
             assert with_interval(arm["repeat_rate"]) in text
         if system["gaps"]["coverage"]:
             assert with_interval(system["gaps"]["coverage"]) in text
+    first = summary["families"]["toy"]["systems"]["base"]["arms"]["sequential"]["first_right"]
+    assert with_interval(first) in text and f"{first['at_risk']:,}" in text
     assert "irrelevant_context" in text
 
 

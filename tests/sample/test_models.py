@@ -40,7 +40,8 @@ def test_a_model_is_the_dataclass_of_its_engine_and_survives_the_resolved_config
         ({"path": "m", "engine": ["vllm"]}, r"models\.base\.engine: expected one of"),
         ({"path": "m", "bach": 3}, "'sample.models.base.bach'; did you mean 'batch'"),
         ({**EXAMPLES["vllm"], "device": "cuda"}, r"unknown key 'sample\.models\.base\.device'"),
-        ({**OPENAI, "path": "m"}, r"unknown key 'sample\.models\.base\.path'"),
+        ({**OPENAI, "path": "m", "server": "plain"}, r"base\.path: expected none without"),
+        ({"engine": "openai", "urls": OPENAI["urls"]}, r"base\.model: .* name .* or path"),
         ({**EXAMPLES["scripted"], "IDLE": 1}, r"unknown key 'sample\.models\.base\.IDLE'"),
         ({"path": "m", "batch": "many"}, r"config: sample\.models\.base\.batch: "),
         ({"engine": "vllm"}, r"config: sample\.models\.base\.path: .*required"),
@@ -105,10 +106,32 @@ def test_only_what_changes_results_enters_the_run_hash(engine, idle, mattering):
     assert hashed(**idle) == hashed() != hashed(**mattering)
 
 
+SERVED = {"engine": "openai", "path": "m", "urls": OPENAI["urls"]}
+
+
+def test_a_served_model_of_known_weights_is_the_same_model_as_under_other_engines():
+    def hashed(model):
+        return run_hash({"sample": {"models": {"base": plain(config_of(model))["models"]["base"]}}})
+
+    assert hashed(SERVED) == hashed({**SERVED, "model": "m-8b"}) == hashed({"path": "m"})
+    assert hashed(SERVED) != hashed({**SERVED, "path": "n", "model": "m"})
+    assert hashed(SERVED) != hashed({**SERVED, "extra_body": {"logit_bias": {}}})
+    assert hashed(SERVED) != hashed({"path": "m", "dtype": "float16"})
+
+
+def test_a_served_model_of_known_weights_has_their_name_tokenizer_and_training():
+    model = config_of(SERVED).models["base"]
+    assert (model.model, model.tokenizer, model.weights) == ("m", "m", "m")
+    assert trainable(model, "x") == TransformersModel("m")
+    named = config_of({**SERVED, "model": "m-8b", "tokenizer": "t"}).models["base"]
+    assert (named.model, named.tokenizer) == ("m-8b", "t")
+
+
 @pytest.mark.parametrize("kind", MODELS.values())
 def test_idle_keys_are_keys(kind):
     names = {field.name for field in fields(kind)}
-    assert {key.split(".")[0] for key in kind.IDLE} <= names
+    idle = kind.IDLE | getattr(kind, "NAMES", frozenset())
+    assert {key.split(".")[0] for key in idle} <= names
 
 
 def test_weights_of_vllm_can_be_trained_and_a_served_model_cannot():

@@ -69,7 +69,8 @@ def test_workers_batch_and_engine_may_change(folder, model):
     ("model", "why"),
     [
         ({"path": "m", "engine": "vllm", "arguments": {"quantization": "fp8"}}, "arguments is"),
-        ({"engine": "openai", "model": "m"}, "transformers and openai cannot be seen to run the"),
+        ({"engine": "openai", "model": "m"}, "openai cannot be seen .* without path beside engine"),
+        ({"engine": "openai", "path": "n"}, r"base\.path is 'm' there and 'n' now; engines"),
     ],
 )
 def test_what_another_engine_cannot_go_on_with_is_said(folder, model, why):
