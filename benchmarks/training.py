@@ -34,6 +34,7 @@ from train.dataset import dataset
 from train.grpo import grpo_trainer
 from train.method_config import MethodConfig, RewardConfig
 from train.samplers import LiveSampler
+from train.task import Task
 from train.training import Training, arguments_of, base_of, lora_of
 from train.training_plan import training_plan
 
@@ -49,7 +50,7 @@ METHODS = {
 
 
 def _training(config: TrainConfig, method: str) -> Training:
-    plan = training_plan(PROBLEMS, 8, config, method, 0, 0)
+    plan = training_plan(Task(MODEL, PROBLEMS, DECODING, 8, config, method, 0, 0))
     folder = Path(tempfile.mkdtemp(prefix="forage-benchmark-"))
     return Training(MODEL, DECODING, 8, config, method, plan, LiveSampler(MODEL), folder)
 

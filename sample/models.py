@@ -388,5 +388,5 @@ def trainable(model: ModelConfig, where: str) -> TransformersModel:
             f"config: {where}: expected a model with engine: transformers or vllm, or with path "
             f"beside engine: openai, whose weights can be loaded (given: {model.engine!r})"
         )
-    dtype = getattr(model, "dtype", "auto")
-    return TransformersModel(model.weights, dtype=dtype, chat_template=model.chat_template)
+    dtype, template = getattr(model, "dtype", "auto"), getattr(model, "chat_template", {})
+    return TransformersModel(model.weights, dtype=dtype, chat_template=template)

@@ -2,27 +2,25 @@
 
 import json
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from accelerate import PartialState
 
-from sample.config import ProblemConfig, need, plain
+from sample.config import need
 from sample.engines.base import Decoding
 from sample.engines.chat import Chat
 from sample.engines.loading import load_tokenizer
 from sample.errors import UsageError
 from sample.models import TransformersModel
 from sample.provenance import files_hash
-from sample.runfolder import IDLE_TRAINING, RunFolder, write_json
+from sample.runfolder import write_json
 from train.checks import check_processes, on_gpu
 from train.config import CHECKPOINTS, DONE, TrainConfig, adapter_name
-from train.families import trainable_families
-from train.method_config import BASELINES, LATER, MEASURES, MethodConfig
 from train.replay import replay_of
 from train.samplers import LiveSampler, Sampler
 from train.settings import check_settings
+from train.task import Task, settings_of
 from train.trackers import add_trackers
 from train.training import Training
 from train.training_plan import training_plan
@@ -31,22 +29,11 @@ from train.weights import WEIGHTS, save_adapter, whole_weights
 SETTINGS = "training.json"
 
 
-def train_adapter(
-    model: TransformersModel,
-    problems: Mapping[str, ProblemConfig],
-    decoding: Decoding,
-    attempts: int,
-    config: TrainConfig,
-    method: str,
-    seed: int,
-    folder: Path,
-    run_seed: int,
-) -> None:
+def train_adapter(task: Task, folder: Path) -> None:
     """Train one LoRA adapter into ``folder``, a PEFT folder; nothing to do if it is done.
 
     A killed run goes on from its last checkpoint to the same adapter, on CPU bit for bit.
-    problems: the families, whose train splits are used, evaluation sets left out; attempts: N,
-    histories hold up to N - 1. The adapter that the method goes on from stands beside ``folder``.
+    The adapter that the method goes on from stands beside ``folder``.
     Beside the adapter: metrics.jsonl, training.json (the settings), done.json, and tensorboard/
     where it is a tracker.
 
@@ -55,24 +42,24 @@ def train_adapter(
             adapter to go on from that is not finished.
         ForageError: the loss is not finite any more.
     """
-    need(method in config.methods, "train.methods", f"one of {', '.join(config.methods)}", method)
-    begin = config.methods[method].start
-    start = None if begin is None else folder.with_name(adapter_name(begin, seed))
-    config = config.of(method)
-    trained = trainable_families(problems, config, method)
-    check_settings(config, list(trained), model, decoding)
-    settings = _settings(model, trained, decoding, attempts, config, method, seed, run_seed)
-    settings |= _start_hash(start, method)
-    check_processes(on_gpu(model))
+    methods = task.config.methods
+    need(task.method in methods, "train.methods", f"one of {', '.join(methods)}", task.method)
+    begin = methods[task.method].start
+    start = None if begin is None else folder.with_name(adapter_name(begin, task.seed))
+    config = task.own
+    check_settings(config, list(task.trained), task.model, task.decoding)
+    settings = settings_of(task) | _start_hash(start, task.method)
+    check_processes(on_gpu(task.model))
     _claim(folder, settings)
     if (folder / DONE).exists():
         return
-    replay = replay_of(problems, config, method)
-    plan = training_plan(problems, attempts, config, method, seed, run_seed, replay)
-    sampler = _sampler(model, decoding, config, folder)
+    replay = replay_of(task.problems, config, task.method)
+    plan = training_plan(task, replay)
+    sampler = _sampler(task.model, task.decoding, config, folder)
     training = Training(
-        model, decoding, attempts, config, method, plan, sampler, folder, replay, start
-    )
+        task.model, task.decoding, task.attempts, config, task.method, plan, sampler, folder,
+        replay, start,
+    )  # fmt: skip
     try:
         trainer = _trainer(training)
         with PartialState().main_process_first():
@@ -82,54 +69,6 @@ def train_adapter(
         _finish(trainer, folder, settings)
     finally:
         sampler.close()
-
-
-def _settings(
-    model: TransformersModel,
-    problems: Mapping[str, ProblemConfig],
-    decoding: Decoding,
-    attempts: int,
-    config: TrainConfig,
-    method: str,
-    seed: int,
-    run_seed: int,
-) -> dict[str, Any]:
-    """All that the adapter depends on, and nothing that only says where and how fast."""
-    left_out = ["methods", "seeds", *IDLE_TRAINING]
-    if not config.methods[method].embedded:
-        left_out.append("encoder")
-    # Absent where it is not used, so that adapters begun before there was one stay the same.
-    train = {k: v for k, v in plain(config).items() if k not in left_out and v is not None}
-    families = {name: plain(family) for name, family in problems.items()}
-    for family in families.values():
-        for key in ("split", "count", "seed"):
-            del family[key]
-    return {
-        "model": {"path": model.path, "dtype": model.dtype,
-                  "chat_template": dict(model.chat_template)},
-        "problems": families,
-        "decoding": plain(decoding),
-        "attempts": attempts,
-        "train": train,
-        "method": {"name": method, **_method_settings(config.methods[method])},
-        "seed": seed,
-        "run_seed": run_seed,
-        "replay": _replay_hash(config.methods[method]),
-    }  # fmt: skip
-
-
-def _method_settings(method: MethodConfig) -> dict[str, Any]:
-    """Without what came later and has its default, as adapters begun before have no such keys."""
-    own = plain(method)
-    for key, default in {**LATER, "families": None, "baseline": BASELINES[0]}.items():
-        if own[key] == default:
-            del own[key]
-    if isinstance(own["histories"], dict) and own["histories"]["anchor"] is None:
-        del own["histories"]["anchor"]
-    for reward in own["rewards"].values():
-        if reward["measure"] == MEASURES[0]:
-            del reward["measure"]
-    return own
 
 
 def _start_hash(start: Path | None, method: str) -> dict[str, str | None]:
@@ -143,12 +82,6 @@ def _start_hash(start: Path | None, method: str) -> dict[str, str | None]:
     finished = f"a finished adapter in {start}; train that method first"
     need((start / DONE).exists(), f"train.methods.{method}.start", finished, "none")
     return {"start": files_hash(str(start / WEIGHTS))}
-
-
-def _replay_hash(method: MethodConfig) -> str | None:
-    if method.history is None or method.history.replay is None:
-        return None
-    return files_hash(str(RunFolder(Path(method.history.replay)).attempts))
 
 
 def _claim(folder: Path, settings: dict[str, Any]) -> None:

@@ -11,18 +11,16 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from sample.errors import ForageError, UsageError
 from train.hardware import HardwareConfig
+from train.task import Task
 
 ARGUMENTS, SAID, FAILED = "arguments.pickle", "said.jsonl", "failed.json"
 
 
-def train_in_processes(
-    hardware: HardwareConfig, arguments: dict[str, Any], gpu: bool, send: Callable[[str], None]
-) -> None:
-    """Call ``train.adapter.train_adapter`` with the arguments in every process.
+def train_in_processes(task: Task, adapter: Path, gpu: bool, send: Callable[[str], None]) -> None:
+    """Call ``train.adapter.train_adapter`` for a task and a folder in every process.
 
     send: gets what the first of them warns of.
 
@@ -32,9 +30,10 @@ def train_in_processes(
     """
     with tempfile.TemporaryDirectory(prefix="forage-train-") as name:
         folder = Path(name)
-        (folder / ARGUMENTS).write_bytes(pickle.dumps(arguments))
+        (folder / ARGUMENTS).write_bytes(pickle.dumps((task, adapter)))
         environment = os.environ | ({} if gpu else {"ACCELERATE_USE_CPU": "true"})
-        with subprocess.Popen(_command(hardware, gpu, folder), env=environment) as launched:
+        command = _command(task.config.hardware, gpu, folder)
+        with subprocess.Popen(command, env=environment) as launched:
             said = _lines(folder / SAID)
             while launched.poll() is None:
                 for line in said:
@@ -94,7 +93,7 @@ def _work(folder: Path) -> None:
         warnings.showwarning = lambda message, *_: _say(folder, str(message))
         warnings.filterwarnings("ignore", message="(?!train: |model )")
     try:
-        train_adapter(**pickle.loads((folder / ARGUMENTS).read_bytes()))
+        train_adapter(*pickle.loads((folder / ARGUMENTS).read_bytes()))
     except ForageError as error:
         failed = {"text": str(error), "usage": isinstance(error, UsageError)}
         (folder / FAILED).write_text(json.dumps(failed))

@@ -4,7 +4,6 @@ import importlib.util
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from sample.config import SampleConfig, System
 from sample.errors import UsageError
@@ -16,6 +15,7 @@ from sample.run import Run
 from sample.runfolder import RunFolder
 from train.config import CHECKPOINTS, DONE, SAMPLED, TrainConfig
 from train.pretrain.config import PretrainConfig
+from train.task import Task
 
 
 def untrained(folder: RunFolder, config: TrainConfig) -> list[str]:
@@ -147,36 +147,30 @@ def _lines(path: Path) -> int | None:
 
 def _training_job(run: Run, config: TrainConfig, sample: SampleConfig, name: str) -> Job:
     method, seed = config.adapters[name]
-    arguments = {
-        "model": trainable(sample.models[config.model], "train.model"),
-        "problems": sample.problems,
-        "decoding": sample.decoding,
-        "attempts": sample.attempts,
-        "config": config,
-        "method": method,
-        "seed": seed,
-        "folder": run.folder.adapter(name),
-        "run_seed": run.seed,
-    }
+    model = trainable(sample.models[config.model], "train.model")
+    task = Task(
+        model, sample.problems, sample.decoding, sample.attempts, config, method, seed, run.seed
+    )
+    given = (task, run.folder.adapter(name))
     log = run.folder.log(f"train-{name}")
-    return Job(f"training of {name}", _train, (arguments,), log, threads_each(run.workers))
+    return Job(f"training of {name}", _train, given, log, threads_each(run.workers))
 
 
-def _train(send: Send, arguments: dict[str, Any]) -> None:
+def _train(send: Send, task: Task, folder: Path) -> None:
     """The training process; what it warns of goes to the user, all else to its log, what
     ``check_training`` has said too."""
-    hardware = arguments["config"].hardware
+    hardware = task.config.hardware
     if hardware.processes > 1:
         from train.checks import on_gpu
         from train.launch import train_in_processes
 
-        train_in_processes(hardware, arguments, on_gpu(arguments["model"]), send)
+        train_in_processes(task, folder, on_gpu(task.model), send)
         return
     from train.adapter import train_adapter
 
     warnings.showwarning = lambda message, *_: send(str(message))
     warnings.filterwarnings("ignore", message="(?!train: )")
-    train_adapter(**arguments)
+    train_adapter(task, folder)
 
 
 def pretrain_model(run: Run, config: PretrainConfig) -> None:

@@ -1,41 +1,30 @@
 """Which problems one adapter is trained on."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 
-from sample.config import ProblemConfig
 from sample.families import held_out_keys, load_problems
 from train.checks import check_problems
-from train.config import TrainConfig
 from train.dataset import Plan
-from train.families import trainable_families
 from train.method_config import HistoryConfig
 from train.replay import Replay
+from train.task import Task
 
 
-def training_plan(
-    problems: Mapping[str, ProblemConfig],
-    attempts: int,
-    config: TrainConfig,
-    method: str,
-    seed: int,
-    run_seed: int,
-    replay: Replay | None = None,
-) -> Plan:
-    """The plan over the train splits of ``problems``, without anything in an evaluation set, or
+def training_plan(task: Task, replay: Replay | None = None) -> Plan:
+    """The plan over the train splits of the problems, without anything in an evaluation set, or
     over the problems of ``replay``.
 
     Raises:
         UsageError: a family has too few problems.
     """
-    history = config.methods[method].drawn
-    depths = attempts if history else 1
-    key = (run_seed, "train", method, seed)
+    config = task.own
+    history = config.methods[task.method].drawn
+    depths = task.attempts if history else 1
+    key = (task.run_seed, "train", task.method, task.seed)
     drawn = history or HistoryConfig()
     if replay is not None:
         return Plan(replay.families, config.groups, depths, key, drawn)
-    trained = trainable_families(problems, config, method)
-    without = held_out_keys(problems)
+    trained, without = task.trained, held_out_keys(task.problems)
     used = -(-config.steps * config.groups // len(trained))
     count = min(config.problem_count, used)
     families = {

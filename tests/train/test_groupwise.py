@@ -12,6 +12,7 @@ from train.adapter import train_adapter
 from train.config import TrainConfig
 from train.groupwise import GroupwiseTrainer
 from train.method_config import HistoryConfig, MethodConfig, RewardConfig
+from train.task import Task
 
 ANCHORED = MethodConfig(
     HistoryConfig(depths=(1, 1), anchor=1.0), {"sum": RewardConfig(novelty=1.0, gate="none")}
@@ -31,8 +32,8 @@ def losses(model_config, problems, tmp_path, monkeypatch):
             return original(self, model, inputs)
 
         monkeypatch.setattr(GroupwiseTrainer, "_compute_loss", compute)
-        given = (model_config, problems, Decoding(max_new_tokens=6), 4, config, "m", 0)
-        train_adapter(*given, tmp_path / "adapter", 1)
+        task = Task(model_config, problems, Decoding(max_new_tokens=6), 4, config, "m", 0, 1)
+        train_adapter(task, tmp_path / "adapter")
         return json.loads((tmp_path / "adapter" / "training.json").read_text())
 
     return run

@@ -19,6 +19,7 @@ from train.method_config import HistoryConfig, MethodConfig, RewardConfig
 from train.metrics import MetricsLog
 from train.rollouts import Rollouts
 from train.sft import check_drawn, warn_of_epochs
+from train.task import Task
 from train.watch import PATIENCE
 
 CONFIG = TrainConfig(
@@ -41,9 +42,8 @@ DECODING = Decoding(max_new_tokens=6)
 def train(model_config, problems):
     def run(folder: Path, method: str = "diverse", config: TrainConfig = CONFIG, **changes):
         settings = {"decoding": DECODING, "attempts": 4, "seed": 0, "run_seed": 1, **changes}
-        train_adapter(
-            model_config, problems, config=config, method=method, folder=folder, **settings
-        )
+        task = Task(model_config, problems, config=config, method=method, **settings)
+        train_adapter(task, folder)
 
     return run
 
@@ -161,7 +161,7 @@ def test_novelty_by_embedding_trains_on_the_embedded_model(tmp_path):
         TransformersModel(anchored), {"countdown": ProblemConfig("countdown", options=options)},
         Decoding(max_new_tokens=48), 3,
     )  # fmt: skip
-    train_adapter(*given, config, "embedding", 0, tmp_path, 0)
+    train_adapter(Task(*given, config, "embedding", 0, 0), tmp_path)
     for line in lines(tmp_path):
         assert 0 < line["paid_novelty"] == pytest.approx(line["novelty"])
         assert line["novelty"] < line["valid"]
@@ -170,7 +170,7 @@ def test_novelty_by_embedding_trains_on_the_embedded_model(tmp_path):
     assert settings["method"]["rewards"]["countdown"]["measure"] == "embedding"
     other = replace(config, encoder=anchored)
     with pytest.raises(UsageError, match="begun with another train"):
-        train_adapter(*given, other, "embedding", 0, tmp_path, 0)
+        train_adapter(Task(*given, other, "embedding", 0, 0), tmp_path)
 
 
 def test_settings_do_not_name_what_came_later_and_is_not_used(train, tmp_path):

@@ -10,11 +10,13 @@ from sample.engines.base import Decoding
 from sample.errors import UsageError
 from sample.graders.base import NO_ANSWER
 from sample.grading import GradingError
+from sample.models import TransformersModel
 from sample.problems import Problem
 from train.adapter import train_adapter
 from train.config import TrainConfig
 from train.grader import Grader
 from train.method_config import MethodConfig
+from train.task import Task
 from train.training_plan import training_plan
 
 CONFIG = TrainConfig(
@@ -28,21 +30,28 @@ def questions(path, numbers, **options):
     return ProblemConfig(str(path), source="file", options=options)
 
 
+def task_of(problems, config=CONFIG, method="single"):
+    return Task(TransformersModel("none"), problems, Decoding(), 4, config, method, 0, 1)
+
+
+def planned(problems, config=CONFIG, method="single"):
+    return training_plan(task_of(problems, config, method)).families
+
+
 def test_shared_problems_are_left_out(tmp_path):
     mine = questions(tmp_path / "mine.jsonl", range(60), held_out=False)
-    before = training_plan({"mine": mine}, 4, CONFIG, "single", 0, 1).families["mine"]
+    before = planned({"mine": mine})["mine"]
     shared = [int(p.answer) - 1 for p in before]
     problems = {"mine": mine, "exam": questions(tmp_path / "exam.jsonl", shared)}
-    after = training_plan(problems, 4, CONFIG, "single", 0, 1).families
+    after = planned(problems)
     assert list(after) == ["mine"] and len(after["mine"]) == len(before) == 8
     assert not {p.key for p in before} & {p.key for p in after["mine"]}
 
 
-def test_evaluation_sets_alone_cannot_be_trained_on(tmp_path, model_config):
+def test_evaluation_sets_alone_cannot_be_trained_on(tmp_path):
     exam = questions(tmp_path / "exam.jsonl", range(9))
     with pytest.raises(UsageError, match="at least one problem set to train on"):
-        train_adapter(model_config, {"exam": exam}, Decoding(), 4, CONFIG, "single", 0,
-                      tmp_path / "adapter", 1)  # fmt: skip
+        train_adapter(task_of({"exam": exam}), tmp_path / "adapter")
 
 
 def test_a_method_is_trained_on_its_own_families_alone(tmp_path):
@@ -52,16 +61,16 @@ def test_a_method_is_trained_on_its_own_families_alone(tmp_path):
         "exam": questions(tmp_path / "exam.jsonl", range(9)),
     }
 
-    def planned(*families):
+    def of(*families):
         config = replace(CONFIG, methods={"m": MethodConfig(families=families or None)})
-        return training_plan(problems, 4, config, "m", 0, 1).families
+        return planned(problems, config, "m")
 
-    assert list(planned()) == ["mine", "yours"]
-    assert list(planned("yours")) == ["yours"]
-    assert len(planned("yours")["yours"]) == 2 * len(planned()["yours"])
+    assert list(of()) == ["mine", "yours"]
+    assert list(of("yours")) == ["yours"]
+    assert len(of("yours")["yours"]) == 2 * len(of()["yours"])
     for other in ("ours", "exam"):
         with pytest.raises(UsageError, match=f"m.families: expected some of mine, yours .*{other}"):
-            planned(other)
+            of(other)
 
 
 def test_an_answer_that_cannot_be_judged_earns_nothing(monkeypatch):

@@ -24,6 +24,7 @@ from train.launch import (
     train_in_processes,
 )
 from train.method_config import MethodConfig, RewardConfig
+from train.task import Task
 
 REWARD = RewardConfig("distinct", 1.0, measure="embedding")
 CONFIG = TrainConfig(
@@ -47,12 +48,8 @@ COUNTDOWN = {"countdown": ProblemConfig("countdown", options=OPTIONS)}
 
 
 @pytest.fixture
-def arguments(model_config, problems, tmp_path):
-    return {
-        "model": model_config, "problems": problems, "decoding": Decoding(max_new_tokens=6),
-        "attempts": 4, "config": CONFIG, "method": "diverse", "seed": 0, "run_seed": 1,
-        "folder": tmp_path / "alone",
-    }  # fmt: skip
+def task(model_config, problems):
+    return Task(model_config, problems, Decoding(max_new_tokens=6), 4, CONFIG, "diverse", 0, 1)
 
 
 def numbers(folder: Path) -> list[dict[str, float]]:
@@ -60,20 +57,19 @@ def numbers(folder: Path) -> list[dict[str, float]]:
 
 
 @pytest.mark.parametrize("method", CONFIG.methods)
-def test_two_processes_learn_what_one_does_from_the_same_attempts(method, arguments, tmp_path):
+def test_two_processes_learn_what_one_does_from_the_same_attempts(method, task, tmp_path):
     """A group is whole in its process, seeds and problems do not hang on the processes, and the
     gradients are put together: all but rounding is the same."""
-    arguments |= {"method": method}
+    task = replace(task, method=method)
     if method == "rejection":  # the tiny model is hardly ever right
-        arguments |= {"model": TransformersModel(MODEL), "problems": COUNTDOWN,
-                      "decoding": Decoding(max_new_tokens=48)}  # fmt: skip
-    train_adapter(**arguments)
+        model, decoding = TransformersModel(MODEL), Decoding(max_new_tokens=48)
+        task = replace(task, model=model, problems=COUNTDOWN, decoding=decoding)
+    train_adapter(task, tmp_path / "alone")
     for step in range(200):  # torn: only one of the processes may delete them
         (tmp_path / "shared" / "checkpoints" / f"checkpoint-{step}").mkdir(parents=True)
-    config = replace(CONFIG, hardware=TWO, batch=2)
-    shared = arguments | {"config": config, "folder": tmp_path / "shared"}
+    shared = replace(task, config=replace(CONFIG, hardware=TWO, batch=2))
     said = []
-    train_in_processes(TWO, shared, gpu=False, send=said.append)
+    train_in_processes(shared, tmp_path / "shared", gpu=False, send=said.append)
     assert all("without a difference of reward" in line for line in said), said
     alone, both = numbers(tmp_path / "alone"), numbers(tmp_path / "shared")
     for key in ("reward", "accuracy", "distinct", "valid", "prompt_tokens", "generated_tokens"):
@@ -88,9 +84,9 @@ def test_two_processes_learn_what_one_does_from_the_same_attempts(method, argume
     assert moved > 0.1
 
 
-def test_what_stops_a_process_is_told_in_its_own_words(arguments, tmp_path):
-    gone = arguments | {"model": replace(arguments["model"], path="no/such/model")}
-    (tmp_path / ARGUMENTS).write_bytes(pickle.dumps(gone))
+def test_what_stops_a_process_is_told_in_its_own_words(task, tmp_path):
+    gone = replace(task, model=replace(task.model, path="no/such/model"))
+    (tmp_path / ARGUMENTS).write_bytes(pickle.dumps((gone, tmp_path / "adapter")))
     with pytest.raises(SystemExit):
         _work(tmp_path)
     with pytest.raises(UsageError, match="no/such/model"):

@@ -22,6 +22,7 @@ from train.method_config import HistoryConfig, MethodConfig
 from train.recorded import recorded_lines, recorded_of
 from train.replay import replay_of
 from train.rollouts import Rollouts
+from train.task import Task
 
 ARMS = {
     "p": {"strategy": "parallel"},
@@ -113,8 +114,9 @@ def test_it_draws_nothing_and_ends_with_an_adapter(
     paid, problems, model_config, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(Rollouts, "roll", lambda *_: pytest.fail("an attempt was drawn"))
-    given = (model_config, problems, Decoding(max_new_tokens=6), 4, config_of(paid), "offline", 0)
-    train_adapter(*given, tmp_path / "adapter", 1)
+    decoding = Decoding(max_new_tokens=6)
+    task = Task(model_config, problems, decoding, 4, config_of(paid), "offline", 0, 1)
+    train_adapter(task, tmp_path / "adapter")
     lines = (tmp_path / "adapter" / "metrics.jsonl").read_text().splitlines()
     for line in map(json.loads, lines):
         assert line["loss"] > 0 and line["accuracy"] == 0.5 and line["generated_tokens"] == 0

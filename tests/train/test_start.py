@@ -12,6 +12,7 @@ from sample.errors import UsageError
 from train.adapter import train_adapter
 from train.config import TrainConfig
 from train.method_config import MethodConfig
+from train.task import Task
 
 METHODS = {
     "first": MethodConfig(algorithm="sft", learn="new"),
@@ -26,8 +27,8 @@ CONFIG = TrainConfig(
 def train(model_config, problems, tmp_path):
     def run(name: str, config: TrainConfig = CONFIG):
         method, seed = config.adapters[name]
-        given = (model_config, problems, Decoding(max_new_tokens=6), 4, config, method, seed)
-        train_adapter(*given, tmp_path / name, 1)
+        task = Task(model_config, problems, Decoding(max_new_tokens=6), 4, config, method, seed, 1)
+        train_adapter(task, tmp_path / name)
         return tmp_path / name
 
     return run

@@ -25,6 +25,7 @@ from train.config import TrainConfig
 from train.hardware import VllmSampling
 from train.method_config import HistoryConfig, MethodConfig
 from train.metrics import MetricsLog
+from train.task import Task
 from train.vllm_sampler import _apart, _read_completion, vllm_sampler
 
 MODEL = str(Path(__file__).parents[2] / "models" / "anchored")
@@ -100,10 +101,11 @@ def learn(
         {"history": method}, steps=3, groups=2, group_size=4, refresh=2, lora_rank=8,
         learning_rate=rate, problem_count=8, vllm=vllm, trackers=(),
     )  # fmt: skip
-    train_adapter(
+    task = Task(
         TransformersModel(MODEL, batch=32), PROBLEMS, Decoding(max_new_tokens=48), 3, config,
-        "history", 0, folder, 0,
+        "history", 0, 0,
     )  # fmt: skip
+    train_adapter(task, folder)
 
 
 def numbers(folder: Path) -> list[dict[str, float]]:
