@@ -187,8 +187,9 @@ def test_settings_do_not_name_what_came_later_and_is_not_used(train, tmp_path):
     assert not {"families", "encoder", "baseline"} & {*settings["method"], *settings["train"]}
 
 
-def test_rejection_sampling_goes_on_where_it_was_killed(train, tmp_path, monkeypatch):
-    sft = replace(CONFIG, methods={"sft": MethodConfig(algorithm="sft")}, steps=4)
+@pytest.mark.parametrize("learn", ["correct", "new"])
+def test_fine_tuning_goes_on_where_it_was_killed(learn, train, tmp_path, monkeypatch):
+    sft = replace(CONFIG, methods={"sft": MethodConfig(algorithm="sft", learn=learn)}, steps=4)
     train(tmp_path / "whole", "sft", config=sft)
     original, calls = Rollouts.roll, []
 
@@ -210,7 +211,7 @@ def test_rejection_sampling_goes_on_where_it_was_killed(train, tmp_path, monkeyp
         tmp_path / "killed"
     )
     assert all(line["accuracy"] == line["reward"] and line["loss"] > 0 for line in logged)
-    assert all(line["depth"] is not None for line in logged)
+    assert all((line["depth"] is None) == (learn == "new") for line in logged)
     assert any(
         weights(tmp_path / "whole")[n].any() for n in weights(tmp_path / "whole") if "_B" in n
     )

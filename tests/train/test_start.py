@@ -9,9 +9,10 @@ from safetensors.torch import load_file
 
 from sample.engines.base import Decoding
 from sample.errors import UsageError
-from train.adapter import train_adapter
+from train.adapter import last_checkpoint, train_adapter
 from train.config import TrainConfig
 from train.method_config import MethodConfig
+from train.metrics import MetricsLog
 from train.task import Task
 
 METHODS = {
@@ -72,6 +73,30 @@ def test_another_adapter_in_the_place_of_the_start_is_another_training(train, tm
     alone = replace(CONFIG, methods={**METHODS, "second": MethodConfig()})
     with pytest.raises(UsageError, match=r"begun with another .*start"):
         train("second-s0", alone)
+
+
+@pytest.mark.filterwarnings("ignore:train")
+def test_a_killed_training_from_another_adapter_goes_on_from_its_checkpoint(
+    train, tmp_path, monkeypatch
+):
+    train("first-s0")
+    whole = weights(train("second-s0"))
+    (tmp_path / "second-s0").rename(tmp_path / "undisturbed")
+    original = MetricsLog.on_log
+
+    def killed(self, args, state, *rest, **kwargs):
+        original(self, args, state, *rest, **kwargs)
+        if state.global_step == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MetricsLog, "on_log", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train("second-s0")
+    assert last_checkpoint(tmp_path / "second-s0" / "checkpoints").name == "checkpoint-2"
+    again = weights(train("second-s0"))
+    assert whole.keys() == again.keys()
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
 
 
 def test_adapters_are_trained_after_those_they_go_on_from():
