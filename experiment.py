@@ -28,7 +28,7 @@ from sample.config import (
 from sample.errors import UsageError
 from sample.models import OpenAIModel
 from sample.open_decoding import LENGTH, WHOLE, decoding_of, fill_open, shipped_decoding
-from sample.records import Attempt
+from sample.records import ANSWER, Attempt
 from sample.run import Run, at_work, find_run, folder_name
 from sample.runfolder import RunFolder, refuse_other_config
 from train.config import TrainConfig
@@ -267,6 +267,9 @@ def resolved(experiment: Experiment) -> dict[str, Any]:
                 del method[key]
     if experiment.sample is not None:
         data["sample"]["decoding"] = plain_decoding(experiment.sample.decoding)
+        for problems in data["sample"]["problems"].values():
+            if problems["graded"] == ANSWER:
+                del problems["graded"]
     return data
 
 

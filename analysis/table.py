@@ -1,9 +1,9 @@
 """Attempt records as arrays: one cell per (family, system, arm), shaped [problem, replicate, step].
 
-A failed or truncated attempt is wrong and has no answer, in every arm; an attempt that was not
-graded is NaN, never wrong; a missing attempt is NaN too and not ``present``, and so is a skipped
-one, which its problem does not allow. So is one that the chain's budget of tokens cut or did not
-allow: that is ``short``, and no question of data.
+A failed attempt is wrong and has no answer, in every arm, and so is a truncated one, unless traces
+were graded; an attempt that was not graded is NaN, never wrong; a missing attempt is NaN too and
+not ``present``, and so is a skipped one, which its problem does not allow. So is one that the
+chain's budget of tokens cut or did not allow: that is ``short``, and no question of data.
 """
 
 from collections import defaultdict
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sample.errors import UsageError
-from sample.records import Attempt
+from sample.records import TRACE, Attempt
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -103,7 +103,7 @@ class _Reader:
             attempt.family, attempt.problem, attempt.finish, attempt.ledger,
         )  # fmt: skip
         known, answer = self.problems[family], NO_ANSWER
-        usable = finish == "stop"
+        usable = finish == "stop" or (finish == "length" and attempt.graded == TRACE)
         if usable and attempt.canonical is not None:
             codes = self.answers[family, problem]
             answer = codes.setdefault(attempt.canonical, len(codes))

@@ -5,7 +5,7 @@ from typing import Any
 
 from sample.engines.base import Engine, Generation, Request
 from sample.errors import ForageError, UsageError, one_line
-from sample.grading import Grade, beside, grade, waits
+from sample.grading import Grade, beside, grade, graded_text, waits
 from sample.problems import Problem
 from sample.records import Attempt, Failure, Ledger
 
@@ -45,15 +45,16 @@ class ProblemGrader:
         Raises:
             UsageError: the grader lacks something that the user can mend.
         """
-        known = self._grades.get(generation.text)
+        text = graded_text(self._problem, generation.thinking, generation.text)
+        known = self._grades.get(text)
         if known is not None and generation.finish != "error":
             return known, generation.failure
         if waits(self._problem):
-            result, failure = await beside(_grade, self._problem, generation)
+            result, failure = await beside(_grade, self._problem, text, generation)
         else:
-            result, failure = _grade(self._problem, generation)
+            result, failure = _grade(self._problem, text, generation)
         if result is not None:
-            self._grades[generation.text] = result
+            self._grades[text] = result
         return result, failure
 
 
@@ -76,15 +77,18 @@ def record(
         finish=generation.finish,
         ledger=generation.ledger,
         failure=failure,
+        graded=problem.graded,
         **place,
     )
 
 
-def _grade(problem: Problem, generation: Generation) -> tuple[Grade | None, Failure | None]:
+def _grade(
+    problem: Problem, text: str, generation: Generation
+) -> tuple[Grade | None, Failure | None]:
     if generation.finish == "error":
         return None, generation.failure
     try:
-        return grade(problem, generation.text), generation.failure
+        return grade(problem, text), generation.failure
     except UsageError:
         raise
     except Exception as error:

@@ -17,6 +17,7 @@ from sample.engines.base import Decoding
 from sample.errors import UsageError, need
 from sample.models import ModelConfig, TransformersModel, model_class
 from sample.problems import SPLITS
+from sample.records import ANSWER, TRACE, Graded
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -51,6 +52,9 @@ class ProblemConfig:
     split: "train", "dev" or "test", by content hash; an evaluation set is "test" as a whole.
     count: how many different problems, drawn by ``seed``. Default: 300 of what is generated, else
         all.
+    graded: "answer", what follows the thinking; or "trace" (mathematics), the last boxed value of
+        thinking and answer, also where they were cut off, as in the scripts of arXiv 2604.05868 for
+        open models.
     """
 
     task: str
@@ -60,6 +64,7 @@ class ProblemConfig:
     split: str = "test"
     count: int | None = None
     seed: int = 0
+    graded: Graded = ANSWER
 
     def __post_init__(self) -> None:
         from sample.families.defaults import options_of, prompt_of
@@ -72,6 +77,9 @@ class ProblemConfig:
         object.__setattr__(self, "prompt", self.prompt or prompt_of(self))
         if self.source in GENERATED and self.count is None:
             object.__setattr__(self, "count", 300)
+        kinds = (ANSWER, TRACE) if self.options.get("grader") == "math" else (ANSWER,)
+        expected = f"{' or '.join(kinds)} ({TRACE} is for mathematics)"
+        need(self.graded in kinds, f"problems: {self.task}: graded", expected, self.graded)
         asked = self.prompt.count("{question}")
         need(asked == 1, f"problems: {self.task}: prompt", "{question} in it, once", self.prompt)
 

@@ -1,4 +1,4 @@
-"""Answer text in, grade out. Only the answer is graded, never the thinking trace."""
+"""Answer text in, grade out. Only the answer is graded, unless a problem set asks for the trace."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
@@ -8,8 +8,11 @@ from typing import Any, TypeVar
 from sample.graders import code, math, reasoning_gym
 from sample.graders.base import Grade, GradingError
 from sample.problems import Problem
+from sample.records import TRACE
 
-__all__ = ["GRADERS", "Grade", "GradingError", "beside", "grade", "together", "waits"]
+__all__ = [
+    "GRADERS", "Grade", "GradingError", "beside", "grade", "graded_text", "together", "waits",
+]  # fmt: skip
 
 T = TypeVar("T")
 
@@ -30,6 +33,15 @@ def grade(problem: Problem, text: str) -> Grade:
         UsageError: the grader needs something that is not there.
     """
     return GRADERS[problem.grader](problem, text)
+
+
+def graded_text(problem: Problem, thinking: str, text: str) -> str:
+    """What of an attempt is graded: its text, or where the trace is asked for and holds a boxed
+    value, thinking and text together."""
+    if problem.graded != TRACE:
+        return text
+    whole = f"{thinking}\n{text}"
+    return text if math.last_boxed(whole) is None else whole
 
 
 def waits(problem: Problem) -> bool:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from sample.records import ANSWER, Graded
+
 SPLITS = ("train", "dev", "test")
 
 
@@ -22,6 +24,7 @@ class Problem:
     key: what two problems share when they are the same up to wording; the train/dev/test split
         hashes it, so a reordered copy of an evaluation problem cannot enter training.
     held_out: it belongs to an evaluation set, so that it is of the test split whatever its key.
+    graded: what of an attempt, see ``ProblemConfig``.
     """
 
     family: str
@@ -31,6 +34,7 @@ class Problem:
     key: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
     held_out: bool = False
+    graded: Graded = ANSWER
 
     @cached_property
     def id(self) -> str:

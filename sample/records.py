@@ -1,10 +1,14 @@
 """The record of one attempt: one line of ``attempts.jsonl``."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 SCHEMA_VERSION = 1
+Graded = Literal["answer", "trace"]
+"""What of an attempt is graded."""
+ANSWER: Graded = "answer"
+TRACE: Graded = "trace"
 DEPENDENT = "depends_on_failed"
 """The type of failure of an attempt that was not made because one that it rests on failed."""
 
@@ -73,6 +77,7 @@ class Attempt(Struct, frozen=True, forbid_unknown_fields=True):
     score, weight: what whoever chooses among attempts gave to this one, if anybody did: the best
     has the highest score; a vote counts weight times. No engine of ours sets them.
     engine: which made it, empty if not known; one run may use several for the same weights.
+    graded: "answer", or "trace": thinking and text together, also where they were cut off.
     """
 
     family: str
@@ -95,6 +100,7 @@ class Attempt(Struct, frozen=True, forbid_unknown_fields=True):
     score: float | None = None
     weight: Amount | None = None
     engine: str = ""
+    graded: Graded = ANSWER
     schema_version: Annotated[int, Meta(ge=SCHEMA_VERSION, le=SCHEMA_VERSION)] = SCHEMA_VERSION
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import structs
 
 from sample.errors import UsageError
-from sample.grading import Grade, grade, together
+from sample.grading import Grade, grade, graded_text, together
 from sample.problems import Problem
 from sample.progress import say
 from sample.records import Attempt
@@ -47,7 +47,9 @@ def _judged(attempts: Iterable[Attempt], problems: Mapping[str, Problem]) -> dic
 
     def judge(attempt: Attempt) -> None:
         try:
-            found[attempt.key] = _graded(attempt, grade(problems[attempt.problem], attempt.text))
+            problem = problems[attempt.problem]
+            text = graded_text(problem, attempt.thinking, attempt.text)
+            found[attempt.key] = _graded(attempt, grade(problem, text))
         except UsageError:
             raise
         except Exception:

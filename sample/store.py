@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from sample.errors import ForageError, UsageError
-from sample.records import SCHEMA_VERSION, Attempt, Draw, Failure, Ledger
+from sample.records import ANSWER, SCHEMA_VERSION, TRACE, Attempt, Draw, Failure, Ledger
 
 _FINISHES = ("stop", "length", "budget", "error", "skipped", "unmade")
 _INT, _TEXT, _BOOL, _NONE = frozenset((int,)), frozenset((str,)), frozenset((bool,)), type(None)
@@ -42,6 +42,7 @@ _TYPES: dict[str, frozenset[type]] = {
     "score": frozenset((int, float, _NONE)),
     "weight": frozenset((int, float, _NONE)),
     "engine": _TEXT,
+    "graded": _TEXT,
     "schema_version": _INT,
 }
 _LEDGER_TYPES: dict[str, frozenset[type]] = {
@@ -254,6 +255,8 @@ def _check_ranges(attempt: Attempt) -> None:
     if attempt.finish not in _FINISHES:
         given = f"field 'finish' is {attempt.finish!r}"
         raise _Malformed(f"{given}, expected {' or '.join(_FINISHES)}")
+    if attempt.graded not in (ANSWER, TRACE):
+        raise _Malformed(f"field 'graded' is {attempt.graded!r}, expected {ANSWER} or {TRACE}")
     if attempt.replicate < 0 or attempt.step < 1:
         raise _Malformed("'replicate' counts from 0 and 'step' from 1")
     if (attempt.weight or 0) < 0:
@@ -310,7 +313,7 @@ def _not_finite(text: str) -> NoReturn:
 _DECODER = json.JSONDecoder(parse_constant=_not_finite)
 _DEFAULTS = {
     "failure": None, "config": "", "rejected": [], "score": None, "weight": None, "engine": "",
-    "schema_version": SCHEMA_VERSION,
+    "graded": ANSWER, "schema_version": SCHEMA_VERSION,
 }  # fmt: skip
 _DECODE = msgspec.json.Decoder(Attempt).decode
 assert set(_TYPES) == set(Attempt.__struct_fields__)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from sample.config import ProblemConfig, need
 from sample.families import is_held_out
+from sample.records import ANSWER
 from train.config import TrainConfig
 
 
@@ -13,11 +14,15 @@ def trainable_families(
     """Those that the method is trained on; evaluation sets are never among them.
 
     Raises:
-        UsageError: the method names one that is not to be had.
+        UsageError: the method names one that is not to be had, or one whose traces are graded.
     """
     found = {name: family for name, family in problems.items() if not is_held_out(family)}
     wanted = config.methods[method].families
     for name in wanted or ():
         some = f"some of {', '.join(found)}"
         need(name in found, f"train.methods.{method}.families", some, name)
-    return {name: family for name, family in found.items() if wanted is None or name in wanted}
+    found = {name: family for name, family in found.items() if wanted is None or name in wanted}
+    for name, family in found.items():
+        expected = f"{ANSWER} where it is trained on, as rewards grade answers"
+        need(family.graded == ANSWER, f"sample.problems.{name}.graded", expected, family.graded)
+    return found

@@ -55,7 +55,7 @@ def settings_of(task: Task) -> dict[str, Any]:
     train = {k: v for k, v in plain(config).items() if k not in left_out and v is not None}
     families = {name: plain(family) for name, family in task.trained.items()}
     for family in families.values():
-        for key in ("split", "count", "seed"):
+        for key in ("split", "count", "seed", "graded"):
             del family[key]
     return {
         "model": {"path": model.path, "dtype": model.dtype,

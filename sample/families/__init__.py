@@ -60,7 +60,7 @@ def load_problems(
     for problem in draw_problems(family, config):
         barren = barren + 1 if problem.key in found else 0
         if problem.key not in without:
-            found.setdefault(problem.key, problem)
+            found.setdefault(problem.key, replace(problem, graded=config.graded))
         if len(found) == config.count:
             return list(found.values())
         if barren == _BARREN:

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from simulated import attempt
 
 from analysis.cells import costs
@@ -44,6 +45,13 @@ def test_failed_and_truncated_attempts_are_wrong_without_an_answer_in_every_arm(
     assert cell.answer[0, 0, 0] == -1
     assert costs(cell).finish[finish] == 1
     assert costs(cell).ungraded == 0
+
+
+def test_the_grade_of_a_truncated_trace_counts_where_traces_are_graded():
+    records = [attempt(step=1 + right, finish="length", correct=bool(right)) for right in (0, 1)]
+    cell = build_table([replace(record, graded="trace") for record in records]).cells[KEY]
+    assert cell.correct[0, 0].tolist() == [0, 1] and (cell.answer[0, 0] >= 0).all()
+    assert costs(cell).finish["length"] == 1
 
 
 def test_not_graded_is_never_wrong():

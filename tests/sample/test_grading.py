@@ -1,13 +1,16 @@
 import asyncio
 import threading
+from dataclasses import replace
 
 import pytest
 from doubles import EchoEngine
 
-from sample.config import ArmConfig
+from sample.config import ArmConfig, ProblemConfig
 from sample.engines.base import Decoding
+from sample.errors import UsageError
 from sample.grading import Grade, beside, grade, waits
 from sample.problems import Problem
+from sample.records import ANSWER, TRACE
 from sample.scheduler import Plan, run_system
 
 COUNTDOWN = Problem(
@@ -56,6 +59,33 @@ def test_numbers_are_compared_by_value():
     assert not grade(CHAIN_SUM, "4").correct
     assert grade(CHAIN_SUM, "nan").canonical is None
     assert grade(CHAIN_SUM, "four").canonical is None
+
+
+class CutOff(EchoEngine):
+    """Finds the answer in its thinking, and does not come to the end of it."""
+
+    async def generate(self, request):
+        made = await super().generate(request)
+        thinking = "So \\boxed{2}. Or" if request.seed % 2 else "2, I think"
+        return replace(made, thinking=thinking, text="", finish="length")
+
+
+@pytest.mark.parametrize("graded", [ANSWER, TRACE])
+def test_a_boxed_value_in_a_trace_is_graded_where_that_is_asked_for(graded):
+    asked = Problem("sums", "1 + 1", "2", "math", "k", graded=graded)
+    made = []
+    arms = {"parallel": ArmConfig("parallel")}
+    plan = Plan("base", arms, ((asked, 0),), 8, Decoding(), seed=1, config="abc")
+    asyncio.run(run_system(CutOff(), plan, (), made.append, 4))
+    boxed = {a.step for a in made if "boxed" in a.thinking}
+    assert 0 < len(boxed) < 8 and {a.graded for a in made} == {graded}
+    assert {a.step for a in made if a.correct} == (boxed if graded == TRACE else set())
+
+
+def test_only_answers_of_mathematics_are_found_in_a_trace():
+    with pytest.raises(UsageError, match=r"chain_sum: graded: expected answer \(trace is for math"):
+        ProblemConfig("chain_sum", graded=TRACE)
+    assert ProblemConfig("aime2025", source="hub", graded=TRACE).graded == TRACE
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from sample.models import TransformersModel
 from sample.problems import Problem
 from train.adapter import train_adapter
 from train.config import TrainConfig
+from train.families import trainable_families
 from train.grader import Grader
 from train.method_config import MethodConfig
 from train.task import Task
@@ -71,6 +72,14 @@ def test_a_method_is_trained_on_its_own_families_alone(tmp_path):
     for other in ("ours", "exam"):
         with pytest.raises(UsageError, match=f"m.families: expected some of mine, yours .*{other}"):
             of(other)
+
+
+def test_answers_are_trained_on_and_no_traces(tmp_path):
+    mine = replace(questions(tmp_path / "mine.jsonl", range(9), held_out=False), graded="trace")
+    exam = replace(questions(tmp_path / "exam.jsonl", range(9)), graded="trace")
+    assert trainable_families({"exam": exam}, CONFIG, "single") == {}
+    with pytest.raises(UsageError, match=r"problems\.mine\.graded: expected answer where it is"):
+        trainable_families({"mine": mine}, CONFIG, "single")
 
 
 def test_an_answer_that_cannot_be_judged_earns_nothing(monkeypatch):
