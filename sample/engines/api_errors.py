@@ -1,24 +1,49 @@
-"""What an error of the ``openai`` client means: a failed attempt, or the end of the run."""
+"""What an error that a server answers with means: a failed attempt, or the end of the run."""
 
 import re
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
 
-import aiohttp
-import openai
+import msgspec
 
+from sample.engines.replies import Unanswered
 from sample.errors import ForageError, UsageError, one_line
 from sample.records import Failure
 
+_TYPES = {
+    401: "refused_key",
+    403: "refused_key",
+    404: "not_found",
+    408: "server_error",
+    409: "server_error",
+    429: "rate_limit",
+}
 _OVERFLOW = re.compile(
     r"context (length|window)|context_length_exceeded|maximum (input )?(length|number of tokens)"
     r"|(input|prompt|max_tokens).{0,40} (too (long|large)|exceeds)",
     re.IGNORECASE,
 )
-_UNREACHABLE = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+_NO_QUOTA = "insufficient_quota"
 
 
-def judge(error: openai.OpenAIError, url: str, answered: bool) -> Failure:
-    """The failure that the record of the attempt shows.
+def refusal(status: int, body: str, headers: Mapping[str, str]) -> Unanswered:
+    """What to raise for an answer with this status. Its failure has a type of
+    ``OpenAIEngine.generate``, or "insufficient_quota", which ``end_run`` knows."""
+    said, code = _said(body)
+    text = one_line(f"HTTP {status}: {said}")
+    wait = _wait_asked(headers)
+    if code == _NO_QUOTA:
+        return Unanswered(_NO_QUOTA, text, wait)
+    kind = _TYPES.get(status, "bad_request" if 400 <= status < 500 else "server_error")
+    if kind == "bad_request" and _OVERFLOW.search(said):
+        kind = "context_overflow"
+    return Unanswered(kind, text, wait)
 
+
+def end_run(failure: Failure, url: str, answered: bool) -> None:
+    """
     answered: whether any request has been answered yet; what goes wrong before goes wrong for all
     others too, what does so later may pass.
 
@@ -26,58 +51,52 @@ def judge(error: openai.OpenAIError, url: str, answered: bool) -> Failure:
         UsageError: wrong key, model, address or parameters.
         ForageError: the server cannot be reached, or the account is exhausted.
     """
-    text = one_line(error)
-    match error:
-        case openai.AuthenticationError() | openai.PermissionDeniedError():
-            if answered:
-                return Failure("refused_key", text)
+    text = failure.message
+    if failure.type == _NO_QUOTA:
+        raise ForageError(f"{url}: {text}; the same command goes on from here")
+    if answered:
+        return
+    match failure.type:
+        case "refused_key":
             raise UsageError(f"{url} refuses the key: {text}; set the variable that key names")
-        case openai.NotFoundError():
-            if answered:
-                return Failure("not_found", text)
+        case "not_found":
             raise UsageError(f"{url} has no such model or address: {text}; check model and urls")
-        case openai.BadRequestError() | openai.UnprocessableEntityError():
-            return _refused(text, url, answered)
-        case openai.RateLimitError():
-            if error.code == "insufficient_quota":
-                raise ForageError(f"{url}: {text}; the same command goes on from here")
-            return Failure("rate_limit", text)
-        case openai.APIConnectionError():
-            return _lost(error, text, url, answered)
-        case openai.APIStatusError():
-            return Failure("server_error", text)
-    return Failure("bad_reply", text)
+        case "bad_request":
+            raise UsageError(f"{url} refuses the request: {text}; see server and extra_body")
+        case "unreachable":
+            raise ForageError(
+                f"{url} cannot be reached ({text}); start the server and give the same command "
+                "again to go on from here"
+            )
 
 
-def _refused(text: str, url: str, answered: bool) -> Failure:
-    if _OVERFLOW.search(text):
-        return Failure("context_overflow", text)
-    if not answered:
-        raise UsageError(f"{url} refuses the request: {text}; see server and extra_body")
-    return Failure("bad_request", text)
+def _said(body: str) -> tuple[str, Any]:
+    """The message and the code in the body of an error, in the spellings of several servers."""
+    try:
+        data = msgspec.json.decode(body)
+    except ValueError:
+        return body, None
+    if isinstance(data, list) and data:
+        data = data[0]  # Gemini's
+    error = data.get("error", data) if isinstance(data, dict) else data
+    if not isinstance(error, dict):
+        return str(error), None
+    return str(error.get("message") or error.get("detail") or error), error.get("code")
 
 
-def _lost(error: openai.APIConnectionError, text: str, url: str, answered: bool) -> Failure:
-    gone = unreachable(error)
-    if gone and not answered:
-        raise ForageError(
-            f"{url} cannot be reached ({type(_cause(error)).__name__}); start the server and "
-            "give the same command again to go on from here"
-        )
-    cause = _cause(error)
-    reason = f"{type(cause).__name__}: {cause}" if cause is not None else text
-    timed_out = isinstance(cause, TimeoutError)
-    kind = "unreachable" if gone else "timeout" if timed_out else "connection"
-    return Failure(kind, f"{text} ({reason})"[:300])
+def _wait_asked(headers: Mapping[str, str]) -> float | None:
+    for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
+        try:
+            seconds = _seconds(headers.get(name, "")) / unit
+        except ValueError:
+            continue
+        if seconds > 0:
+            return seconds
+    return None
 
 
-def unreachable(error: openai.APIConnectionError) -> bool:
-    """Whether not even a connection came about, so that nothing was generated."""
-    return isinstance(_cause(error), _UNREACHABLE)
-
-
-def _cause(error: BaseException) -> BaseException | None:
-    """The exception of aiohttp. Between it and the client's stands one of httpx, which calls a
-    connection that the server closed a time-out in connecting."""
-    cause = error.__cause__
-    return cause and (cause.__cause__ or cause)
+def _seconds(value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        return parsedate_to_datetime(value).timestamp() - time.time()

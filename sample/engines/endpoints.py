@@ -1,52 +1,36 @@
-"""The servers of one model behind OpenAI-compatible addresses.
-
-Retries with jitter and ``Retry-After`` are those of the ``openai`` client. Its transport is
-aiohttp's: httpx looks through all its connections at every request.
-"""
+"""The servers of one model behind OpenAI-compatible addresses."""
 
 import asyncio
 import os
-from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
 
+import msgspec
+
+from sample.engines.api_errors import end_run
 from sample.engines.base import Message
+from sample.engines.calls import Server
 from sample.engines.replies import Unanswered
-from sample.engines.tries import STALLED, TRIES, CountingClient, Tries
-from sample.errors import ForageError, UsageError, one_line
+from sample.errors import ForageError, UsageError
 from sample.models import OpenAIModel
-
-try:
-    import openai
-
-    from sample.engines.api_errors import judge, unreachable
-except ImportError as error:
-    raise UsageError(
-        f"engine openai needs the package openai ({error}): pip install -e '.[openai]'"
-    ) from None
 
 _ASKED = ("/chat/completions", "messages")
 _CONTINUED = ("/completions", "prompt")
-LONGEST_WAIT = 120
-"""Seconds that the client waits at most before a retry, if the server asks for it."""
 
 
-@dataclass(eq=False)
-class _Server:
-    """live: requests under way there."""
+class _Served(msgspec.Struct):
+    id: str
+    max_model_len: Any = None
 
-    url: str
-    client: openai.AsyncOpenAI
-    live: int = 0
 
-    @contextmanager
-    def busy(self) -> Iterator[None]:
-        self.live += 1
-        try:
-            yield
-        finally:
-            self.live -= 1
+class _List(msgspec.Struct):
+    data: list[_Served]
+
+
+class _Counted(msgspec.Struct):
+    count: int
 
 
 class Endpoints:
@@ -57,24 +41,17 @@ class Endpoints:
 
     def __init__(self, model: OpenAIModel) -> None:
         self._model, self._key = model, _key(model)
-        timeout = openai.Timeout(model.timeout, connect=min(10, model.timeout))
-        self._servers = [
-            _Server(url, openai.AsyncOpenAI(
-                api_key=self._key, base_url=url, timeout=timeout, max_retries=model.retries,
-                http_client=CountingClient(timeout=timeout),
-            ))
-            for url in model.urls
-        ]  # fmt: skip
-        self._homes: dict[str, _Server] = {}
+        self._servers = [Server(url, model, self._key) for url in model.urls]
+        self._homes: dict[str, Server] = {}
         self._answered = False
 
     async def close(self) -> None:
         for server in self._servers:
-            await server.client.close()
+            await server.close()
 
     async def ask(
         self, name: str, problem: str, prompt: list[Message] | list[int], body: dict[str, Any]
-    ) -> str:
+    ) -> bytes:
         """The body of the reply, from the problem's own server or else one that can be reached.
 
         prompt: a conversation, or the ids of one with a turn begun.
@@ -83,55 +60,30 @@ class Endpoints:
             Unanswered: this call failed for good.
             ForageError: all others will fail too.
         """
-        # Not client.chat.completions.create: it walks over every message by its type annotations.
         path, key = _CONTINUED if isinstance(prompt[0], int) else _ASKED
         whole = {"model": name, key: prompt, **body}
         servers = self._in_order(problem)
         for server in servers:
             try:
-                with server.busy():
-                    call = server.client.post(path, body=whole, cast_to=str)
-                    reply = await self._patiently(call)
-                self._answered = True
-                return reply
-            except openai.OpenAIError as error:
-                lost = isinstance(error, openai.APIConnectionError) and unreachable(error)
-                if not lost or server is servers[-1]:
-                    self._refuse(error, server.url)
+                reply = await server.call(path, whole)
+            except Unanswered as error:
+                # Where not even a connection came about, nothing was generated.
+                if error.failure.type == "unreachable" and server is not servers[-1]:
+                    continue
+                end_run(error.failure, server.url, self._answered)
+                raise
+            self._answered = True
+            return reply
         raise AssertionError("a model has at least one server")
 
-    async def _patiently(self, call: Awaitable[str]) -> str:
-        timeout, retries = self._model.timeout, self._model.retries
-        # A reply that trickles never times out by itself.
-        patience = timeout * (1 + min(retries, STALLED)) + LONGEST_WAIT * (1 + retries)
-        try:
-            async with asyncio.timeout(patience) as scope:
-                tries = Tries(scope)
-                before = TRIES.set(tries)
-                try:
-                    return await call
-                finally:
-                    TRIES.reset(before)
-        except TimeoutError:
-            what = f"no whole reply of {timeout:g} s a try, or {patience:.0f} s in all"
-            raise Unanswered("timeout", f"{what}; {tries.made} tries") from None
-
-    def _in_order(self, problem: str) -> list[_Server]:
+    def _in_order(self, problem: str) -> list[Server]:
         """The server of a problem first, the others after it, the idlest first."""
         idlest = sorted(self._servers, key=lambda server: server.live)
         home = self._homes.setdefault(problem, idlest[0])
         return [home, *(server for server in idlest if server is not home)]
 
-    def _refuse(self, error: openai.OpenAIError, url: str) -> NoReturn:
-        try:
-            failure = judge(error, url, self._answered)
-        except ForageError as fatal:
-            raise type(fatal)(self.without_key(str(fatal))) from error
-        raise Unanswered(failure.type, failure.message) from error
-
     def without_key(self, message: str) -> str:
-        """The message of a server, which may repeat the key."""
-        return message.replace(self._key, "***") if self._model.key else message
+        return self._servers[0].without_key(message)
 
     async def require(self, name: str) -> None:
         """Ask every server for its models, which costs no tokens.
@@ -142,10 +94,9 @@ class Endpoints:
         """
         for server in self._servers:
             try:
-                served = [model.id async for model in server.client.models.list()]
-            except openai.OpenAIError as error:
-                reason = self.without_key(one_line(error, 200))
-                raise ForageError(f"{server.url}/models does not answer: {reason}") from None
+                served = await _models(server)
+            except Unanswered as error:
+                raise ForageError(f"{server.url}/models does not answer: {error}") from None
             if not any(known == name or known.endswith(f"/{name}") for known in served):
                 known = ", ".join(sorted(served)[:8]) or "none"
                 raise UsageError(f"{server.url} has no model {name!r}; it has: {known}")
@@ -156,16 +107,14 @@ class Endpoints:
         Raises:
             UsageError: one cannot.
         """
-        body = {"lora_name": name, "lora_path": path}
         for server in self._servers:
             try:
-                await server.client.post("/load_lora_adapter", body=body, cast_to=object)
-            except openai.OpenAIError as error:
+                await server.call("/load_lora_adapter", {"lora_name": name, "lora_path": path})
+            except Unanswered as error:
                 # Under the same name stands the same content: the name is a hash.
                 if "already been loaded" not in str(error):
                     raise UsageError(
-                        f"adapter {path}: {server.url} does not load it "
-                        f"({self.without_key(one_line(error, 200))}); start "
+                        f"adapter {path}: {server.url} does not load it ({error}); start "
                         "vLLM with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True where "
                         "it can read this folder, or serve it by --lora-modules NAME=PATH and "
                         "give NAME as path"
@@ -174,9 +123,8 @@ class Endpoints:
     async def drop_adapter(self, name: str) -> None:
         """Have every server, of vLLM, forget an adapter that ``load_adapter`` gave it."""
         for server in self._servers:
-            body = {"lora_name": name}
-            with suppress(openai.OpenAIError):  # it may have been restarted since
-                await server.client.post("/unload_lora_adapter", body=body, cast_to=object)
+            with suppress(Unanswered):  # it may have been restarted since
+                await server.call("/unload_lora_adapter", {"lora_name": name})
 
     async def context(self, name: str) -> int:
         """Tokens of prompt and generation together that the vLLM servers take for a model.
@@ -187,17 +135,16 @@ class Endpoints:
         lengths = []
         for server in self._servers:
             try:
-                served: Any = await server.client.get("/models", cast_to=object)
-            except openai.OpenAIError as error:
+                served = await _models(server)
+            except Unanswered as error:
                 raise UsageError(
-                    f"{server.url}: no vLLM server answers ({one_line(error, 200)}); start it, "
+                    f"{server.url}: no vLLM server answers ({error}); start it, "
                     "or correct the address"
                 ) from error
-            found = {one["id"]: one.get("max_model_len") for one in served["data"]}
-            if not isinstance(found.get(name), int):
-                known = ", ".join(found)
+            if not isinstance(served.get(name), int):
+                known = ", ".join(served)
                 raise UsageError(f"{server.url}: a vLLM server of {name!r} is expected ({known})")
-            lengths.append(found[name])
+            lengths.append(served[name])
         return min(lengths)
 
     def count_tokens(self, name: str, messages: list[Message], options: dict[str, Any]) -> int:
@@ -206,27 +153,48 @@ class Endpoints:
         Raises:
             ForageError: it does not say.
         """
-        root = self._servers[0].url.rstrip("/").removesuffix("/v1")
+        root = self._servers[0].url.removesuffix("/v1")
         body = {"model": name, "messages": messages, "chat_template_kwargs": options}
-        with openai.OpenAI(api_key=self._key, base_url=root, timeout=60) as client:
+
+        async def counted() -> bytes:
+            server = Server(root, replace(self._model, timeout=60, retries=2), self._key)
             try:
-                counted: Any = client.post("/tokenize", body=body, cast_to=object)
-                return int(counted["count"])
-            except (openai.OpenAIError, KeyError, TypeError, ValueError) as error:
-                reason = self.without_key(one_line(error, 200))
-                raise ForageError(
-                    f"{root}/tokenize does not count prompts ({reason}); "
-                    "give tokenizer: a folder or Hub id with the same template"
-                ) from None
+                return await server.call("/tokenize", body)
+            finally:
+                await server.close()
+
+        try:
+            # In a thread, as the event loop of this one may be running and waits for the count.
+            with ThreadPoolExecutor(1) as thread:
+                answer = thread.submit(asyncio.run, counted()).result()
+            return msgspec.json.decode(answer, type=_Counted).count
+        except (Unanswered, msgspec.DecodeError) as error:
+            raise ForageError(
+                f"{root}/tokenize does not count prompts ({error}); "
+                "give tokenizer: a folder or Hub id with the same template"
+            ) from None
 
 
-def _key(model: OpenAIModel) -> str:
+async def _models(server: Server) -> dict[str, Any]:
+    """Their lengths by their names.
+
+    Raises:
+        Unanswered: none are listed.
+    """
+    answer = await server.call("/models")
+    try:
+        return {one.id: one.max_model_len for one in msgspec.json.decode(answer, type=_List).data}
+    except msgspec.DecodeError as error:
+        raise Unanswered("bad_reply", f"no list of models: {error}") from None
+
+
+def _key(model: OpenAIModel) -> str | None:
     if model.key is None:
-        return "none"
+        return None
     key = os.environ.get(model.key, "").strip()
-    if not key:
+    if not key or not key.isprintable():
         raise UsageError(
-            f"model {model.model!r}: the environment variable {model.key} is not set; "
-            f"export {model.key}=... with the API key"
+            f"model {model.model!r}: the environment variable {model.key} is not set, or has a "
+            f"line break; export {model.key}=... with the API key"
         )
     return key

@@ -12,7 +12,7 @@ from sample.engines.base import Generation, Message, Request, Served
 from sample.engines.endpoints import Endpoints
 from sample.engines.replies import Reply, Unanswered, read_reply
 from sample.engines.thinking import CLOSE, split_text
-from sample.errors import ForageError, UsageError
+from sample.errors import ForageError, UsageError, one_line
 from sample.models import TAKEN, OpenAIModel
 from sample.records import Failure, Ledger
 
@@ -99,7 +99,7 @@ class OpenAIEngine:
         self._check_thinking(made, request.decoding.thinking_budget)
         return made
 
-    async def _ask(self, request: Request, body: dict[str, Any]) -> str:
+    async def _ask(self, request: Request, body: dict[str, Any]) -> bytes:
         prompt: list[Any] = request.messages
         if request.prefill and self._chat:
             # As ids: many templates do not let an open <think> stand at the end of a last turn.
@@ -130,7 +130,8 @@ class OpenAIEngine:
         Raises:
             ForageError: too many in a row.
         """
-        failure = Failure(failure.type, self._endpoints.without_key(failure.message))
+        message = self._endpoints.without_key(failure.message)  # before a cut leaves half a key
+        failure = Failure(failure.type, one_line(message, 400))
         if failure.type not in ("context_overflow", "content_filter"):
             self._streak += 1
         if self._streak >= STREAK:

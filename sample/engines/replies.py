@@ -1,8 +1,9 @@
 """Replies of OpenAI-compatible servers, in the spellings that servers use for the same thing."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from sample.records import Failure
 
@@ -10,11 +11,11 @@ FINISHES = {"stop": "stop", "eos": "stop", "length": "length", "max_tokens": "le
 
 
 class Unanswered(Exception):
-    """A call that gave no generation."""
+    """A call that gave no generation. wait: seconds that the server asks to leave it alone for."""
 
-    def __init__(self, kind: str, message: str) -> None:
+    def __init__(self, kind: str, message: str, wait: float | None = None) -> None:
         super().__init__(message)
-        self.failure = Failure(kind, message)
+        self.failure, self.wait = Failure(kind, message), wait
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Reply:
     fingerprint: str | None = None
 
 
-def read_reply(body: str) -> Reply:
+def read_reply(body: bytes) -> Reply:
     """The reply in a response body.
 
     Raises:
@@ -56,7 +57,7 @@ def read_reply(body: str) -> Reply:
     finish = _finish(choice)
     message = {"content": choice["text"]} if "text" in choice else choice.get("message")
     if not isinstance(message, dict):
-        raise Unanswered("bad_reply", f"no message in {_short(choice)}")
+        raise Unanswered("bad_reply", f"no message in {_shown(choice)}")
     tokens = choice.get("token_ids")
     return Reply(
         _text(message, "reasoning_content") or _text(message, "reasoning"),
@@ -70,20 +71,20 @@ def read_reply(body: str) -> Reply:
     )
 
 
-def _parsed(body: str) -> dict[str, Any]:
+def _parsed(body: bytes) -> dict[str, Any]:
     try:
-        data = json.loads(body)
+        data = msgspec.json.decode(body)
     except ValueError:
-        raise Unanswered("bad_reply", f"not JSON: {_short(body)}") from None
+        raise Unanswered("bad_reply", f"not JSON: {_shown(str(body, errors='replace'))}") from None
     if not isinstance(data, dict) or data.get("error"):
-        raise Unanswered("bad_reply", f"no generation: {_short(data)}")
+        raise Unanswered("bad_reply", f"no generation: {_shown(data)}")
     return data
 
 
 def _first_choice(data: dict[str, Any]) -> dict[str, Any]:
     choices = data.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        raise Unanswered("bad_reply", f"no choices: {_short(data)}")
+        raise Unanswered("bad_reply", f"no choices: {_shown(data)}")
     return choices[0]
 
 
@@ -98,7 +99,7 @@ def _finish(choice: dict[str, Any]) -> str:
 def _text(message: dict[str, Any], key: str) -> str:
     value = message.get(key)
     if value is not None and not isinstance(value, str):
-        raise Unanswered("bad_reply", f"{key} is not a text: {_short(value)}")
+        raise Unanswered("bad_reply", f"{key} is not a text: {_shown(value)}")
     return value or ""
 
 
@@ -110,10 +111,10 @@ def _name(data: dict[str, Any], key: str) -> str | None:
 def _usage(data: dict[str, Any]) -> Usage:
     usage = data.get("usage")
     if not isinstance(usage, dict):
-        raise Unanswered("no_usage", f"no usage: {_short(data)}")
+        raise Unanswered("no_usage", f"no usage: {_shown(data)}")
     prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
     if prompt is None or completion is None:
-        raise Unanswered("no_usage", f"no token counts in usage: {_short(usage)}")
+        raise Unanswered("no_usage", f"no token counts in usage: {_shown(usage)}")
     # Some servers leave thinking out of completion_tokens; total_tokens has it everywhere.
     generated = max(completion, (_count(usage, "total_tokens") or 0) - prompt)
     hidden = generated - completion
@@ -142,6 +143,6 @@ def _count(counts: dict[str, Any], key: str) -> int | None:
     return value if isinstance(value, int) and value >= 0 else None
 
 
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return " ".join(text.split())[:200]
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return " ".join(text.split())

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -119,6 +119,27 @@ class Handler(BaseHTTPRequestHandler):
     def stall(self, body: dict[str, Any]) -> None:
         time.sleep(3)
 
+    def trickle(self, body: dict[str, Any]) -> None:
+        """A body that never ends, though something comes all the time."""
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        with suppress(OSError):
+            for _ in range(20):
+                self.wfile.write(b" ")
+                time.sleep(0.1)
+
+    def leave(self, body: dict[str, Any]) -> None:
+        """Answer, and close without having said so."""
+        self.fine(body)
+        self.close_connection = True
+
+    def later(self, body: dict[str, Any]) -> None:
+        """Ask for a wait of an hour, once."""
+        if self.server.times[body["messages"][0]["content"]] > 1:
+            return self.fine(body)
+        self.answer(503, "asleep", retry_after="3600")
+
     def drop(self, body: dict[str, Any]) -> None:
         """Close in the middle of the body."""
         self.send_response(200)
@@ -134,6 +155,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def garbage(self, body: dict[str, Any]) -> None:
         self.answer(200, "<html>gateway</html>")
+
+    def parrot(self, body: dict[str, Any]) -> None:
+        self.answer(200, f"{'?' * 300} {self.headers.get('Authorization')}")
 
     def wrongkey(self, body: dict[str, Any]) -> None:
         self.error(401, f"no such key: {self.headers.get('Authorization')}")

@@ -24,11 +24,13 @@ from sample.workers import load_all, sample_systems
 MODEL = str(Path(__file__).parents[3] / "models" / "anchored")
 
 
-def test_a_missing_client_is_told_with_what_to_type(monkeypatch):
-    monkeypatch.setitem(sys.modules, "openai", None)
-    monkeypatch.delitem(sys.modules, "sample.engines.endpoints")
-    with pytest.raises(UsageError, match=r"package openai .*pip install -e '\.\[openai\]'"):
-        importlib.import_module("sample.engines.endpoints")
+@pytest.mark.parametrize("package", ["aiohttp", "tenacity"])
+def test_a_missing_package_is_told_with_what_to_type(monkeypatch, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules, "sample.engines.calls")
+    said = r"packages aiohttp and tenacity .*pip install -e '\.\[openai\]'"
+    with pytest.raises(UsageError, match=said):
+        importlib.import_module("sample.engines.calls")
 
 
 def said(model, **reply):
@@ -137,7 +139,11 @@ def test_a_template_that_opens_thinking_is_known_by_the_tokenizer(server, tokeni
 
 def test_prompts_are_counted_by_tokenizer_or_server_or_not_at_all(server, tokenizer_folder):
     messages = [{"role": "user", "content": "w1 w2"}]
-    assert OpenAIEngine(model_of(server)).count_prompt_tokens(messages) == 5
+
+    async def counted():
+        return OpenAIEngine(model_of(server)).count_prompt_tokens(messages)
+
+    assert asyncio.run(counted()) == 5
     counting = OpenAIEngine(model_of(server, tokenizer=tokenizer_folder, server="plain"))
     assert counting.count_prompt_tokens(messages) == 5
     with pytest.raises(UsageError, match="give tokenizer"):

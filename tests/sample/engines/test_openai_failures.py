@@ -3,12 +3,14 @@
 import asyncio
 import json
 import socket
+import time
 
 import pytest
 from asking import DECODING, ask, model_of, request_of
 from misbehaving_server import completion, serving
 
 from sample.config import ArmConfig, ProblemConfig
+from sample.engines import calls
 from sample.engines.openai import STREAK, OpenAIEngine
 from sample.errors import ForageError, UsageError
 from sample.families import load_problems
@@ -64,11 +66,31 @@ def test_a_lost_connection_is_no_time_out_however_short_that_is(server):
 
 def test_a_call_that_stalls_is_tried_again_twice_however_many_retries_there_are(server):
     model = model_of(server, retries=8, timeout=0.3)
-    stalled, limited = ask(model, "stall", "limited")
-    assert server.times == {"stall": 3, "limited": 9}
-    assert stalled.failure is not None and stalled.failure.type == "timeout"
-    assert "3 tries" in stalled.failure.message
+    *stalled, limited = ask(model, "stall", "trickle", "limited")
+    assert server.times == {"stall": 3, "trickle": 3, "limited": 9}
+    for made in stalled:
+        assert made.failure is not None and made.failure.type == "timeout"
+        assert made.failure.message == "no whole reply in 0.3 s; 3 tries"
     assert limited.failure is not None and limited.failure.type == "rate_limit"
+    assert limited.failure.message == "HTTP 429: slow down; 9 tries"
+
+
+@pytest.mark.parametrize(("pause", "retries"), [(asyncio.sleep, 0), (time.sleep, 1)])
+def test_a_connection_that_the_server_closed_while_idle_is_no_error(server, pause, retries):
+    async def one_after_the_other():
+        async with OpenAIEngine(model_of(server, retries=retries)) as engine:
+            first = await engine.generate(request_of("leave"))
+            if waiting := pause(0.1):
+                await waiting
+            return [first, await engine.generate(request_of("leave"))]
+
+    assert [made.text for made in asyncio.run(one_after_the_other())] == ["42", "42"]
+
+
+def test_no_wait_that_a_server_asks_for_is_longer_than_the_longest(server, monkeypatch):
+    monkeypatch.setattr(calls, "LONGEST_WAIT", 0.01)
+    (made,) = ask(model_of(server), "later")
+    assert made.text == "42" and made.ledger.seconds < 5
 
 
 @pytest.mark.parametrize(
@@ -83,10 +105,18 @@ def test_a_call_that_stalls_is_tried_again_twice_however_many_retries_there_are(
 def test_what_would_fail_for_all_stops_the_run_in_one_line(
     server, monkeypatch, question, error, says
 ):
-    monkeypatch.setenv("FORAGE_TEST_KEY", "s3cret")
+    # So long that a message is cut in the middle of it.
+    monkeypatch.setenv("FORAGE_TEST_KEY", "s3cret" * 60)
     with pytest.raises(error, match=says) as caught:
-        ask(model_of(server, key="FORAGE_TEST_KEY", retries=0), question)
+        ask(model_of(server, key="FORAGE_TEST_KEY"), question)
     assert "\n" not in str(caught.value) and "s3cret" not in str(caught.value)
+    assert server.times == {question: 1}
+
+
+def test_no_reply_brings_the_key_into_a_record(server, monkeypatch):
+    monkeypatch.setenv("FORAGE_TEST_KEY", "s3cret" * 60)
+    (made,) = ask(model_of(server, key="FORAGE_TEST_KEY"), "parrot")
+    assert made.failure is not None and made.failure.message.endswith("Bearer ***")
 
 
 def test_a_refusal_after_an_answer_is_that_requests_own(server):
@@ -127,6 +157,16 @@ def test_a_server_that_is_not_there_stops_the_run_but_another_takes_over(server)
     generations = ask(model_of(free_port(), server, retries=0), *questions)
     assert [g.text for g in generations] == ["42"] * 6
     assert set(server.times.values()) == {1}
+
+
+def test_a_proxy_of_the_environment_is_asked_where_it_says_so(server, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.url.removesuffix("/v1"))
+    monkeypatch.delenv("no_proxy", raising=False)
+    with pytest.raises(UsageError, match="HTTP 404: Not Found"):
+        ask(model_of("http://nowhere.invalid/v1"), "ok")
+    monkeypatch.setenv("http_proxy", free_port())
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert ask(model_of(server), "ok")[0].text == "42"
 
 
 def test_too_many_failures_in_a_row_stop_the_run(server):
