@@ -85,6 +85,7 @@ def _of_families(summary: Json) -> Iterator[RenderableType]:
         if any(True for _ in _with_search(family)):
             yield ""
             yield _search(family, settings)
+            yield ""
             yield _first_right(family)
         if any(True for _ in _with_traces(family)):
             yield ""

@@ -133,7 +133,7 @@ async def _ask(model: OpenAIModel) -> None:
 
     endpoints = Endpoints(model)
     try:
-        await endpoints.require(model.model)
+        await endpoints.require()
     finally:
         await endpoints.close()
 

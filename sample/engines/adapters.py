@@ -65,11 +65,19 @@ def check_bases(systems: Iterable[System]) -> None:
 
 
 def require_same_base(path: Path, made_for: str | None, given: str | None) -> None:
-    """Compare the last parts of the names; the hash that names a Hub snapshot says nothing."""
-    names = [Path(name or "").name.lower() for name in (made_for, given)]
-    unnamed = any(re.fullmatch(r"|[0-9a-f]{40}", name) for name in names)
-    if not unnamed and names[0] != names[1]:
+    """
+    Raises:
+        UsageError: an adapter that says it was made for another model.
+    """
+    if not same_name(made_for, given):
         raise UsageError(
             f"adapter {path}: made for {made_for!r}, not for {given!r}; use it on that model, or "
             "correct base_model_name_or_path in its adapter_config.json if they are the same"
         )
+
+
+def same_name(one: str | None, other: str | None) -> bool:
+    """Whether two folders or Hub ids may be one model: by the last part, unless it is missing, or
+    the hash that names a Hub snapshot."""
+    names = [Path(name or "").name.lower() for name in (one, other)]
+    return names[0] == names[1] or any(re.fullmatch(r"|[0-9a-f]{40}", name) for name in names)

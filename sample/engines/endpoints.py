@@ -9,10 +9,11 @@ from typing import Any
 
 import msgspec
 
+from sample.engines.adapters import same_name
 from sample.engines.api_errors import end_run
 from sample.engines.base import Message
-from sample.engines.calls import Server
 from sample.engines.replies import Unanswered
+from sample.engines.server import Server
 from sample.errors import ForageError, UsageError
 from sample.models import OpenAIModel
 
@@ -21,8 +22,11 @@ _CONTINUED = ("/completions", "prompt")
 
 
 class _Served(msgspec.Struct):
+    """root: the folder or Hub id that a vLLM server took its weights from."""
+
     id: str
     max_model_len: Any = None
+    root: Any = None
 
 
 class _List(msgspec.Struct):
@@ -85,21 +89,30 @@ class Endpoints:
     def without_key(self, message: str) -> str:
         return self._servers[0].without_key(message)
 
-    async def require(self, name: str) -> None:
+    async def require(self) -> None:
         """Ask every server for its models, which costs no tokens.
 
         Raises:
-            UsageError: one of them has no model of that name.
+            UsageError: one of them has no model of that name, or other weights than ``path`` says.
             ForageError: one cannot be reached, or refuses the key.
         """
+        name, path = self._model.model, self._model.path
         for server in self._servers:
             try:
                 served = await _models(server)
             except Unanswered as error:
                 raise ForageError(f"{server.url}/models does not answer: {error}") from None
-            if not any(known == name or known.endswith(f"/{name}") for known in served):
+            alike = [m for m in served.values() if m.id == name or m.id.endswith(f"/{name}")]
+            if not alike:
                 known = ", ".join(sorted(served)[:8]) or "none"
                 raise UsageError(f"{server.url} has no model {name!r}; it has: {known}")
+            root = alike[0].root
+            # By the last part, as a server may be another machine.
+            if path is not None and not (isinstance(root, str) and same_name(root, path)):
+                raise UsageError(
+                    f"{server.url} serves {root!r} as {name!r}, not {path!r}; correct path, or "
+                    "leave it out, and nothing is said of the weights"
+                )
 
     async def load_adapter(self, name: str, path: str) -> None:
         """Have every server, of vLLM, load a LoRA folder under a name.
@@ -141,10 +154,11 @@ class Endpoints:
                     f"{server.url}: no vLLM server answers ({error}); start it, "
                     "or correct the address"
                 ) from error
-            if not isinstance(served.get(name), int):
+            length = served[name].max_model_len if name in served else None
+            if not isinstance(length, int):
                 known = ", ".join(served)
                 raise UsageError(f"{server.url}: a vLLM server of {name!r} is expected ({known})")
-            lengths.append(served[name])
+            lengths.append(length)
         return min(lengths)
 
     def count_tokens(self, name: str, messages: list[Message], options: dict[str, Any]) -> int:
@@ -175,15 +189,15 @@ class Endpoints:
             ) from None
 
 
-async def _models(server: Server) -> dict[str, Any]:
-    """Their lengths by their names.
+async def _models(server: Server) -> dict[str, _Served]:
+    """By their names.
 
     Raises:
         Unanswered: none are listed.
     """
     answer = await server.call("/models")
     try:
-        return {one.id: one.max_model_len for one in msgspec.json.decode(answer, type=_List).data}
+        return {one.id: one for one in msgspec.json.decode(answer, type=_List).data}
     except msgspec.DecodeError as error:
         raise Unanswered("bad_reply", f"no list of models: {error}") from None
 

@@ -53,8 +53,11 @@ class OpenAIEngine:
         its content, or the name under which the servers have it.
 
         Raises:
-            UsageError: a folder that a server cannot load.
+            UsageError: a folder that a server cannot load, or other weights than those of ``path``.
+            ForageError: a server does not say what weights it has.
         """
+        if self._model.path is not None:
+            await self._endpoints.require()
         self._name = adapter or self._model.model
         if adapter is None or not Path(adapter).is_dir():
             return

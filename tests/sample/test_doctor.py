@@ -83,6 +83,18 @@ def test_a_server_is_asked_for_its_models(status, body, wrong, monkeypatch):
     assert remedy is None if wrong is None else wrong in str(remedy)
 
 
+@pytest.mark.parametrize(
+    ("root", "wrong"),
+    [("/srv/models/small", None), ("org/large", "serves 'org/large' as 'org/small'"),
+     (None, "serves None as")],
+)  # fmt: skip
+def test_a_server_says_which_weights_it_has(root, wrong):
+    with server(200, {"data": [{"id": "org/small", "root": root}]}) as url:
+        model = {"engine": "openai", "path": "org/small", "urls": [url], "tokenizer": MODEL}
+        remedy = found(config_of(model))["system base"].remedy
+    assert remedy is None if wrong is None else wrong in str(remedy)
+
+
 def test_a_missing_key_is_told():
     model = {"engine": "openai", "model": "m", "urls": ["http://127.0.0.1:9/v1"], "key": "NO_KEY"}
     assert "NO_KEY is not set" in str(found(config_of(model))["system base"].remedy)

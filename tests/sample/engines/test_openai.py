@@ -27,10 +27,10 @@ MODEL = str(Path(__file__).parents[3] / "models" / "anchored")
 @pytest.mark.parametrize("package", ["aiohttp", "tenacity"])
 def test_a_missing_package_is_told_with_what_to_type(monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
-    monkeypatch.delitem(sys.modules, "sample.engines.calls")
+    monkeypatch.delitem(sys.modules, "sample.engines.server")
     said = r"packages aiohttp and tenacity .*pip install -e '\.\[openai\]'"
     with pytest.raises(UsageError, match=said):
-        importlib.import_module("sample.engines.calls")
+        importlib.import_module("sample.engines.server")
 
 
 def said(model, **reply):

@@ -10,7 +10,7 @@ from asking import DECODING, ask, model_of, request_of
 from misbehaving_server import completion, serving
 
 from sample.config import ArmConfig, ProblemConfig
-from sample.engines import calls
+from sample.engines import server as calls
 from sample.engines.openai import STREAK, OpenAIEngine
 from sample.errors import ForageError, UsageError
 from sample.families import load_problems
