@@ -4,6 +4,8 @@ It plugs into the models of ``transformers`` as their cache. Stale entries beyon
 length stay in place; the attention mask hides them until they are overwritten.
 """
 
+import weakref
+
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
 
@@ -44,7 +46,8 @@ class SlotLayer(CacheLayerMixin):
 
     def __init__(self, cache: "SlotCache") -> None:
         super().__init__()
-        self.cache = cache
+        # In a circle of references, keys and values would wait for the garbage collector.
+        self.cache: SlotCache = weakref.proxy(cache)
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         slots, length = self.cache.capacity

@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 import torch
 
 from sample.engines.slots import SlotCache, causal_mask, padded_length
@@ -37,3 +40,17 @@ def test_rows_are_written_at_their_own_positions_and_survive_growth_and_moves():
     assert layer.keys[0, 0, :5, 0].tolist() == [1, 1, 1, 2, 0]  # type: ignore[index]
     assert layer.keys[5, 1, :4, 0].tolist() == [1, 2, 1, 0]  # type: ignore[index]
     assert layer.values[5, 1, :4, 0].tolist() == [-1, -2, -1, 0]  # type: ignore[index]
+
+
+def test_keys_and_values_are_freed_with_their_cache_and_wait_for_no_garbage_collector():
+    gc.disable()
+    try:
+        cache = SlotCache(2, torch.device("cpu"))
+        cache.place(slice(1), torch.tensor([[0]]), 1)
+        cache.update(torch.ones(1, 2, 1, 4), torch.ones(1, 2, 1, 4), 1)
+        held = weakref.ref(cache.layers[1].keys)
+        assert held() is not None
+        del cache
+        assert held() is None
+    finally:
+        gc.enable()
