@@ -60,6 +60,14 @@ class Chat:
         begun = self.encode(prefill if opened else f"{OPEN}\n{prefill}") if prefill else []
         return Prompt(self.encode(text) + begun, begun, opened or bool(begun))
 
+    def opens_thinking(self, messages: list[Message]) -> bool:
+        """Whether the template leaves thinking open after the conversation."""
+        return prompt_opens_thinking(self._render(messages))
+
+    def ends_thinking(self, tokens: list[int]) -> bool:
+        """Whether the closing tag is among the ids; False where the tag is no token."""
+        return self._tags.close in tokens
+
     def _render(self, messages: list[Message]) -> str:
         text = self._tokenizer.apply_chat_template(
             messages, tokenize=False, add_generation_prompt=True, **self._options

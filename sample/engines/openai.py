@@ -17,7 +17,7 @@ from sample.models import TAKEN, OpenAIModel
 from sample.records import Failure, Ledger
 
 if TYPE_CHECKING:
-    from sample.engines.chat import Chat
+    from sample.engines.chat import Chat, Prompt
 
 STREAK = 32
 """Failures in a row, with no answer between them, after which a run stops: each is a record, made
@@ -147,22 +147,34 @@ class OpenAIEngine:
 
     def _generation(self, request: Request, reply: Reply, begin: float) -> Generation:
         usage = reply.usage
-        prompt = self._chat and self._chat.prompt(request.messages, request.prefill)
         if request.prefill and reply.tokens is None:
             raise UsageError(
                 f"model {self._model.model!r}: the server gives no token ids, so what it went on "
                 "with cannot be told from the begun thinking; update vLLM"
             )
-        if self._chat and prompt and reply.tokens is not None:
+        if self._chat and reply.tokens is not None:
+            prompt = self._prompt(self._chat, request, reply.tokens)
             made = self._chat.generation(prompt, reply.tokens, reply.stopped, usage.cached, begin)
             return replace(made, ledger=structs.replace(made.ledger, prompt=usage.prompt))
         thinking, text = reply.thinking.strip(), reply.content.strip()
         if not thinking:
-            thinking, text = split_text(reply.content, bool(prompt and prompt.opened))
+            opened = self._chat is not None and self._chat.opens_thinking(request.messages)
+            thinking, text = split_text(reply.content, opened)
         count = self._thinking_tokens(reply, thinking, text)
         seconds = time.perf_counter() - begin
         ledger = Ledger(usage.prompt, usage.cached, count, usage.generated - count, seconds)
         return Generation(thinking, text, reply.finish, ledger)
+
+    @staticmethod
+    def _prompt(chat: "Chat", request: Request, tokens: list[int]) -> "Prompt":
+        """What of it the split of the tokens asks for: to render and read a long conversation
+        takes longer than all else that is done for a request here."""
+        from sample.engines.chat import Prompt
+
+        if request.prefill:
+            return chat.prompt(request.messages, request.prefill)
+        opened = not chat.ends_thinking(tokens) and chat.opens_thinking(request.messages)
+        return Prompt([], [], opened)
 
     def _check_thinking(self, made: Generation, budget: int | None) -> None:
         """A model may think anew after an end that was forced; then a tag stands in its thinking.

@@ -30,25 +30,28 @@ def prompt_opens_thinking(prompt: str) -> bool:
 
 
 class ThinkingTags:
-    """The tags as one tokenizer spells them: one token each, or ordinary text."""
+    """The tags as one tokenizer spells them: one token each, or ordinary text.
+
+    close: the id of the closing tag, None where it is text.
+    """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         vocabulary = tokenizer.get_vocab()
         self._tokenizer = tokenizer
-        self._open, self._close = vocabulary.get(OPEN), vocabulary.get(CLOSE)
+        self._open, self.close = vocabulary.get(OPEN), vocabulary.get(CLOSE)
 
     def split(self, tokens: list[int], opened: bool) -> Split:
         """Split at the last closing tag.
 
         tokens: the generated ids without the stop token. opened: see ``prompt_opens_thinking``.
         """
-        if self._close in tokens:
-            end = len(tokens) - tokens[::-1].index(self._close)
+        if self.close in tokens:
+            end = len(tokens) - tokens[::-1].index(self.close)
             return Split(
                 _bare(self._decode(tokens[: end - 1])), self._decode(tokens[end:]).strip(), end
             )
         whole = self._decode(tokens)
-        if self._close is None and CLOSE in whole:
+        if self.close is None and CLOSE in whole:
             thinking, _, text = whole.rpartition(CLOSE)
             return Split(_bare(thinking), text.strip(), self._end_in_text(tokens))
         if opened or self._open in tokens or whole.lstrip().startswith(OPEN):
