@@ -267,7 +267,8 @@ def resolved(experiment: Experiment) -> dict[str, Any]:
                 del method[key]
     if experiment.sample is not None:
         data["sample"]["decoding"] = plain_decoding(experiment.sample.decoding)
-        for problems in data["sample"]["problems"].values():
+    for section in (data.get("sample"), data.get("pretrain")):
+        for problems in section["problems"].values() if section else ():
             if problems["graded"] == ANSWER:
                 del problems["graded"]
     return data

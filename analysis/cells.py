@@ -90,7 +90,8 @@ def parallel_statistics(cell: Cell, explored: bool = True) -> CellStatistics:
         twice = estimators.pass_at_k(n, right, 2 * steps)
         levels["coverage_twice"] = without_noise(twice, replicates=replicates)
         curves["ideal_coverage"] = ideal
-    return CellStatistics(levels, curves, _transitions(cell), pool)
+    transitions = {**_transitions(cell), "first_right": _first_right(coverage, replicates)}
+    return CellStatistics(levels, curves, transitions, pool)
 
 
 def chain_statistics(cell: Cell, explored: bool = True) -> CellStatistics:
@@ -240,6 +241,13 @@ def _transitions(cell: Cell) -> dict[str, tuple[Floats, Floats]]:
         "repeat_after_wrong": _events(repeated == 1, was_wrong & seen),
         "repeat_after_correct": _events(repeated == 1, was_right & seen),
     }
+
+
+def _first_right(coverage: Floats, groups: int) -> tuple[Floats, Floats]:
+    """The same in the mean over all orders of a pool. coverage: [problem, k] of k attempts."""
+    known = np.nan_to_num(coverage)
+    still = np.where(np.isnan(coverage), 0.0, 1 - known)[:, :-1]
+    return groups * (known.max(axis=1) - known[:, 0]), groups * still.sum(axis=1)
 
 
 def _events(event: NDArray[np.bool_], at_risk: NDArray[np.bool_]) -> tuple[Floats, Floats]:

@@ -14,6 +14,7 @@ from analysis.matching import auc_contrast
 from analysis.statistic import Statistic
 from analysis.table import Cell, Table
 from analysis.words import counted, percent
+from sample.records import TRACE
 
 MANY_CUT_OFF = 0.1
 """Share of attempts without an answer from which on the token limit, not the model, is measured."""
@@ -27,7 +28,7 @@ Key = tuple[str, ...]
 class Study:
     """One family. problems: ids, as in every array. raw, cells: (system, arm) -> attempts and their
     statistics. contrasts: what inference is wanted for. of_files: others made the records, so no
-    config stands behind them that asks for more."""
+    config stands behind them that asks for more. traced: traces were graded."""
 
     family: str
     problems: tuple[str, ...]
@@ -37,6 +38,7 @@ class Study:
     contrasts: Mapping[Key, Statistic]
     warnings: tuple[str, ...]
     of_files: bool
+    traced: bool = False
 
     @property
     def systems(self) -> list[str]:
@@ -80,6 +82,7 @@ def build_study(
         {},
         (),
         not any(table.configs),
+        TRACE in table.graded.get(family, ()),
     )
     contrasts, warnings = contrasts_of(study, systems, base, primary)
     if silent:
@@ -234,9 +237,9 @@ def _data_warnings(study: Study) -> list[str]:
             said.append(f"{place}: {percent(cost.ungraded)} of attempts not graded, left out")
         if cost.finish["length"] > MANY_CUT_OFF:
             cut = percent(cost.finish["length"])
+            read = "judged by their traces" if study.traced else "read as wrong"
             said.append(
-                f"{place}: {cut} of attempts cut off, read as wrong; "
-                "raise sample.decoding.max_new_tokens"
+                f"{place}: {cut} of attempts cut off, {read}; raise sample.decoding.max_new_tokens"
             )
         if cost.empty:
             said.append(

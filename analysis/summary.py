@@ -97,6 +97,9 @@ def _table_warnings(table: Table, run: RunInfo) -> Iterator[str]:
         yield f"{counted(table.duplicates, 'record')} came twice; the later one counts"
     if table.beyond:
         yield f"{counted(table.beyond, 'record')} beyond attempt {table.steps} left out"
+    for family, kinds in table.graded.items():
+        if len(kinds) > 1:
+            yield f"{family}: some attempts were graded by answer, some by trace: not comparable"
     if len(table.configs) > 1:
         yield f"records of {len(table.configs)} configs: {', '.join(table.configs)}"
 
@@ -138,6 +141,7 @@ def _settings(table: Table, config: AnalysisConfig, run: RunInfo, registered: bo
         "stopping": vars(config.stopping) if config.stopping else None,
         "fixed_before_sampling": registered,
         "budget": run.budget,
+        "graded": {family: " and ".join(sorted(kinds)) for family, kinds in table.graded.items()},
     }
 
 

@@ -8,7 +8,7 @@ chain's budget of tokens cut or did not allow: that is ``short``, and no questio
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from struct import Struct
 
 import numpy as np
@@ -77,6 +77,7 @@ class Table:
 
     records: how many were read; duplicates: records that replaced an earlier one of the same key;
     beyond: records of steps above the chain length, left out; configs: config hashes seen.
+    graded: family -> what of its attempts was graded.
     """
 
     cells: Mapping[CellKey, Cell]
@@ -86,6 +87,7 @@ class Table:
     duplicates: int
     beyond: int
     configs: tuple[str, ...]
+    graded: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 class _Reader:
@@ -97,6 +99,7 @@ class _Reader:
         self.problems: dict[str, dict[str, int]] = defaultdict(dict)
         self.answers: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
         self.configs: set[str] = set()
+        self.graded: dict[str, set[str]] = defaultdict(set)
 
     def add(self, attempt: Attempt) -> None:
         family, problem, finish, ledger = (
@@ -125,6 +128,7 @@ class _Reader:
         )
         self.rows[family, attempt.system, attempt.arm] += row
         self.configs.add(attempt.config)
+        self.graded[family].add(attempt.graded)
         self.read += 1
 
 
@@ -158,7 +162,9 @@ def build_table(attempts: Iterable[Attempt], steps: int | None = None) -> Table:
         raise UsageError("records: no attempts to analyse; run `forage sample` first")
     flat = {key: np.frombuffer(rows).reshape(-1, WIDTH) for key, rows in reader.rows.items()}
     known = {family: list(problems) for family, problems in reader.problems.items()}
-    return arrange(flat, known, steps, reader.configs)
+    table = arrange(flat, known, steps, reader.configs)
+    graded = {family: frozenset(kinds) for family, kinds in reader.graded.items()}
+    return replace(table, graded=graded)
 
 
 def arrange(

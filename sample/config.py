@@ -53,8 +53,8 @@ class ProblemConfig:
     count: how many different problems, drawn by ``seed``. Default: 300 of what is generated, else
         all.
     graded: "answer", what follows the thinking; or "trace" (mathematics), the last boxed value of
-        thinking and answer, also where they were cut off, as in the scripts of arXiv 2604.05868 for
-        open models.
+        thinking and answer, also where max_new_tokens cut them off, as in the scripts of
+        arXiv 2604.05868 for open models.
     """
 
     task: str

@@ -133,7 +133,7 @@ async def _ask(model: OpenAIModel) -> None:
 
     endpoints = Endpoints(model)
     try:
-        await endpoints.require()
+        await endpoints.require(every=True)
     finally:
         await endpoints.close()
 

@@ -36,12 +36,10 @@ def grade(problem: Problem, text: str) -> Grade:
 
 
 def graded_text(problem: Problem, thinking: str, text: str) -> str:
-    """What of an attempt is graded: its text, or where the trace is asked for and holds a boxed
-    value, thinking and text together."""
-    if problem.graded != TRACE:
-        return text
-    whole = f"{thinking}\n{text}"
-    return text if math.last_boxed(whole) is None else whole
+    """What of an attempt is graded: its text, or where the trace is asked for, the last boxed value
+    of thinking and text together, if there is one."""
+    boxed = math.last_boxed(f"{thinking}\n{text}") if problem.graded == TRACE else None
+    return text if boxed is None else f"\\boxed{{{boxed}}}"
 
 
 def waits(problem: Problem) -> bool:

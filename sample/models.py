@@ -3,7 +3,7 @@
 IDLE: the keys that say how a model is run, not what it is: no result depends on them beyond
 rounding, so they may change on resume, also from transformers to vllm and back. SHARED: whether
 several processes share the work, each with its own engine. DETERMINISM: what the manifest says of
-it. weights: where the weights are, None if not on this machine. at_once: most requests at once.
+it. weights: folder or Hub id of the weights, None if not known. at_once: most requests at once.
 """
 
 import re
@@ -130,8 +130,9 @@ class OpenAIModel:
 
     urls: base URLs of one or more servers of it; all attempts on a problem go to one of them, where
     its prefix cache serves them.
-    path: the folder or Hub id that vLLM servers serve, if known. It is then the same model as under
-    engines transformers and vllm (whose ``dtype`` is auto): a run goes on from one to the other.
+    path, dtype: the folder or Hub id that vLLM servers serve, if known, and the number format they
+    were started with. It is then the same model as under engines transformers and vllm: a run goes
+    on from one to the other.
     model: its name there. Default: path.
     server: "vllm", "openai" (takes no top_k and no min_p) or "plain" (no seed either, as Gemini).
     key: name of the environment variable that holds the API key; the key itself is never stored.
@@ -147,6 +148,7 @@ class OpenAIModel:
     urls: tuple[str, ...] = ()
     engine: Literal["openai"] = "openai"
     path: str | None = None
+    dtype: str = "auto"
     server: Literal["vllm", "openai", "plain"] = "vllm"
     key: str | None = None
     tokenizer: str | None = None
@@ -157,7 +159,7 @@ class OpenAIModel:
     retries: int = 8
 
     IDLE: ClassVar = frozenset({"urls", "key", "concurrency", "timeout", "retries"})
-    NAMES: ClassVar = frozenset({"engine", "model", "server", "tokenizer"})
+    NAMES: ClassVar = frozenset({"engine", "model", "server"})
     """The keys that are idle where ``path`` says what the model is."""
     SHARED: ClassVar = False
     DETERMINISM: ClassVar = (
@@ -188,6 +190,8 @@ class OpenAIModel:
         need(bool(self.model), f"{where}.model", "its name at the server, or path", self.model)
         known = self.server == "vllm" or self.path is None
         need(known, f"{where}.path", "none without server: vllm, which says what it has", self.path)
+        said = self.path is not None or self.dtype == "auto"
+        need(said, f"{where}.dtype", "auto without path, as the server knows it", self.dtype)
         need(bool(self.urls), f"{where}.urls", "at least one, e.g. http://127.0.0.1:8000/v1", [])
         for url in self.urls:
             _check_url(url, f"{where}.urls")
@@ -364,10 +368,11 @@ def without_idle_keys(model: Mapping[str, Any]) -> dict[str, Any]:
     """A model's YAML data without those that only say how it is run."""
     idle = getattr(MODELS.get(engine_of(model)), "IDLE", frozenset())
     if engine_of(model) == "openai" and model.get("path"):
-        model, idle = {**model, "dtype": "auto"}, idle | OpenAIModel.NAMES
+        idle |= OpenAIModel.NAMES
         idle |= frozenset() if model.get("extra_body") else {"extra_body"}
+        idle |= {"tokenizer"} if model.get("tokenizer") == model["path"] else frozenset()
     elif engine_of(model) == "openai":
-        idle |= {"path"}
+        idle |= {"path", "dtype"}
     kept = {key: value for key, value in model.items() if key not in idle}
     if isinstance(arguments := kept.pop("arguments", None), Mapping):
         mattering = {k: v for k, v in arguments.items() if f"arguments.{k}" not in idle}

@@ -12,7 +12,7 @@ from sample.calls import ProblemGrader, generate, record
 from sample.config import System
 from sample.engines import load_engines
 from sample.engines.base import Decoding, Engine, Request
-from sample.models import trainable
+from sample.models import OpenAIModel, trainable
 from sample.probes import Prefix, Probe, ProbeConfig, Reading
 from sample.progress import Progress
 from sample.records import Attempt
@@ -32,11 +32,11 @@ def make_probes(
         UsageError: a model or an adapter that cannot be loaded.
     """
     _check(systems, prefixes)
-    if systems[0].model.weights:
+    if _is_here(systems[0]):
         _quieten()
     drawn = asyncio.run(_draw_all(systems, prefixes, decoding, probe))
     texts = drawn[systems[0].name]
-    read = _read_all(systems, prefixes, texts) if systems[0].model.weights else {}
+    read = _read_all(systems, prefixes, texts) if _is_here(systems[0]) else {}
     nothing: list[tuple[Reading | None, ...]] = [()] * len(prefixes)
     return {
         name: [
@@ -49,7 +49,7 @@ def make_probes(
 
 def left_out(system: System) -> list[str]:
     """What a probe of the system cannot say, as sentences."""
-    if system.model.weights:
+    if _is_here(system):
         return []
     return [
         f"{system.name} (engine: {system.model.engine}) has no weights on this machine: attention "
@@ -57,12 +57,17 @@ def left_out(system: System) -> list[str]:
     ]
 
 
+def _is_here(system: System) -> bool:
+    """Whether its weights can be loaded: those of a server may be on another machine."""
+    return system.model.weights is not None and not isinstance(system.model, OpenAIModel)
+
+
 def _check(systems: Sequence[System], prefixes: Sequence[Prefix]) -> None:
     """Refuse before the first draw what would fail after it."""
     from sample.engines.loading import check_adapter
 
     for system in systems:
-        if system.adapter and system.model.weights:
+        if system.adapter and _is_here(system) and system.model.weights:
             check_adapter(Path(system.adapter), system.model.weights)
     if any(prefix.problem.grader == "code" for prefix in prefixes):
         require_sandbox()

@@ -77,7 +77,7 @@ class Attempt(Struct, frozen=True, forbid_unknown_fields=True):
     score, weight: what whoever chooses among attempts gave to this one, if anybody did: the best
     has the highest score; a vote counts weight times. No engine of ours sets them.
     engine: which made it, empty if not known; one run may use several for the same weights.
-    graded: "answer", or "trace": thinking and text together, also where they were cut off.
+    graded: "answer", or "trace": thinking and text together, also of finish "length".
     """
 
     family: str

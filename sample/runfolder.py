@@ -287,11 +287,13 @@ def refuse_other_config(folder: Path, before: Mapping[str, Any], now: Mapping[st
 def _other_engine(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Why the engine matters, if ``key`` is of a model whose engine has changed."""
     for name, model in (now.get("sample") or {}).get("models", {}).items():
-        engines = engine_of(before["sample"]["models"].get(name, model)), engine_of(model)
-        if key.startswith(f"sample.models.{name}.") and len(set(engines)) == 2:
-            known = " without path beside engine: openai" if "openai" in engines else ""
-            both = f"engines {engines[0]} and {engines[1]}"
-            return f"{both} cannot be seen to run the same weights{known}; "
+        both = before["sample"]["models"].get(name, model), model
+        engines = [engine_of(one) for one in both]
+        known = all(one.get("path") for one in both)
+        if key.startswith(f"sample.models.{name}.") and len(set(engines)) == 2 and not known:
+            unless = " without path beside engine: openai" if "openai" in engines else ""
+            between = f"engines {engines[0]} and {engines[1]}"
+            return f"{between} cannot be seen to run the same weights{unless}; "
     return ""
 
 

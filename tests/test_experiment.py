@@ -141,6 +141,13 @@ def test_a_config_without_min_p_resolves_as_before_there_was_one():
     assert "min_p" not in resolved(experiment_from(WHOLE))["sample"]["decoding"]
 
 
+def test_problems_whose_answers_are_graded_resolve_as_before_there_was_a_choice():
+    family = {"task": "chain_sum", "split": "train"}
+    sets = resolved(experiment_from({"name": "p", "pretrain": {"problems": {"sums": family}}}))
+    assert "graded" not in sets["pretrain"]["problems"]["sums"]
+    assert "graded" not in resolved(experiment_from(WHOLE))["sample"]["problems"]["countdown"]
+
+
 def test_files_without_answers_are_judged_by_coverage():
     silent = to_attempts([Row("p", True)])
     paths = [Path("a.csv")]

@@ -23,6 +23,9 @@ def trainable_families(
         need(name in found, f"train.methods.{method}.families", some, name)
     found = {name: family for name, family in found.items() if wanted is None or name in wanted}
     for name, family in found.items():
-        expected = f"{ANSWER} where it is trained on, as rewards grade answers"
+        expected = (
+            f"{ANSWER} where it is trained on, as rewards grade answers; or other families in "
+            f"train.methods.{method}"
+        )
         need(family.graded == ANSWER, f"sample.problems.{name}.graded", expected, family.graded)
     return found

@@ -87,7 +87,7 @@ def _problems(
     recorded = sample.problems[name]
     train = "split: train, as test and dev problems are never trained on"
     need(recorded.split == "train", where, train, f"split: {recorded.split}")
-    for key in ("source", "task", "options", "prompt"):
+    for key in ("source", "task", "options", "prompt", "graded"):
         now = getattr(family, key)
         need(getattr(recorded, key) == now, f"{where}.{key}", repr(now), getattr(recorded, key))
     return [problem for problem in load_problems(name, recorded) if problem.key not in without]

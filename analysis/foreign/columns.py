@@ -9,7 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from analysis.foreign.rows import Row, Tokens, answer_text, finish_name, grade, known
+from analysis.foreign.rows import (
+    Row,
+    Tokens,
+    answer_text,
+    finish_name,
+    grade,
+    graded_name,
+    known,
+)  # fmt: skip
 from analysis.selection import inverse_entropy
 from analysis.study import PARALLEL
 from sample.config import refuse_unknown_keys
@@ -36,9 +44,10 @@ NAMES = (
     "score",
     "weight",
     "entropy",
+    "graded",
 )
 _REQUIRED = ("problem", "correct")
-_NUMBERS = NAMES[-8:-3]
+_NUMBERS = NAMES[-9:-4]
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
 
@@ -118,6 +127,7 @@ def _row(given: Mapping[str, Any], where: str, threshold: float | None) -> Row:
         seconds=seconds,
         score=_number(given.get("score"), "score", where, least=-math.inf),
         weight=_weight(given, where),
+        graded=graded_name(given.get("graded"), where),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from analysis.study import PARALLEL
 from sample.errors import UsageError
-from sample.records import Attempt, Failure, Ledger
+from sample.records import ANSWER, TRACE, Attempt, Failure, Graded, Ledger
 
 _TRUE, _FALSE = (
     {"true", "t", "yes", "c", "correct", "1"},
@@ -61,6 +61,7 @@ class Row:
     seconds: float | None = None
     score: float | None = None
     weight: float | None = None
+    graded: Graded = ANSWER
 
 
 def known(value: Any) -> bool:
@@ -122,6 +123,19 @@ def finish_name(value: Any, where: str) -> str:
     if name is None:
         raise UsageError(f"{where}: unknown finish {value!r:.40}; expected stop, length or error")
     return name
+
+
+def graded_name(value: Any, where: str) -> Graded:
+    """What of an attempt was graded; nothing said = its answer.
+
+    Raises:
+        UsageError: neither "answer" nor "trace".
+    """
+    if not known(value) or value == ANSWER:
+        return ANSWER
+    if value != TRACE:
+        raise UsageError(f"{where}: graded is {value!r:.40}; expected {ANSWER} or {TRACE}")
+    return TRACE
 
 
 def to_attempts(rows: Iterable[Row], attempts: int | None = None) -> list[Attempt]:

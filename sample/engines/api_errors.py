@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -28,11 +28,16 @@ _OVERFLOW = re.compile(
 _NO_QUOTA = "insufficient_quota"
 
 
-def refusal(status: int, body: str, headers: Mapping[str, str]) -> Unanswered:
+def refusal(
+    status: int, body: str, headers: Mapping[str, str], masked: Callable[[str], str]
+) -> Unanswered:
     """What to raise for an answer with this status. Its failure has a type of
-    ``OpenAIEngine.generate``, or "insufficient_quota", which ``end_run`` knows."""
+    ``OpenAIEngine.generate``, or "insufficient_quota", which ``end_run`` knows.
+
+    masked: takes secrets out of a text, before it is cut, which may leave a part of one.
+    """
     said, code = _said(body)
-    text = one_line(f"HTTP {status}: {said}")
+    text = one_line(masked(f"HTTP {status}: {said}"))
     wait = _wait_asked(headers)
     if code == _NO_QUOTA:
         return Unanswered(_NO_QUOTA, text, wait)

@@ -86,33 +86,48 @@ class Endpoints:
         home = self._homes.setdefault(problem, idlest[0])
         return [home, *(server for server in idlest if server is not home)]
 
-    def without_key(self, message: str) -> str:
-        return self._servers[0].without_key(message)
+    def masked(self, message: str) -> str:
+        return self._servers[0].masked(message)
 
-    async def require(self) -> None:
-        """Ask every server for its models, which costs no tokens.
+    async def require(self, *, every: bool = False) -> None:
+        """Ask the servers for their models, which costs no tokens.
+
+        every: one that cannot be reached is an error even where another can.
 
         Raises:
-            UsageError: one of them has no model of that name, or other weights than ``path`` says.
-            ForageError: one cannot be reached, or refuses the key.
+            UsageError: one has no model of that name, other weights than ``path`` says, or refuses
+                the key.
+            ForageError: one does not answer.
         """
-        name, path = self._model.model, self._model.path
+        lost: list[tuple[Server, Unanswered]] = []
         for server in self._servers:
             try:
-                served = await _models(server)
+                self._check_served(server.url, await _models(server))
             except Unanswered as error:
-                raise ForageError(f"{server.url}/models does not answer: {error}") from None
-            alike = [m for m in served.values() if m.id == name or m.id.endswith(f"/{name}")]
-            if not alike:
-                known = ", ".join(sorted(served)[:8]) or "none"
-                raise UsageError(f"{server.url} has no model {name!r}; it has: {known}")
-            root = alike[0].root
-            # By the last part, as a server may be another machine.
-            if path is not None and not (isinstance(root, str) and same_name(root, path)):
-                raise UsageError(
-                    f"{server.url} serves {root!r} as {name!r}, not {path!r}; correct path, or "
-                    "leave it out, and nothing is said of the weights"
-                )
+                if error.failure.type != "unreachable":
+                    end_run(error.failure, server.url, False)
+                    raise ForageError(f"{server.url}/models does not answer: {error}") from None
+                lost.append((server, error))
+        if lost and (every or len(lost) == len(self._servers)):
+            end_run(lost[0][1].failure, lost[0][0].url, False)
+
+    def _check_served(self, url: str, served: dict[str, _Served]) -> None:
+        """
+        Raises:
+            UsageError: as ``require``.
+        """
+        name, path = self._model.model, self._model.path
+        prefixed = (one for known, one in served.items() if known.endswith(f"/{name}"))
+        found = served.get(name) or next(prefixed, None)
+        if found is None:
+            known = ", ".join(sorted(served)[:8]) or "none"
+            raise UsageError(f"{url} has no model {name!r}; it has: {known}")
+        # By the last part, as a server may be another machine; the hash of a Hub snapshot passes.
+        if path is not None and not (isinstance(found.root, str) and same_name(found.root, path)):
+            raise UsageError(
+                f"{url} serves {found.root!r} as {name!r}, not {path!r}; correct path, or leave it "
+                "out in another -o DIR, where nothing is said of the weights"
+            )
 
     async def load_adapter(self, name: str, path: str) -> None:
         """Have every server, of vLLM, load a LoRA folder under a name.

@@ -133,7 +133,7 @@ class OpenAIEngine:
         Raises:
             ForageError: too many in a row.
         """
-        message = self._endpoints.without_key(failure.message)  # before a cut leaves half a key
+        message = self._endpoints.masked(failure.message)  # before a cut leaves half a key
         failure = Failure(failure.type, one_line(message, 400))
         if failure.type not in ("context_overflow", "content_filter"):
             self._streak += 1
@@ -209,7 +209,12 @@ def _chat(model: OpenAIModel) -> "Chat | None":
     from sample.engines.chat import Chat
     from sample.engines.loading import load_tokenizer
 
-    return Chat(load_tokenizer(model.tokenizer), model.chat_template)
+    try:
+        return Chat(load_tokenizer(model.tokenizer), model.chat_template)
+    except UsageError as error:
+        raise UsageError(
+            f"model {model.model!r}: {error}; tokenizer: a folder or Hub id that can be read here"
+        ) from None
 
 
 def _body(model: OpenAIModel, request: Request) -> dict[str, Any]:

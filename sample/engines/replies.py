@@ -1,5 +1,6 @@
 """Replies of OpenAI-compatible servers, in the spellings that servers use for the same thing."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,12 +74,23 @@ def read_reply(body: bytes) -> Reply:
 
 def _parsed(body: bytes) -> dict[str, Any]:
     try:
-        data = msgspec.json.decode(body)
+        data = _read(body)
     except ValueError:
         raise Unanswered("bad_reply", f"not JSON: {_shown(str(body, errors='replace'))}") from None
     if not isinstance(data, dict) or data.get("error"):
         raise Unanswered("bad_reply", f"no generation: {_shown(data)}")
     return data
+
+
+def _read(body: bytes) -> Any:
+    """
+    Raises:
+        ValueError: no JSON.
+    """
+    try:
+        return msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return json.loads(body)  # which takes half a surrogate pair, and NaN
 
 
 def _first_choice(data: dict[str, Any]) -> dict[str, Any]:
@@ -144,5 +156,5 @@ def _count(counts: dict[str, Any], key: str) -> int | None:
 
 
 def _shown(value: Any) -> str:
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    text = value if isinstance(value, str) else json.dumps(value)
     return " ".join(text.split())

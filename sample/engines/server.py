@@ -1,5 +1,6 @@
 """Calls to one server, made again where what went wrong may pass."""
 
+import json
 from functools import cached_property
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -29,7 +30,9 @@ LONGEST_WAIT = 120
 _IDLE = 2
 """Seconds that an idle connection is kept: fewer than servers keep it, who would drop a request."""
 _PASSING = frozenset({"timeout", "connection", "unreachable", "rate_limit", "server_error"})
-_UNREACHABLE = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+_UNREACHABLE = (
+    aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL, UnicodeError,
+)  # fmt: skip
 _backoff = tenacity.wait_random_exponential(multiplier=0.5, max=16)
 
 
@@ -39,6 +42,8 @@ class Server:
     def __init__(self, url: str, model: OpenAIModel, key: str | None) -> None:
         self.url, self.live = url.rstrip("/"), 0
         self._model, self._key, self._proxy = model, key, _proxy(url)
+        password = urlsplit(self._proxy or "").password
+        self._secrets = [secret for secret in (key, password) if secret]
 
     @cached_property
     def _session(self) -> aiohttp.ClientSession:
@@ -57,9 +62,11 @@ class Server:
         if "_session" in self.__dict__:
             await self._session.close()
 
-    def without_key(self, text: str) -> str:
-        """A text of the server, which may repeat the key."""
-        return text.replace(self._key, "***") if self._key else text
+    def masked(self, text: str) -> str:
+        """A text of the server or the proxy, which may repeat the key or the password."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
 
     async def call(self, path: str, body: dict[str, Any] | None = None) -> bytes:
         """The answer to a POST of this body, or to a GET where there is none.
@@ -67,7 +74,7 @@ class Server:
         Raises:
             Unanswered: it failed for good.
         """
-        content = msgspec.json.encode(body) if body else None
+        content = _written(body) if body else None
         self.live += 1
         try:
             return await self._once(path, content)
@@ -102,8 +109,8 @@ class Server:
         try:
             async with self._session.request(method, url, data=content, proxy=self._proxy) as reply:
                 answer = await reply.read()
-        except (aiohttp.ClientError, OSError) as error:
-            text = one_line(f"{type(error).__name__}: {error}")
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:
+            text = one_line(self.masked(f"{type(error).__name__}: {error}"))
             if isinstance(error, _UNREACHABLE):
                 raise Unanswered("unreachable", text) from error
             if isinstance(error, TimeoutError):
@@ -111,10 +118,16 @@ class Server:
                 raise Unanswered("timeout", text) from error
             raise Unanswered("connection", text) from error
         if reply.status >= 300:
-            # Before the text is cut, which may leave a part of the key.
-            text = self.without_key(answer.decode(errors="replace"))
-            raise refusal(reply.status, text, reply.headers)
+            text = answer.decode(errors="replace")
+            raise refusal(reply.status, text, reply.headers, self.masked)
         return answer
+
+
+def _written(body: dict[str, Any]) -> bytes:
+    try:
+        return msgspec.json.encode(body)
+    except UnicodeEncodeError:  # half a surrogate pair, which a server may have sent
+        return json.dumps(body).encode()
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -140,7 +153,27 @@ def _give_up(state: tenacity.RetryCallState) -> NoReturn:
 
 def _proxy(url: str) -> str | None:
     """That of the environment. aiohttp's trust_env would look for it at every request, in a thread,
-    and refuse the key where .netrc has a password for the server."""
+    and refuse the key where .netrc has a password for the server.
+
+    Raises:
+        UsageError: a proxy that does not speak HTTP.
+    """
     parts = urlsplit(url)
     proxy = None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
-    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+    if not proxy:
+        return None
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    if not _is_http(proxy):
+        raise UsageError(
+            f"{url}: {parts.scheme}_proxy is no address such as http://host:3128 (it may hold a "
+            "password, so it is not repeated here); correct it, or put the server into no_proxy"
+        )
+    return proxy
+
+
+def _is_http(address: str) -> bool:
+    parts = urlsplit(address)
+    try:
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of the port
+        return False

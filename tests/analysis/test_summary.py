@@ -265,11 +265,23 @@ def test_transitions_count_what_is_at_risk(records, toy):
     assert arm["repeat_after_wrong"]["estimate"] > 0.75
 
 
-@pytest.mark.parametrize("arm", ["parallel", "sequential"])
-def test_the_first_right_answer_is_counted_where_all_before_are_wrong(records, toy, arm):
-    grades = correct(records, "base", arm).reshape(-1, 6)
+def first_right(grades):
+    """Reference: events and attempts at risk of chains, [chain, step]."""
     first = np.where(grades.any(axis=1), grades.argmax(axis=1), 6)
-    asked = np.minimum(first, 5).sum()
-    found = toy["systems"]["base"]["arms"][arm]["first_right"]
-    assert found["at_risk"] == asked
-    assert found["estimate"] == pytest.approx(((first > 0) & (first < 6)).sum() / asked)
+    return ((first > 0) & (first < 6)).sum(), np.minimum(first, 5).sum()
+
+
+def test_the_first_right_answer_is_counted_where_all_before_are_wrong(records, toy):
+    events, asked = first_right(correct(records, "base", "sequential").reshape(-1, 6))
+    found = toy["systems"]["base"]["arms"]["sequential"]["first_right"]
+    assert found["at_risk"] == asked and found["estimate"] == pytest.approx(events / asked)
+
+
+def test_the_first_right_answer_of_parallel_attempts_is_the_mean_over_their_orders(records, toy):
+    pool = correct(records, "base", "parallel").reshape(-1, 12)
+    rng = np.random.default_rng(0)
+    orders = [rng.permuted(pool, axis=1).reshape(-1, 6) for _ in range(400)]
+    events, asked = np.mean([first_right(grades) for grades in orders], axis=0)
+    found = toy["systems"]["base"]["arms"]["parallel"]["first_right"]
+    assert found["at_risk"] == pytest.approx(asked, rel=0.01)
+    assert found["estimate"] == pytest.approx(events / asked, rel=0.01)

@@ -4,6 +4,8 @@ from msgspec.structs import replace
 from simulated import attempt
 
 from analysis.cells import costs
+from analysis.config import AnalysisConfig
+from analysis.summary import summarize
 from analysis.table import build_table
 from sample.errors import UsageError
 from sample.records import Failure, Ledger
@@ -52,6 +54,16 @@ def test_the_grade_of_a_truncated_trace_counts_where_traces_are_graded():
     cell = build_table([replace(record, graded="trace") for record in records]).cells[KEY]
     assert cell.correct[0, 0].tolist() == [0, 1] and (cell.answer[0, 0] >= 0).all()
     assert costs(cell).finish["length"] == 1
+
+
+def test_what_was_graded_is_told_and_a_mixture_warned_of():
+    traces = [replace(attempt(step=k), graded="trace", finish="length") for k in (1, 2)]
+    found = summarize(traces, AnalysisConfig(resamples=200))
+    assert found["settings"]["graded"] == {"toy": "trace"}
+    assert any("cut off, judged by their traces" in said for said in found["warnings"])
+    mixed = summarize([*traces, attempt("b"), attempt("b", step=2)], AnalysisConfig(resamples=200))
+    assert mixed["settings"]["graded"] == {"toy": "answer and trace"}
+    assert any("not comparable" in said for said in mixed["warnings"])
 
 
 def test_not_graded_is_never_wrong():

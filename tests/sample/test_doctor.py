@@ -1,9 +1,7 @@
-import http.server
 import json
-import threading
-from contextlib import contextmanager
 
 import pytest
+from listing_server import listing
 from rich.console import Console
 
 from sample import doctor
@@ -25,24 +23,6 @@ def config_of(model, **more):
 
 def found(config):
     return {finding.what: finding for finding in examine_config(config)}
-
-
-@contextmanager
-def server(status, body):
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(status if self.path == "/v1/models" else 404)
-            self.send_header("Content-Type", "application/json")
-            self.end_headers()
-            self.wfile.write(json.dumps(body).encode())
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
-        threading.Thread(target=listening.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{listening.server_port}/v1"
-        listening.shutdown()
 
 
 def test_the_shipped_model_can_be_had():
@@ -76,7 +56,7 @@ def test_an_adapter_of_another_model_is_told(tmp_path):
 )
 def test_a_server_is_asked_for_its_models(status, body, wrong, monkeypatch):
     monkeypatch.setenv("A_KEY", "sesame")
-    with server(status, body) as url:
+    with listing(status, body) as url:
         model = {"engine": "openai", "server": "plain", "model": "small", "urls": [url],
                  "key": "A_KEY", "retries": 0}  # fmt: skip
         remedy = found(config_of(model))["system base"].remedy
@@ -89,7 +69,7 @@ def test_a_server_is_asked_for_its_models(status, body, wrong, monkeypatch):
      (None, "serves None as")],
 )  # fmt: skip
 def test_a_server_says_which_weights_it_has(root, wrong):
-    with server(200, {"data": [{"id": "org/small", "root": root}]}) as url:
+    with listing(200, {"data": [{"id": "org/small", "root": root}]}) as url:
         model = {"engine": "openai", "path": "org/small", "urls": [url], "tokenizer": MODEL}
         remedy = found(config_of(model))["system base"].remedy
     assert remedy is None if wrong is None else wrong in str(remedy)

@@ -40,6 +40,7 @@ def test_a_model_is_the_dataclass_of_its_engine_and_survives_the_resolved_config
         ({"path": "m", "engine": ["vllm"]}, r"models\.base\.engine: expected one of"),
         ({"path": "m", "bach": 3}, "'sample.models.base.bach'; did you mean 'batch'"),
         ({**EXAMPLES["vllm"], "device": "cuda"}, r"unknown key 'sample\.models\.base\.device'"),
+        ({**OPENAI, "dtype": "float16"}, r"base\.dtype: expected auto without path"),
         ({**OPENAI, "path": "m", "server": "plain"}, r"base\.path: expected none without"),
         ({"engine": "openai", "urls": OPENAI["urls"]}, r"base\.model: .* name .* or path"),
         ({**EXAMPLES["scripted"], "IDLE": 1}, r"unknown key 'sample\.models\.base\.IDLE'"),
@@ -116,13 +117,17 @@ def test_a_served_model_of_known_weights_is_the_same_model_as_under_other_engine
     assert hashed(SERVED) == hashed({**SERVED, "model": "m-8b"}) == hashed({"path": "m"})
     assert hashed(SERVED) != hashed({**SERVED, "path": "n", "model": "m"})
     assert hashed(SERVED) != hashed({**SERVED, "extra_body": {"logit_bias": {}}})
-    assert hashed(SERVED) != hashed({"path": "m", "dtype": "float16"})
+    half = {"dtype": "float16"}
+    assert hashed(SERVED) != hashed({**SERVED, **half}) == hashed({"path": "m", **half})
+    assert hashed(SERVED) != hashed({**SERVED, "tokenizer": "n"})
 
 
 def test_a_served_model_of_known_weights_has_their_name_tokenizer_and_training():
     model = config_of(SERVED).models["base"]
     assert (model.model, model.tokenizer, model.weights) == ("m", "m", "m")
     assert trainable(model, "x") == TransformersModel("m")
+    half = config_of({**SERVED, "dtype": "float16"}).models["base"]
+    assert trainable(half, "x") == TransformersModel("m", dtype="float16")
     named = config_of({**SERVED, "model": "m-8b", "tokenizer": "t"}).models["base"]
     assert (named.model, named.tokenizer) == ("m-8b", "t")
 

@@ -12,7 +12,7 @@ from sample.engines.base import Decoding
 from sample.errors import UsageError
 from sample.families import load_problems
 from sample.grading import grade
-from sample.models import ScriptedModel, TransformersModel
+from sample.models import OpenAIModel, ScriptedModel, TransformersModel
 from sample.probe_prefixes import find_prefixes
 from sample.probes import Prefix, ProbeConfig
 from sample.probing import left_out, make_probes
@@ -112,6 +112,8 @@ def test_without_weights_attempts_are_drawn_and_nothing_is_read(problems, tmp_pa
         assert len(one.drawn) == 3 and one.readings == ()
     assert not {a.text for a in made["fresh"][0].drawn} & {a.text for a in prefixes[0].shown}
     assert "left out" in left_out(systems[0])[0]
+    served = OpenAIModel(path="models/anchored", urls=("http://127.0.0.1:9/v1",))
+    assert "left out" in left_out(System("base", "base", served))[0]
 
 
 def test_an_adapter_that_is_missing_is_refused_before_anything_is_drawn(problems, tmp_path):

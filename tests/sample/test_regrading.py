@@ -1,5 +1,7 @@
 """Texts that no grader could judge, graded again from the records."""
 
+from dataclasses import replace
+
 import pytest
 from doubles import attempt
 
@@ -9,7 +11,8 @@ from sample.engines.base import Decoding
 from sample.errors import UsageError
 from sample.families import load_problems
 from sample.graders.base import GradingError
-from sample.records import Failure
+from sample.problems import Problem
+from sample.records import TRACE, Failure
 from sample.regrading import regrade, ungraded
 from sample.runfolder import RunFolder
 from sample.scheduler import Plan
@@ -55,6 +58,15 @@ def test_what_could_not_be_judged_is_judged_and_nothing_else_changes(folder, cap
     assert (wrong.correct, wrong.canonical, wrong.failure) == (False, None, None)
     assert others == records[2:]
     assert "2 attempts, of which 2 now have a grade" in capsys.readouterr().err
+
+
+def test_a_trace_is_graded_again_where_traces_are_graded(folder):
+    asked = Problem("sums", "1 + 1", "2", "math", "k", graded=TRACE)
+    cut_off = {"finish": "length", "text": "", "thinking": "\\boxed{2} or", "graded": TRACE}
+    write(folder, [made(1, asked, **cut_off, **FAILED)])
+    regrade(folder, [replace(PLAN, groups=((asked, 0),))], {asked.id: asked})
+    (judged,) = read_attempts(folder.attempts)
+    assert judged.correct and judged.graded == TRACE
 
 
 def test_what_still_cannot_be_judged_stays_and_what_the_user_can_mend_is_said(folder, monkeypatch):

@@ -70,7 +70,11 @@ def test_workers_batch_and_engine_may_change(folder, model):
     [
         ({"path": "m", "engine": "vllm", "arguments": {"quantization": "fp8"}}, "arguments is"),
         ({"engine": "openai", "model": "m"}, "openai cannot be seen .* without path beside engine"),
-        ({"engine": "openai", "path": "n"}, r"base\.path is 'm' there and 'n' now; engines"),
+        (
+            {"engine": "vllm", "path": "m", "dtype": "half"},
+            "dtype is 'unset' there and 'half' now; us",
+        ),
+        ({"engine": "openai", "path": "n"}, r"base\.path is 'm' there and 'n' now; use an"),
     ],
 )
 def test_what_another_engine_cannot_go_on_with_is_said(folder, model, why):

@@ -85,6 +85,20 @@ def test_what_must_not_be_trained_on_is_refused(tmp_path, changes, family, says)
         read_replay(path, {"sum": family}, frozenset())
 
 
+def test_chains_that_were_graded_by_their_traces_teach_nothing_of_answers(tmp_path):
+    path, _ = recorded(tmp_path / "run", ["x"])
+    with pytest.raises(UsageError, match=r"problems\.sum\.graded: expected 'trace'"):
+        # Not what a config can ask for of a family that is trained on; the reverse of it can be.
+        read_replay(path, {"sum": odd(TRAIN)}, frozenset())
+
+
+def odd(family):
+    """Graded otherwise than mathematics alone allows."""
+    other = replace(family)
+    object.__setattr__(other, "graded", "trace")
+    return other
+
+
 def test_a_set_that_was_not_recorded_is_refused(tmp_path):
     path, _ = recorded(tmp_path / "run", ["x"])
     with pytest.raises(UsageError, match="a set of that name"):

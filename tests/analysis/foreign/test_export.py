@@ -12,7 +12,13 @@ ROWS = [
     Row("p", True, "1/2", "0.5", arm="sequential", step=1, text="so 1/2\nthen", thinking="<hm>"),
     Row("p", None, None, None, arm="sequential", step=2, finish="error"),
     Row("q", False, "é", "é", system="m"),
+    Row("q", True, "2", "2", system="m", finish="length", graded="trace"),
 ]
+
+
+NAMES = (
+    "family", "correct", "answer", "canonical", "finish", "text", "thinking", "graded",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -35,7 +41,7 @@ def test_a_table_that_is_read_back_holds_the_same_attempts(run, tmp_path):
     back = {a.key: a for a in read_foreign([path], ForeignConfig()).attempts}
     for row in to_attempts(ROWS):
         found = back[row.key]
-        for name in ("family", "correct", "answer", "canonical", "finish", "text", "thinking"):
+        for name in NAMES:
             assert getattr(found, name) == getattr(row, name)
         assert (found.ledger.prompt, found.ledger.thinking, found.ledger.answer) == (7, 2, 1)
     assert back["p", "sequential", "base", 0, 1].ledger.cached == 3
@@ -58,7 +64,7 @@ def test_a_dataset_folder_is_loaded_by_datasets(run, tmp_path, monkeypatch):
     export_run(run[0], tmp_path / "set")
     loaded = datasets.load_dataset(str(tmp_path / "set"), cache_dir=str(tmp_path / "cache"))
     rows = loaded["train"]
-    assert rows.num_rows == 3 and rows[0]["text"] == "so 1/2\nthen"
+    assert rows.num_rows == len(ROWS) and rows[0]["text"] == "so 1/2\nthen"
     assert rows[1]["correct"] is None and rows[1]["failure_type"] == "Timeout"
 
 

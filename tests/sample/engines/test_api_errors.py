@@ -23,7 +23,7 @@ from sample.engines.api_errors import refusal
     ],
 )  # fmt: skip
 def test_errors_are_read_in_their_known_spellings(status, body, kind, message):
-    error = refusal(status, body if isinstance(body, str) else json.dumps(body), {})
+    error = refusal(status, body if isinstance(body, str) else json.dumps(body), {}, str)
     assert error.failure.type == kind and str(error) == f"HTTP {status}: {message}"
 
 
@@ -39,9 +39,16 @@ def test_errors_are_read_in_their_known_spellings(status, body, kind, message):
     ],
 )
 def test_a_wait_is_read_from_the_headers(headers, seconds):
-    assert refusal(429, "", headers).wait == seconds
+    assert refusal(429, "", headers, str).wait == seconds
 
 
 def test_a_wait_may_be_a_date():
-    wait = refusal(429, "", {"retry-after": formatdate(time.time() + 60, usegmt=True)}).wait
+    wait = refusal(429, "", {"retry-after": formatdate(time.time() + 60, usegmt=True)}, str).wait
     assert wait == pytest.approx(60, abs=5)
+
+
+def test_a_secret_is_taken_out_after_the_body_is_read_and_before_a_text_is_cut():
+    body = '{"error": {"message": "%s no such key: c2Vj\\/cmV0\\u003d"}}' % ("long " * 56)
+    said = str(refusal(401, body, {}, lambda text: text.replace("c2Vj/cmV0=", "***")))
+    assert said.endswith("no such key: ***") or "c2Vj" not in said
+    assert "c2Vj" not in said and len(said) <= 300

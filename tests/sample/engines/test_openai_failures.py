@@ -4,9 +4,11 @@ import asyncio
 import json
 import socket
 import time
+from dataclasses import replace
 
 import pytest
 from asking import DECODING, ask, model_of, request_of
+from listing_server import listing
 from misbehaving_server import completion, serving
 
 from sample.config import ArmConfig, ProblemConfig
@@ -17,6 +19,8 @@ from sample.families import load_problems
 from sample.problems import Problem
 from sample.records import DEPENDENT
 from sample.scheduler import Plan, run_system
+
+MODEL = "models/anchored"
 
 
 def test_what_may_pass_is_tried_again_and_counted_once(server):
@@ -167,6 +171,53 @@ def test_a_proxy_of_the_environment_is_asked_where_it_says_so(server, monkeypatc
     monkeypatch.setenv("http_proxy", free_port())
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     assert ask(model_of(server), "ok")[0].text == "42"
+
+
+def test_a_proxy_that_speaks_no_http_is_refused_and_its_password_not_told(server, monkeypatch):
+    monkeypatch.delenv("no_proxy", raising=False)
+    for proxy in ("http://user:hun/ter2@127.0.0.1", "socks5://user:hunter2@127.0.0.1:1080"):
+        monkeypatch.setenv("http_proxy", proxy)
+        with pytest.raises(UsageError, match="http_proxy is no address such as") as caught:
+            ask(model_of("http://nowhere.invalid/v1"), "ok")
+        assert "ter2" not in str(caught.value)
+    monkeypatch.setenv("http_proxy", server.url.replace("://", "://user:hunter2@"))
+    with pytest.raises(UsageError, match="HTTP 404") as caught:
+        ask(model_of("http://nowhere.invalid/v1"), "ok")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_address_that_no_host_can_have_stops_the_run(monkeypatch):
+    with pytest.raises(ForageError, match="cannot be reached"):
+        ask(model_of("http://a..b/v1", retries=0), "ok")
+
+
+def test_half_a_surrogate_pair_is_read_and_sent_again(server):
+    (made,) = ask(model_of(server), f'echo {json.dumps(completion())[:-1]}, "odd": "\\ud83d"}}')
+    assert made.text == "42"
+    (again,) = ask(model_of(server), "ok \ud83d")
+    assert again.text == "42"
+
+
+def test_servers_say_which_weights_they_have_and_one_that_is_down_is_passed_over():
+    named = {"data": [{"id": "other/m", "root": "b"}, {"id": "m", "root": "/srv/a"}]}
+
+    def use(*urls, path="hub/a", **changes):
+        async def used():
+            model = replace(model_of(*urls, retries=0), path=path, tokenizer=MODEL, **changes)
+            async with OpenAIEngine(model) as engine:
+                await engine.use(None)
+
+        asyncio.run(used())
+
+    with listing(200, named) as url:
+        use(url)
+        use(free_port(), url)
+        with pytest.raises(UsageError, match="serves '/srv/a' as 'm', not 'hub/c'"):
+            use(url, path="hub/c")
+        with pytest.raises(UsageError, match="has no model 'n'; it has: m, other/m"):
+            use(url, model="n")
+    with pytest.raises(ForageError, match=r"cannot be reached.*start the server"):
+        use(free_port())
 
 
 def test_too_many_failures_in_a_row_stop_the_run(server):
