@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from scipy import optimize, stats
 
+from analysis.quantiles import t_isf
+
 MOST_PROBLEMS = 10_000_000
 
 
@@ -37,7 +39,7 @@ def superiority(effect: float, sd: float, n: int, alpha: float, sides: int = 2) 
         return 0.0
     if sd == 0:
         return float(effect > 0)
-    critical = stats.t.isf(alpha / sides, n - 1)
+    critical = t_isf(alpha / sides, n - 1)
     return float(stats.nct.sf(critical, n - 1, effect * math.sqrt(n) / sd))
 
 

@@ -26,6 +26,8 @@ Integers = NDArray[np.int64]
 
 RESAMPLES = 10_000
 PROBLEMS = 1000
+LEAST = 0.5
+"""CPU seconds that a measurement takes at least."""
 
 
 @dataclass(frozen=True)
@@ -204,9 +206,9 @@ def human_eval(totals: Integers, corrects: Integers, k: int) -> Floats:
 
 
 def seconds(work: Callable[[], object]) -> tuple[float, object]:
-    """CPU seconds of one call, best of at least three and half a second, and what it gives."""
+    """CPU seconds of one call, best of at least three and ``LEAST``, and what it gives."""
     best, total, calls, result = np.inf, 0.0, 0, None
-    while calls < 3 or total < 0.5:
+    while calls < 3 or total < LEAST:
         start = time.process_time()
         result = work()
         spent = time.process_time() - start

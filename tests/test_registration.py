@@ -7,6 +7,7 @@ import yaml
 
 import forage
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
 CONFIG = {
     "name": "x",
     "sample": {
@@ -37,7 +38,7 @@ def run(tmp_path):
     return tmp_path / "run"
 
 
-@pytest.mark.parametrize("verb", ["analyze", "run"])
+@pytest.mark.parametrize("verb", ["analyze", pytest.param("run", marks=pytest.mark.smoke)])
 def test_an_edited_margin_was_not_fixed_before_sampling(run, verb):
     assert analysed(run)[0]["fixed_before_sampling"] is True
     config = run / "config.yaml"

@@ -77,7 +77,10 @@ def training_cost(
         UsageError: the sizes of the model or the encoder are not known, or a family is of unknown
             length.
     """
-    prompts = {name: prompt_tokens(sample, config, name, lengths) for name in config.methods}
+    prompts = {
+        name: prompt_tokens(questions, sample.attempts, lengths)
+        for name, questions in questions_of(sample, config).items()
+    }
     setting = setting_of(config, sample, lengths, gpu, prompts)
     # a method may have a rank and groups of its own: the one that takes most has to fit
     each = (replace(setting, config=config.of(name)) for name in config.methods)
@@ -107,18 +110,21 @@ def setting_of(
     return Setting(config, model, sizes, gpu, longest, lengths)
 
 
-def prompt_tokens(
-    sample: SampleConfig, config: TrainConfig, method: str, lengths: Lengths
-) -> list[int]:
-    """Tokens of a prompt after k = 0, 1, .. N - 1 earlier answers, mean over the families."""
+def questions_of(sample: SampleConfig, config: TrainConfig) -> dict[str, list[str]]:
+    """Method -> a question of median length of each family that it is trained on."""
+    trained = {name: trainable_families(sample.problems, config, name) for name in config.methods}
+    every = {name: problems for families in trained.values() for name, problems in families.items()}
+    # once for all methods, as problems can take long to draw
+    asked = {name: representative(name, problems)[1].question for name, problems in every.items()}
+    return {method: [asked[name] for name in families] for method, families in trained.items()}
+
+
+def prompt_tokens(questions: Sequence[str], attempts: int, lengths: Lengths) -> list[int]:
+    """Tokens of a prompt after k = 0, 1, .. attempts - 1 earlier answers, mean over questions."""
     answer = text_of(lengths.answer)
-    questions = [
-        representative(name, problems)[1].question
-        for name, problems in trainable_families(sample.problems, config, method).items()
-    ]
     return [
         round(sum(count_tokens(conversation(q, [answer] * k)) for q in questions) / len(questions))
-        for k in range(sample.attempts)
+        for k in range(attempts)
     ]
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 from planted import CONFIG, REUSE, SYSTEMS
+from report_files import svg_alone
 from simulated import simulate
 from synthetic_summary import synthetic_summary, training_log
 
@@ -13,6 +14,12 @@ from analysis.summary import summarize
 @pytest.fixture(scope="session")
 def records():
     return list(simulate(REUSE, problems=400, steps=6, seed=1))
+
+
+@pytest.fixture(scope="session")
+def few(records):
+    """Enough for everything but a verdict."""
+    return [attempt for attempt in records if attempt.problem < "p0060"]
 
 
 @pytest.fixture(scope="session")
@@ -30,4 +37,5 @@ def toy(summary):
 def report(tmp_path_factory):
     """The page of the synthetic summary, its tables beside it."""
     metrics = {"diverse-s0": training_log(10)}
-    return write_report(synthetic_summary(), tmp_path_factory.mktemp("run"), metrics)
+    with svg_alone():
+        return write_report(synthetic_summary(), tmp_path_factory.mktemp("run"), metrics)

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 from msgspec import structs
+from report_files import words_alone
 from rich.console import Console
 from simulated import simulate
 
 from analysis.config import AnalysisConfig, Stopping, adapter_info
 from analysis.matching import both_sides, contrast, over_budgets
 from analysis.pilot import read_pilot
-from analysis.report.page import write_report
 from analysis.summary import summarize
 from analysis.table import build_table
 from analysis.terminal import print_summary
@@ -93,7 +93,7 @@ def test_terminal_and_report_name_it(found, tmp_path):
     with console.capture() as capture:
         print_summary(found, console)
     assert "its gap over log2 tokens (points)" in " ".join(capture.get().split())
-    page = write_report(json.loads(json.dumps(found)), tmp_path, {}, None).read_text()
+    page = words_alone(json.loads(json.dumps(found)), tmp_path)
     assert "coverage@4, mean over log2 tokens" in page
 
 

@@ -2,21 +2,30 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from report_files import svg_alone
 from synthetic_summary import STEPS, synthetic_summary, training_log
 
 from analysis.figures import save_figures
+from analysis.figures.coverage_and_repeats import coverage
+from analysis.figures.equal_compute import equal_compute
+from analysis.figures.gaps import gaps
 from analysis.figures.reading import curve, groups
-from analysis.figures.save import FORMATS
-from analysis.figures.training import smooth
+from analysis.figures.save import FORMATS, save_figure
+from analysis.figures.training import smooth, training
 
 COSTS = {"equal_compute", "equal_compute_coverage"}
 NAMES = {"gaps", "coverage", "accuracy_by_step", *COSTS, "repeat_rate", "training"}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quickly():
+    with svg_alone():
+        yield
+
+
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    return save_figures(synthetic_summary(), folder, {"diverse-s0": training_log(12)})
+def saved(report):
+    return {path.stem: path for path in (report.parent / "figures").iterdir()}
 
 
 def texts(path):
@@ -24,12 +33,23 @@ def texts(path):
     return [element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}text")]
 
 
-def test_every_figure_is_written_in_every_format(saved):
+def test_every_figure_is_written(saved):
     assert set(saved) == NAMES
-    for path in saved.values():
-        assert path.parent.name == "figures"
+    for name, path in saved.items():
+        assert path.parts[-2:] == ("figures", f"{name}.svg") and path.stat().st_size > 1000
+
+
+@pytest.mark.smoke
+def test_every_figure_is_written_in_every_format_and_is_the_same_each_time(tmp_path, monkeypatch):
+    monkeypatch.setattr("analysis.figures.save.FORMATS", FORMATS)
+    metrics = {"diverse-s0": training_log(12)}
+    one, other = (save_figures(synthetic_summary(), tmp_path / name, metrics) for name in "ab")
+    assert set(one) == set(other) == NAMES and set(FORMATS) == {"svg", "pdf", "png"}
+    for name in NAMES:
         for suffix in FORMATS:
-            assert path.with_suffix(f".{suffix}").stat().st_size > 1000
+            written = one[name].with_suffix(f".{suffix}").read_bytes()
+            assert len(written) > 1000
+            assert other[name].with_suffix(f".{suffix}").read_bytes() == written
 
 
 def test_gap_figure_names_families_adapters_verdicts_and_the_margin(saved):
@@ -62,19 +82,14 @@ def test_a_cost_that_hardly_varies_still_has_marks(tmp_path):
         costs = system["curves"]["coverage"]
         costs["generated"]["tokens"] = [9001.0, 9002.0, 9003.0, 9004.0, 9005.0]
         costs["total"]["tokens"] = [9000.0 * 4**i for i in range(5)]
-    said = texts(save_figures(summary, tmp_path)["equal_compute"])
+    said = texts(save_figure(lambda: equal_compute(summary), tmp_path, "a"))
     assert {"9001", "9003", "9005"} <= set(said)
     assert {"16k", "66k", "262k", "1049k"} <= set(said)
     for system in summary["families"]["countdown"]["equal_compute"].values():
         tokens = [12_000.0, 12_200.0, 12_400.0, 12_600.0, 12_800.0]
         system["curves"]["coverage"]["total"]["tokens"] = tokens
-    said = texts(save_figures(summary, tmp_path)["equal_compute"])
+    said = texts(save_figure(lambda: equal_compute(summary), tmp_path, "b"))
     assert {"12.00k", "12.39k", "12.80k"} <= set(said)
-
-
-def test_equal_summaries_give_equal_files(saved, tmp_path):
-    again = save_figures(synthetic_summary(), tmp_path, {"diverse-s0": training_log(12)})
-    assert again["gaps"].read_bytes() == saved["gaps"].read_bytes()
 
 
 def test_figures_without_numbers_are_left_out(tmp_path):
@@ -93,16 +108,15 @@ def test_null_points_and_unmeasured_gaps_are_drawn_around(tmp_path):
     family = summary["families"]["countdown"]
     family["systems"]["base"]["arms"]["parallel"]["by_step"]["coverage"][3] = None
     family["adapters"]["diverse-s0"] |= {"gap_base": None, "gap_adapted": None, "verdict": None}
-    saved = save_figures(summary, tmp_path, {"diverse-s0": [{"step": 1, "reward": None}]})
-    assert set(saved) == NAMES - {"training"}
+    assert save_figure(lambda: coverage(summary), tmp_path, "coverage")
+    assert training(summary, {"diverse-s0": [{"step": 1, "reward": None}]}) is None
     # its row is gone from countdown and stays in chain_sum
-    assert texts(saved["gaps"]).count("diverse-s0") == 1
+    assert texts(save_figure(lambda: gaps(summary), tmp_path, "gaps")).count("diverse-s0") == 1
 
 
 def test_training_log_without_steps_or_with_other_keys(tmp_path):
     metrics = {"other": [{"reward": 0.1}, {"reward": 0.2, "loss": 3}, {}], "empty": []}
-    path = save_figures(synthetic_summary(1), tmp_path, metrics)["training"]
-    said = texts(path)
+    said = texts(save_figure(lambda: training(synthetic_summary(1), metrics), tmp_path, "x"))
     assert "reward" in said and "accuracy" not in said
     assert "other" in said
 
@@ -111,8 +125,7 @@ def test_hostile_names_stay_text(tmp_path):
     name = "<script>$x_{&"
     summary = synthetic_summary(1)
     summary["families"] = {name: summary["families"]["countdown"]}
-    path = save_figures(summary, tmp_path)["gaps"]
-    assert name in texts(path)
+    assert name in texts(save_figure(lambda: gaps(summary), tmp_path, "x"))
 
 
 def test_curve_is_the_summary_with_nan_for_null():

@@ -2,12 +2,12 @@
 
 import pytest
 from planted import CONFIG, SYSTEMS
+from report_files import words_alone
 from simulated import simulate
 from test_terminal import printed
 
 from analysis.config import RunInfo
 from analysis.interim import interim_json
-from analysis.report.page import write_report
 from analysis.stopping import Decision
 from analysis.stopping_rule import StoppingRule
 from analysis.summary import summarize
@@ -30,7 +30,7 @@ def test_a_run_with_attempts_to_come_is_never_closed(summary, records, tmp_path)
     assert toy["adapters"]["history-s0"]["withheld"] is None
     for entry in (*toy["adapters"].values(), *toy["models"].values()):
         assert entry["reason"].startswith(label.capitalize())
-    text, page = " ".join(printed(found, 100).split()), write_report(found, tmp_path).read_text()
+    text, page = " ".join(printed(found, 100).split()), words_alone(found, tmp_path)
     assert f"Verdicts, {label}" in text and f"{label}; all four tests passed, but only" in page
     assert toy["interim"]["sentence"] in text and toy["interim"]["sentence"] in page
 

@@ -24,7 +24,7 @@ def test_the_table_of_1995():
     assert (holm(TABLE) <= 0.05).sum() == 3
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
 def test_agree_with_statsmodels(p):
     assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])

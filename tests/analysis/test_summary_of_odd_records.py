@@ -11,8 +11,8 @@ from sample.errors import UsageError
 from sample.records import Failure
 
 
-def test_a_missing_arm_is_a_warning_and_null(records):
-    kept = [a for a in records if (a.system, a.arm) != ("diverse-s0", "sequential")]
+def test_a_missing_arm_is_a_warning_and_null(few):
+    kept = [a for a in few if (a.system, a.arm) != ("diverse-s0", "sequential")]
     kept = [a for a in kept if (a.system, a.arm) != ("unanchored", "parallel")]
     found = summarize(kept, CONFIG, SYSTEMS)
     toy = found["families"]["toy"]
@@ -26,8 +26,8 @@ def test_a_missing_arm_is_a_warning_and_null(records):
     assert toy["methods"]["diverse"]["seeds"] == 1
 
 
-def test_a_base_without_records_is_a_warning(records):
-    found = summarize([a for a in records if a.system != "base"], CONFIG, SYSTEMS)
+def test_a_base_without_records_is_a_warning(few):
+    found = summarize([a for a in few if a.system != "base"], CONFIG, SYSTEMS)
     assert "no attempts of the base 'base'" in found["warnings"][0]
     assert found["families"]["toy"]["adapters"]["diverse-s0"]["verdict"] is None
 
@@ -72,8 +72,8 @@ def test_files_with_unequal_replicates_are_told_so_and_are_no_unfinished_run(rec
 
 
 @pytest.mark.parametrize(("every", "told"), [(20, 0), (2, 3)])
-def test_attempts_cut_off_are_told_of_each_arm_where_they_are_many(records, every, told):
-    base = [a for a in records if a.system == "base"]
+def test_attempts_cut_off_are_told_of_each_arm_where_they_are_many(few, every, told):
+    base = [a for a in few if a.system == "base"]
     for i in range(0, len(base), every):
         base[i] = replace(base[i], finish="length", answer=None, canonical=None, correct=False)
     warnings = summarize(base, CONFIG, run=RunInfo(steps=6))["warnings"]
@@ -103,8 +103,8 @@ def test_a_problem_with_one_replicate_leaves_the_bootstrap_its_second_level(reco
     assert width(single) > width(base)
 
 
-def test_one_run_per_problem_uses_bonett_price_and_mcnemar(records):
-    single = [a for a in records if a.replicate == 0]
+def test_one_run_per_problem_uses_bonett_price_and_mcnemar(few):
+    single = [a for a in few if a.replicate == 0]
     gap = summarize(single, CONFIG, SYSTEMS)["families"]["toy"]["systems"]["base"]["gaps"][
         "coverage"
     ]
@@ -135,8 +135,8 @@ def test_settings_chosen_after_sampling_are_exploratory(records):
     assert found["families"]["toy"]["adapters"]["diverse-s0"]["verdict"] == "NARROWED"
 
 
-def test_records_of_another_config_than_the_one_at_hand_are_exploratory(records):
-    found = summarize(records, CONFIG, SYSTEMS, RunInfo(hashes=["c0ffee", "older"]))
+def test_records_of_another_config_than_the_one_at_hand_are_exploratory(records, few):
+    found = summarize(few, CONFIG, SYSTEMS, RunInfo(hashes=["c0ffee", "older"]))
     assert found["settings"]["fixed_before_sampling"] is True
     found = summarize(records, CONFIG, SYSTEMS, RunInfo(hashes=["edited"]))
     assert found["settings"]["fixed_before_sampling"] is False
@@ -145,15 +145,15 @@ def test_records_of_another_config_than_the_one_at_hand_are_exploratory(records)
     assert found["families"]["toy"]["adapters"]["diverse-s0"]["verdict"] == "NARROWED"
 
 
-def test_a_fixed_verdict_needs_replicates(records):
+def test_a_fixed_verdict_needs_replicates(few):
     config = AnalysisConfig(estimand="fixed", resamples=500)
     with pytest.raises(UsageError, match="at least 2 replicates"):
-        summarize([a for a in records if a.replicate == 0], config)
-    assert summarize(records, config, SYSTEMS)["settings"]["estimand"] == "fixed"
+        summarize([a for a in few if a.replicate == 0], config)
+    assert summarize(few, config, SYSTEMS)["settings"]["estimand"] == "fixed"
 
 
-def test_systems_that_the_config_does_not_name_are_guessed_and_said(records):
-    found = summarize(records, CONFIG, {"base": SystemInfo("base")})
+def test_systems_that_the_config_does_not_name_are_guessed_and_said(few):
+    found = summarize(few, CONFIG, {"base": SystemInfo("base")})
     assert "diverse-s0 is not in the config: read as an adapter of base" in found["warnings"]
     assert "unanchored is not in the config: read as a model" in found["warnings"]
     assert set(found["families"]["toy"]["adapters"]) == {"diverse-s0", "diverse-s1", "history-s0"}
@@ -178,8 +178,8 @@ def test_tiny_runs_are_summarised_without_claims(problems, steps, replicates, re
     json.dumps(found, allow_nan=False)
 
 
-def test_an_unfinished_run_is_summarised_with_a_warning(records, recwarn):
-    found = summarize(records[: len(records) // 2 + 7], CONFIG, SYSTEMS, RunInfo(steps=6))
+def test_an_unfinished_run_is_summarised_with_a_warning(few, recwarn):
+    found = summarize(few[: len(few) // 2 + 7], CONFIG, SYSTEMS, RunInfo(steps=6))
     assert any("sampling is not finished" in warning for warning in found["warnings"])
     assert not [w for w in recwarn if w.category is RuntimeWarning]
     json.dumps(found, allow_nan=False)

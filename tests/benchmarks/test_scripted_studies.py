@@ -98,7 +98,7 @@ def test_the_gap_of_coverage_is_known_exactly():
     model = replace(PLANTED.base, reuse=0.3)
     planted = replace(PLANTED, base=model)
     rng = np.random.default_rng(1)
-    ability = scripted.draw_abilities(rng, model, 20_000)
+    ability = scripted.draw_abilities(rng, model, 5_000)
     table = scripted.draw_study(rng, planted, ability, 1)
     study = build_study(table, FAMILY, SYSTEMS, "base", "coverage", explored=False)
     gap = study.contrasts["gap", "base", "coverage"].values

@@ -10,6 +10,7 @@ from sample.runfolder import RunFolder
 from sample.stage import make_attempts, problems_of
 from sample.store import read_attempts
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
 PARALLEL = {"parallel": {"strategy": "parallel"}}
 PAIRED = {**PARALLEL, "others": {"strategy": "other_problems"}}
 

@@ -30,7 +30,7 @@ def test_splits_share_no_problem_whatever_the_seed():
             p.key
             for seed in (0, 1)
             for p in load_problems("c", ProblemConfig("countdown", options=COUNTDOWN, split=split,
-                                                      count=60, seed=seed))
+                                                      count=20, seed=seed))
         }
         for split in ("train", "dev", "test")
     }  # fmt: skip

@@ -124,6 +124,7 @@ def test_an_adapter_that_is_missing_is_refused_before_anything_is_drawn(problems
         make_probes(systems, histories(problems[:1], 1), Decoding(), ProbeConfig())
 
 
+@pytest.mark.smoke
 def test_planted_re_use_shows_in_copies_and_in_what_is_probable(problems):
     prefixes = histories(problems, 3)
     decoding, probe = Decoding(max_new_tokens=48), ProbeConfig(attempts=4)

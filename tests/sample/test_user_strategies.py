@@ -144,6 +144,7 @@ def contents(made):
     return {(*attempt.key, attempt.seed, attempt.text) for attempt in made}
 
 
+@pytest.mark.smoke
 def test_it_and_partners_work_in_spawned_workers(file, tmp_path):
     arms = {
         "mine": ArmConfig(f"{file}:nudged", options={"again": "Hm"}),

@@ -4,10 +4,12 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from doubles import EchoEngine
+from one_process import one_process
 
 from sample.config import ArmConfig, ProblemConfig, SampleConfig, System
 from sample.errors import ForageError, UsageError
@@ -91,18 +93,22 @@ def contents(folder):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    return sample(tmp_path_factory.mktemp("whole"), workers=1)
+    with one_process():
+        return sample(tmp_path_factory.mktemp("whole"), workers=1)
 
 
-def test_records_do_not_depend_on_the_number_of_workers(whole, tmp_path, capsys):
+@pytest.mark.parametrize("place", [one_process, pytest.param(nullcontext, marks=pytest.mark.smoke)])
+def test_records_do_not_depend_on_the_number_of_workers(whole, tmp_path, capsys, place):
     assert len(whole) == TOTAL
-    assert sample(tmp_path / "run", workers=3) == whole
-    assert "base: 45/45 attempts" in capsys.readouterr().err
-    before = (tmp_path / "run" / "attempts.jsonl").read_bytes()
-    sample(tmp_path / "run", load=load_nothing)
-    assert (tmp_path / "run" / "attempts.jsonl").read_bytes() == before
+    with place():
+        assert sample(tmp_path / "run", workers=3) == whole
+        assert "base: 45/45 attempts" in capsys.readouterr().err
+        before = (tmp_path / "run" / "attempts.jsonl").read_bytes()
+        sample(tmp_path / "run", load=load_nothing)
+        assert (tmp_path / "run" / "attempts.jsonl").read_bytes() == before
 
 
+@pytest.mark.smoke
 def test_a_killed_worker_is_told_and_the_same_call_goes_on(whole, tmp_path):
     with pytest.raises(ForageError, match=r"sampling worker \d was killed.*same command again"):
         sample(tmp_path / "run", load_dying)
@@ -111,6 +117,7 @@ def test_a_killed_worker_is_told_and_the_same_call_goes_on(whole, tmp_path):
     assert sample(tmp_path / "run") == whole
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     ("load", "kind", "what"),
     [
@@ -124,6 +131,7 @@ def test_an_error_in_a_worker_is_the_error_of_the_run(tmp_path, load, kind, what
     assert type(error.value) is kind
 
 
+@pytest.mark.smoke
 def test_failed_calls_are_told_when_all_is_done(tmp_path, capsys):
     sample(tmp_path / "run", load_refusing)
     said = re.search(
@@ -136,6 +144,7 @@ def test_failed_calls_are_told_when_all_is_done(tmp_path, capsys):
     assert "failed" not in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_failed_attempts_are_made_again_only_when_asked(whole, tmp_path, capsys):
     failed = sample(tmp_path / "run", load_refusing)
     assert "with --retry-failed" in capsys.readouterr().err
@@ -171,7 +180,7 @@ def sleepers(path):
         " for i in range(2)]\n"
         "    run_jobs(jobs, 2, print)\n"
     )
-    paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[2])])
+    paths = os.pathsep.join(str(Path(__file__).parents[i]) for i in range(3))
     environment = {**os.environ, "PYTHONPATH": paths}
     command = [sys.executable, "-c", code, str(path)]
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
@@ -199,6 +208,7 @@ def sleeping(path):
     return processes
 
 
+@pytest.mark.smoke
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_no_worker_outlives_its_parent(tmp_path, how):
@@ -210,6 +220,7 @@ def test_no_worker_outlives_its_parent(tmp_path, how):
     assert (tmp_path / "logs" / "l").read_text() == ""
 
 
+@pytest.mark.smoke
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
 def test_nothing_outlives_a_killed_worker(tmp_path):
     parent = sleepers(tmp_path)

@@ -72,6 +72,7 @@ def killed_after(step: int):
     return on_log
 
 
+@pytest.mark.smoke
 def test_a_killed_run_ends_with_the_weights_of_an_undisturbed_one(train, tmp_path, monkeypatch):
     reward = RewardConfig("distinct", 1.0, measure="embedding")
     config = replace(CONFIG, methods={"diverse": MethodConfig(rewards={"sum": reward})})
@@ -89,6 +90,7 @@ def test_a_killed_run_ends_with_the_weights_of_an_undisturbed_one(train, tmp_pat
     assert [line["step"] for line in lines(tmp_path / "whole")] == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.smoke
 def test_the_adapter_loads_in_plain_peft_and_changes_the_model(train, tmp_path, model_folder):
     train(tmp_path / "a")
     base = load_model(str(model_folder))
@@ -120,6 +122,7 @@ def test_a_finished_adapter_is_left_alone_and_other_settings_are_refused(train, 
         train(tmp_path, "double")
 
 
+@pytest.mark.smoke
 def test_single_turn_training_has_no_histories_and_kl_is_logged_only_where_it_counts(
     train, tmp_path
 ):
@@ -149,6 +152,7 @@ def test_rewards_and_bonus_of_every_kind_train_and_log_their_parts(train, tmp_pa
     assert json.loads((tmp_path / "training.json").read_text())["train"]["entropy"] == 0.1
 
 
+@pytest.mark.smoke
 def test_novelty_by_embedding_trains_on_the_embedded_model(tmp_path):
     """Without a gate some answers of every step are paid, none of them in full."""
     anchored = str(Path(__file__).parents[2] / "models" / "anchored")
@@ -187,6 +191,7 @@ def test_settings_do_not_name_what_came_later_and_is_not_used(train, tmp_path):
     assert not {"families", "encoder", "baseline"} & {*settings["method"], *settings["train"]}
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("learn", ["correct", "new"])
 def test_fine_tuning_goes_on_where_it_was_killed(learn, train, tmp_path, monkeypatch):
     sft = replace(CONFIG, methods={"sft": MethodConfig(algorithm="sft", learn=learn)}, steps=4)

@@ -56,6 +56,7 @@ def numbers(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("method", CONFIG.methods)
 def test_two_processes_learn_what_one_does_from_the_same_attempts(method, task, tmp_path):
     """A group is whole in its process, seeds and problems do not hang on the processes, and the

@@ -59,6 +59,7 @@ def test_an_adapter_that_is_not_finished_is_no_start(train):
         train("second-s0")
 
 
+@pytest.mark.smoke
 @pytest.mark.filterwarnings("ignore:train")
 def test_another_adapter_in_the_place_of_the_start_is_another_training(train, tmp_path):
     train("first-s0")
@@ -75,6 +76,7 @@ def test_another_adapter_in_the_place_of_the_start_is_another_training(train, tm
         train("second-s0", alone)
 
 
+@pytest.mark.smoke
 @pytest.mark.filterwarnings("ignore:train")
 def test_a_killed_training_from_another_adapter_goes_on_from_its_checkpoint(
     train, tmp_path, monkeypatch

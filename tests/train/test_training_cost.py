@@ -15,10 +15,10 @@ from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCau
 
 import forage
 from experiment import checked
-from sample.dry_run import expected_lengths
+from sample.dry_run import expected_lengths, representative
 from sample.errors import UsageError
 from train.architectures import KNOWN, Architecture, architecture
-from train.dry_run import prompt_tokens, training_cost
+from train.dry_run import prompt_tokens, questions_of, training_cost
 from train.footprint import memory_of
 from train.gpu import GIB, H100
 from train.memory import (
@@ -33,6 +33,20 @@ from train.remedies import ALL, remedies
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs" / "train").glob("*.yaml"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def drawn_once():
+    """The problems of a set take a second to draw, and most tests ask for the same."""
+    known = {}
+
+    def once(family, problems):
+        key = repr((family, problems))
+        return known.get(key) or known.setdefault(key, representative(family, problems))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("train.dry_run.representative", once)
+        yield
 
 
 @pytest.mark.parametrize(
@@ -123,7 +137,8 @@ def cost_of(name, *changes, gpu=H100, throughput=None):
     experiment, _ = checked(ROOT / "configs" / name, None, changes, "sample", "train")
     sample, train = experiment.section("sample"), experiment.section("train")
     lengths = expected_lengths(sample, None)
-    prompts = prompt_tokens(sample, train, next(iter(train.methods)), lengths)
+    questions, *_ = questions_of(sample, train).values()
+    prompts = prompt_tokens(questions, sample.attempts, lengths)
     return training_cost(train, sample, lengths, gpu, throughput), prompts, lengths
 
 
@@ -284,6 +299,7 @@ def test_a_dry_run_refuses_what_training_refuses(name, change, named):
     assert refused.exit_code and named in str(refused.exception)
 
 
+@pytest.mark.smoke
 def test_a_dry_run_imports_no_torch_and_needs_no_network(tmp_path):
     code = (
         "import sys, forage\n"

@@ -138,6 +138,7 @@ def in_transformers(adapter: Path | None) -> list[tuple[str, str, str]]:
     return asyncio.run(ask(load_engine(TransformersModel(MODEL), adapter)))
 
 
+@pytest.mark.smoke
 def test_a_trained_adapter_on_a_fresh_model_says_the_same_in_plain_peft(adapter):
     here = in_transformers(adapter)
     assert here != in_transformers(None)

@@ -1,4 +1,4 @@
-"""A random Qwen3 of 0.3 M parameters and a word-level tokenizer with thinking tags."""
+"""A random Qwen3 of 0.2 M parameters and a word-level tokenizer with thinking tags."""
 
 import pytest
 import torch
@@ -37,7 +37,7 @@ def make_model():
             "vocab_size": WORDS + len(SPECIAL),
             "hidden_size": 96,
             "intermediate_size": 256,
-            "num_hidden_layers": 3,
+            "num_hidden_layers": 2,
             "num_attention_heads": 6,
             "num_key_value_heads": 2,
             "head_dim": 16,

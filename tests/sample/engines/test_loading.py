@@ -107,8 +107,8 @@ def test_a_folder_without_adapter_is_refused(model, tmp_path):
     "other",
     [
         {"hidden_size": 64},
-        {"num_hidden_layers": 2},
-        {"num_hidden_layers": 4},
+        {"num_hidden_layers": 1},
+        {"num_hidden_layers": 3},
     ],
 )
 def test_an_adapter_for_another_shape_is_refused(folder, make_model, tmp_path, other):

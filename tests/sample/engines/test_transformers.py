@@ -57,14 +57,16 @@ def greedy_ids(model, tokenizer, request: Request) -> str:
     return tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True)
 
 
-def test_a_request_gives_the_same_tokens_whatever_runs_beside_it(model, tokenizer):
+@pytest.mark.parametrize("count", [16, pytest.param(64, marks=pytest.mark.smoke)])
+def test_a_request_gives_the_same_tokens_whatever_runs_beside_it(model, tokenizer, count):
     engine = engine_of(model, tokenizer)
-    requests = make_requests(64)
+    requests = make_requests(count)
     together = ask(engine, requests)
-    assert len(set(together)) == 64
+    assert len(set(together)) == count
     assert {finish for _, _, finish in together} == {"stop", "length"}
     assert ask(engine, requests[::-1])[::-1] == together
-    assert [ask(engine, [request])[0] for request in requests[:24]] == together[:24]
+    some = 3 * count // 8
+    assert [ask(engine, [request])[0] for request in requests[:some]] == together[:some]
     assert ask(engine_of(model, tokenizer, batch=7), requests) == together
 
 
@@ -82,11 +84,13 @@ def logits_seen(monkeypatch) -> dict[float, bytes]:
     return seen
 
 
-@pytest.mark.parametrize(("threads", "heads"), [(1, 6), (2, 4)])
+@pytest.mark.parametrize(
+    ("threads", "heads"), [(1, 6), pytest.param(2, 4, marks=pytest.mark.smoke)]
+)
 def test_logits_are_the_same_bits_alone_and_together(
     make_model, tokenizer, logits_seen, threads, heads
 ):
-    model = make_model(num_attention_heads=heads, num_hidden_layers=2)
+    model = make_model(num_attention_heads=heads)
     requests = make_requests(16, Decoding(max_new_tokens=6), seed=1)
     requests[0] = replace(
         requests[0], messages=[{"role": "user", "content": " ".join(["w1", "w2"] * 300)}]
@@ -106,7 +110,7 @@ def test_logits_are_the_same_bits_alone_and_together(
 
 
 def test_joining_late_changes_nothing(model, tokenizer):
-    requests = make_requests(30)
+    requests = make_requests(15)
     engine = engine_of(model, tokenizer)
 
     async def late(request: Request, ticks: int):
@@ -125,7 +129,7 @@ def test_long_prompts_beside_short_ones_change_nothing(model, tokenizer):
     long = replace(
         make_requests(1)[0], messages=[{"role": "user", "content": " ".join(["w1", "w2"] * 420)}]
     )
-    requests = [long, *make_requests(12)]
+    requests = [long, *make_requests(5)]
     engine = engine_of(model, tokenizer)
     together = ask(engine, requests)
     assert together == [ask(engine_of(model, tokenizer), [request])[0] for request in requests]
@@ -301,7 +305,7 @@ def test_a_chain_of_requests_runs_on(model, tokenizer):
     async def chains(starts):
         return await asyncio.gather(*(chain(start) for start in starts))
 
-    assert asyncio.run(chains(range(6)))[4] == asyncio.run(chains([4]))[0]
+    assert asyncio.run(chains(range(4)))[2] == asyncio.run(chains([2]))[0]
 
 
 def conversations(seed: int, turns: int = 5) -> list[list[dict[str, str]]]:
@@ -317,9 +321,8 @@ def conversations(seed: int, turns: int = 5) -> list[list[dict[str, str]]]:
 
 @pytest.mark.parametrize("decoding", [SAMPLED, replace(SAMPLED, temperature=0)])
 def test_a_chain_reads_on_from_its_last_prompt_with_the_same_bits(
-    make_model, tokenizer, logits_seen, decoding
+    model, tokenizer, logits_seen, decoding
 ):
-    model = make_model(num_hidden_layers=2)
     engine, decoding = engine_of(model, tokenizer), replace(decoding, max_new_tokens=3)
     chains = [conversations(seed) for seed in range(3)]
     requests = [
@@ -368,7 +371,7 @@ def test_attempts_on_one_prompt_read_it_once(model, tokenizer):
 def test_a_store_that_is_too_small_changes_nothing_and_does_not_grow(model, tokenizer, monkeypatch):
     requests = make_requests(30, Decoding(max_new_tokens=4)) * 2
     expected = ask(engine_of(model, tokenizer), requests)
-    block = 3 * 2 * 2 * 16 * 8 * 4  # layers, keys and values, heads, width, tokens, bytes
+    block = 2 * 2 * 2 * 16 * 8 * 4  # layers, keys and values, heads, width, tokens, bytes
     monkeypatch.setattr("sample.engines.prefixes.SPACE", {"cpu": 20 * block})
     engine = engine_of(model, tokenizer, batch=8)
     assert ask(engine, requests) == expected

@@ -82,6 +82,7 @@ def f(x):
 """
 
 
+@pytest.mark.smoke
 def test_each_test_has_the_cpu_limit_for_itself():
     three = problem({"calls": [[[x], 2 * x] for x in range(3)]}, limits={"cpu": 0.4})
     assert grade(three, WORK).correct
@@ -91,6 +92,7 @@ def test_each_test_has_the_cpu_limit_for_itself():
     assert grade(asserted, WORK).correct
 
 
+@pytest.mark.smoke
 def test_at_the_wall_limit_a_program_that_waits_is_wrong_and_one_that_computes_not_graded():
     hurried = problem(TWICE, limits={"cpu": 60, "wall": 0.5})
     assert not grade(hurried, "import time\ndef f(x): time.sleep(99)").correct
@@ -160,6 +162,7 @@ def test_a_test_that_cannot_be_run_is_no_wrong_answer():
 # --- benchmarks
 
 
+@pytest.mark.smoke
 def test_every_canonical_solution_of_humaneval_is_right():
     problems = [from_row("humaneval", row) for row in ROWS]
     wrong = [
@@ -186,6 +189,7 @@ def test_half_a_body_is_wrong_and_a_whole_function_in_a_block_is_right():
         assert found.correct and found.canonical == grade(asked, body).canonical
 
 
+@pytest.mark.smoke
 def test_three_of_the_six_example_samples_of_human_eval_pass():
     # openai/human-eval (MIT), data/: its README gives pass@1 = 0.4999999999999999
     row = {"prompt": "def return1():\n", "entry_point": "return1"}

@@ -46,7 +46,11 @@ def test_results_and_errors_come_back(guard):
 
 @pytest.mark.parametrize(
     "function,reason",
-    [(spin, "CPU time"), (never_hears_a_signal, "CPU time"), (die, "exit code 3")],
+    [
+        pytest.param(spin, "CPU time", marks=pytest.mark.smoke),
+        pytest.param(never_hears_a_signal, "CPU time", marks=pytest.mark.smoke),
+        (die, "exit code 3"),
+    ],
 )
 def test_what_never_ends_or_dies_costs_only_itself(guard, function, reason):
     with pytest.raises(GradingError, match=reason):

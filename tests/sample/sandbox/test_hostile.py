@@ -49,6 +49,7 @@ HOGS = {
 }
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("body", HOGS.values(), ids=HOGS)
 def test_a_hog_gets_no_result_ends_within_its_limit_and_leaves_no_process(body):
     start = time.monotonic()
@@ -59,6 +60,7 @@ def test_a_hog_gets_no_result_ends_within_its_limit_and_leaves_no_process(body):
     assert call("return args[0] + 1", 1) == 2
 
 
+@pytest.mark.smoke
 def test_memory_is_limited():
     body = "try:\n    return len(bytearray(400 << 20))\nexcept MemoryError:\n    return 'refused'"
     assert call(body) == "refused"
@@ -74,6 +76,7 @@ def test_processes_are_limited():
     assert 0 < call(body) < LIMITS.processes
 
 
+@pytest.mark.smoke
 def test_cpu_time_is_limited_before_wall_time():
     run = run_calls("def f():\n    while True: pass\n", "f", [[]], Limits(cpu=1, wall=60.0))
     assert run.error == "not finished after 1 s of CPU time"
