@@ -139,10 +139,10 @@ def test_greedy_equals_generate_of_transformers(model, tokenizer):
     requests = make_requests(12, Decoding(temperature=0, max_new_tokens=24))
     texts = [f"{thinking} {text}".split() for thinking, text, _ in ask(
         engine_of(model, tokenizer), requests)]  # fmt: skip
-    tags = {"<think>", "</think>"}
+    tags = {"<think>", "</think>"}  # which a random model writes anywhere
     for words, request in zip(texts, requests, strict=True):
         expected = greedy_ids(model, tokenizer, request).split()
-        assert words == [word for word in expected if word not in tags]
+        assert [w for w in words if w not in tags] == [w for w in expected if w not in tags]
 
 
 @pytest.mark.parametrize("window", [8, 40])
