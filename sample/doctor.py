@@ -116,13 +116,15 @@ def _examine(system: System) -> None:
     model = system.model
     if isinstance(model, ScriptedModel):
         return
+    from sample.engines.loading import check_adapter, load_tokenizer
+
     if isinstance(model, OpenAIModel):
         asyncio.run(_ask(model))
+        if model.tokenizer is not None:
+            load_tokenizer(model.tokenizer)
         return
     if model.engine == "vllm" and find_spec("vllm") is None:
         raise UsageError("engine vllm needs vLLM: pip install -e '.[vllm]'")
-    from sample.engines.loading import check_adapter, load_tokenizer
-
     load_tokenizer(model.path)
     if system.adapter is not None:
         check_adapter(Path(system.adapter), model.path)

@@ -17,7 +17,7 @@ from analysis.foreign.rows import (
     grade,
     graded_name,
     known,
-)  # fmt: skip
+)
 from analysis.selection import inverse_entropy
 from analysis.study import PARALLEL
 from sample.config import refuse_unknown_keys
