@@ -218,37 +218,35 @@ def test_a_server_goes_on_from_begun_thinking_and_forces_its_end(tmp_path):
     assert all(one.thinking.startswith("1 + 2 = 3") for one in after)
 
 
+SIZES = ("sample.problems.countdown.count=6", "sample.replicates=1")
+
+
+def goes_on(run, model, engine):
+    """A run that the transformers engine was killed in, and its rest under another."""
+    lines = sampled(run, *SIZES)
+    (run / "attempts.jsonl").write_text("".join(lines[:100]) + lines[100][:60])
+    after = sampled(run, *SIZES, f"sample.models.base={model}")
+    assert after[:100] == lines[:100]
+    assert sorted(map(place, after)) == sorted(map(place, lines))
+    assert [json.loads(line)["engine"] for line in after[99:101]] == ["transformers", engine]
+    assert not [line for line in after if json.loads(line)["finish"] == "error"]
+
+
 @pytest.mark.slow
 @needs_vllm
 def test_a_run_goes_on_under_vllm_and_keeps_what_transformers_made(tmp_path):
-    run = tmp_path / "run"
-    sizes = ("sample.problems.countdown.count=6", "sample.replicates=1")
-    lines = sampled(run, *sizes)
-    (run / "attempts.jsonl").write_text("".join(lines[:100]) + lines[100][:60])
-    vllm = f"{{path: models/anchored, engine: vllm, batch: 32, arguments: {ARGUMENTS}}}"
-    after = sampled(run, *sizes, f"sample.models.base={vllm}")
-    assert after[:100] == lines[:100]
-    assert sorted(map(place, after)) == sorted(map(place, lines))
-    assert [json.loads(line)["engine"] for line in after[99:101]] == ["transformers", "vllm"]
-    assert not [line for line in after if json.loads(line)["finish"] == "error"]
+    model = f"{{path: models/anchored, engine: vllm, batch: 32, arguments: {ARGUMENTS}}}"
+    goes_on(tmp_path / "run", model, "vllm")
 
 
 @pytest.mark.slow
 @needs_vllm
 def test_a_run_goes_on_under_a_server_of_the_same_weights(tmp_path):
-    run = tmp_path / "run"
-    sizes = ("sample.problems.countdown.count=6", "sample.replicates=1")
-    lines = sampled(run, *sizes)
-    (run / "attempts.jsonl").write_text("".join(lines[:100]) + lines[100][:60])
     with api_server(MODEL, tmp_path / "server.log") as url:
         served = f"engine: openai, model: anchored, urls: [{url}]"
         with pytest.raises(AssertionError, match=r"serves .* as 'anchored', not 'models/una"):
             sampled(tmp_path / "b", f"sample.models.base={{path: models/unanchored, {served}}}")
-        after = sampled(run, *sizes, f"sample.models.base={{path: models/anchored, {served}}}")
-    assert after[:100] == lines[:100]
-    assert sorted(map(place, after)) == sorted(map(place, lines))
-    assert [json.loads(line)["engine"] for line in after[99:101]] == ["transformers", "openai"]
-    assert not [line for line in after if json.loads(line)["finish"] == "error"]
+        goes_on(tmp_path / "run", f"{{path: models/anchored, {served}}}", "openai")
 
 
 def place(line):
