@@ -1,7 +1,7 @@
 """Every table of the report. A table is built once and written three times, so page, CSV and LaTeX
 cannot disagree."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.report.causes_tables import attribution_table, checks_table, controls_table
@@ -44,6 +44,7 @@ def build_tables(summary: Json, probes: Json | None = None) -> dict[str, Table]:
         attribution_table(summary),
         checks_table(summary),
         _exploration(summary),
+        _search(summary),
         _costs(summary),
         _models(summary),
         _methods(summary),
@@ -108,29 +109,53 @@ def _level_values(arm: str, entry: Json) -> dict[str, Any]:
 
 
 def _exploration(summary: Json) -> Table:
-    steps = steps_count(summary)
     columns = family_columns(
         "system|system",
         "arm|arm",
-        f"distinct|distinct answers in {steps}|number",
-        "efficiency|efficiency|number",
-        f"against_twice|less {2 * steps} parallel, points|points",
+        f"distinct|distinct answers in {steps_count(summary)}|number",
         "repeat_rate|repeats, %|share",
         "repeat_baseline|if independent, %|share",
         "repeat_excess|excess, points|points",
         "valid|with an answer, %|share",
         *(label for key, label in _TRACES.items() if _any_has(summary, key)),
+    )
+    reasons: dict[str, str] = dict.fromkeys(("distinct", "repeat_rate", "valid"), _NO_PROBLEM)
+    reasons |= dict.fromkeys(_INDEPENDENCE, "needs this system's parallel arm")
+    reasons |= dict.fromkeys(_TRACES, "no attempt carries it")
+    caption = (
+        "Repeats: later attempts whose answer is among the earlier ones of the chain; "
+        "if independent: the same for independent draws from the system's parallel attempts."
+    )
+    return Table("exploration", caption, columns, _of_arms(summary, reasons))
+
+
+def _search(summary: Json) -> Table:
+    twice = 2 * int(settings_of(summary).get("N") or 0) or "2N"
+    columns = family_columns(
+        "system|system",
+        "arm|arm",
+        "efficiency|efficiency|number",
+        f"against_twice|less {twice} parallel, points|points",
         "first_right|right after all wrong, %|share",
         "repair|repaired, %|share",
         "damage|damaged, %|share",
     )
-    reasons: dict[str, str] = dict.fromkeys(("distinct", "repeat_rate", "valid"), _NO_PROBLEM)
-    reasons |= dict.fromkeys(_INDEPENDENCE, "needs this system's parallel arm")
+    later = ("first_right", "repair", "damage")
+    reasons: dict[str, str] = dict.fromkeys(later, "no step to which it applies")
     reasons["efficiency"] = "the reference, or independent and ideal draws too close to tell"
-    reasons["against_twice"] = f"the reference, or fewer than {2 * steps} parallel attempts"
-    reasons |= dict.fromkeys(_OPTIONAL, "no step to which it applies")
-    reasons |= dict.fromkeys(_TRACES, "no attempt carries it")
-    rows = tuple(
+    reasons["against_twice"] = f"the reference, or fewer than {twice} parallel attempts"
+    caption = (
+        "Efficiency: coverage from independent draws (0) to draws without repeats (1); beside it "
+        f"coverage less that of {twice} parallel attempts. Right after all wrong: attempts that "
+        "are right where every one before was wrong. Repaired: wrong, then right at the next "
+        "attempt; damaged: right, then wrong."
+    )
+    return Table("search", caption, columns, _of_arms(summary, reasons))
+
+
+def _of_arms(summary: Json, reasons: Mapping[str, str]) -> tuple[dict[str, Any], ...]:
+    """A row for every arm. reasons: key -> why it can be missing."""
+    return tuple(
         {"family": family, "system": system, "arm": arm}
         | {
             key: known(entry.get(key), reason if key in entry else _NOT_YET)
@@ -138,24 +163,10 @@ def _exploration(summary: Json) -> Table:
         }
         for family, system, arm, entry in arms_of(summary)
     )
-    caption = (
-        "Repeats: later attempts whose answer is among the earlier ones of the chain; "
-        "if independent: the same for independent draws from the system's parallel attempts. "
-        "Efficiency: coverage from independent draws (0) to draws without repeats (1); "
-        f"beside it coverage less that of {2 * steps} parallel attempts."
-    )
-    if not any(entry.get("repair") for *_, entry in arms_of(summary)):
-        return Table("exploration", caption, columns[: -len(_OPTIONAL)], rows)
-    more = (
-        " Right after all wrong: attempts that are right where every one before was wrong. "
-        "Repaired: wrong, then right at the next attempt; damaged: right, then wrong."
-    )
-    return Table("exploration", caption + more, columns, rows)
 
 
 _NOT_YET = "not in this summary.json; forage analyze makes it anew"
 _INDEPENDENCE = ("repeat_baseline", "repeat_excess")
-_OPTIONAL = ("first_right", "repair", "damage")
 _FINISHES = ("stop", "length", "budget", "error")
 _BUDGET_COLUMN = ("budget|cut by the budget, %|share",)
 

@@ -76,7 +76,7 @@ def of_base(summary):
     def place(row):
         return row["family"], row["system"]
 
-    rows = build_tables(summary)["exploration"].rows
+    rows = build_tables(summary)["search"].rows
     return {row["arm"]: row["against_twice"] for row in rows if place(row) == ("countdown", "base")}
 
 
@@ -90,6 +90,14 @@ def test_what_an_older_summary_has_not_is_not_said_to_be_impossible():
     arms["parallel"]["against_twice"] = None
     found = of_base(summary)
     assert "the reference" in note_on(found["parallel"])
+
+
+def test_twice_as_many_attempts_are_counted_so():
+    summary = synthetic_summary(1)
+    table = build_tables(summary)["search"]
+    twice = 2 * summary["settings"]["N"]
+    assert f"that of {twice} parallel attempts" in table.caption
+    assert f"less {twice} parallel, points" in {column.label for column in table.columns}
 
 
 def test_every_csv_has_its_latex_with_one_line_per_row(report):
