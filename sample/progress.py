@@ -26,13 +26,18 @@ def say(text: str) -> None:
 
 
 class Progress:
-    """One bar per name. unit: what is counted, e.g. "attempts"."""
+    """One bar per name. unit: what is counted, e.g. "attempts".
 
-    def __init__(self, unit: str) -> None:
+    passing: of work that is mostly too short to be told of: done, its bars are gone, and where
+    there is no terminal only what takes long is shown.
+    """
+
+    def __init__(self, unit: str, passing: bool = False) -> None:
         self.unit = unit
+        self._passing = passing
         self._lines: dict[str, _Line] = {}
         self._tasks: dict[str, Any] = {}
-        self._bars = _bars(unit) if sys.stderr.isatty() else None
+        self._bars = _bars(unit, passing) if sys.stderr.isatty() else None
 
     def __enter__(self) -> "Progress":
         if self._bars:
@@ -60,8 +65,11 @@ class Progress:
         line.first = min(line.first, done)
         if self._bars:
             self._bars.update(self._tasks[name], completed=done)
-        elif done >= line.total or time.monotonic() - line.shown > PLAIN_EVERY:
+        elif self._last(line) or time.monotonic() - line.shown > PLAIN_EVERY:
             self._print(name, line)
+
+    def _last(self, line: _Line) -> bool:
+        return line.done >= line.total and not self._passing
 
     def advance(self, name: str) -> None:
         self.update(name, self._lines[name].done + 1)
@@ -74,7 +82,7 @@ class Progress:
         print(text, file=sys.stderr, flush=True)
 
 
-def _bars(unit: str) -> Any:
+def _bars(unit: str, transient: bool) -> Any:
     from rich import progress
     from rich.console import Console
 
@@ -89,4 +97,5 @@ def _bars(unit: str) -> Any:
         Rate(),
         progress.TimeRemainingColumn(),
         console=Console(stderr=True),
+        transient=transient,
     )

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 
 from sample.asked import arms_on
 from sample.bundles import Bundle
-from sample.config import SampleConfig, System
+from sample.config import ProblemConfig, SampleConfig, System
 from sample.engines import load_engines
 from sample.engines.base import Decoding, Engine, Served
 from sample.errors import UsageError
@@ -53,18 +54,26 @@ def load_all(config: SampleConfig) -> list[Problem]:
     Raises:
         UsageError: a set cannot be made, or two sets share a problem.
     """
+    found: dict[str, Problem] = {}
+    with Progress("problems", passing=True) as bars:
+        for family, options in config.problems.items():
+            for problem in _loaded(family, options, bars):
+                other = found.setdefault(problem.id, problem)
+                if other.family != family:
+                    raise UsageError(
+                        f"config: sample.problems.{other.family} and .{family} share the "
+                        f"problem {problem.question!r:.80}; make their options differ or drop one"
+                    )
+    return list(found.values())
+
+
+def _loaded(family: str, options: ProblemConfig, bars: Progress) -> list[Problem]:
     from sample.families import load_problems
 
-    found: dict[str, Problem] = {}
-    for family, options in config.problems.items():
-        for problem in load_problems(family, options):
-            other = found.setdefault(problem.id, problem)
-            if other.family != family:
-                raise UsageError(
-                    f"config: sample.problems.{other.family} and .{family} share the "
-                    f"problem {problem.question!r:.80}; make their options differ or drop one"
-                )
-    return list(found.values())
+    if options.count is None:
+        return load_problems(family, options)  # a whole set is read, not made
+    bars.add(family, options.count, 0)
+    return load_problems(family, options, told=partial(bars.update, family))
 
 
 def sample_systems(

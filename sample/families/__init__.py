@@ -1,6 +1,6 @@
 """Where problems come from: one module per source."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from sample.config import GENERATED, ProblemConfig
@@ -46,11 +46,14 @@ def _put(problem: Problem, prompt: str) -> Problem:
 
 
 def load_problems(
-    family: str, config: ProblemConfig, without: frozenset[str] = frozenset()
+    family: str,
+    config: ProblemConfig,
+    without: frozenset[str] = frozenset(),
+    told: Callable[[int], None] = lambda found: None,
 ) -> list[Problem]:
     """The first ``config.count`` different problems of one split, in a fixed order; all if None.
 
-    without: keys of problems that must not be among them.
+    without: keys of problems that must not be among them. told: is told how many there are so far.
 
     Raises:
         UsageError: as ``draw_problems``, or too few different problems exist.
@@ -61,6 +64,7 @@ def load_problems(
         barren = barren + 1 if problem.key in found else 0
         if problem.key not in without:
             found.setdefault(problem.key, replace(problem, graded=config.graded))
+            told(len(found))
         if len(found) == config.count:
             return list(found.values())
         if barren == _BARREN:
