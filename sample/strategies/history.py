@@ -2,8 +2,8 @@
 
 ``answers`` is the protocol of arXiv 2604.05868. The forms that summarise (tally, sketches, tried)
 are one user turn: question, summary, re-answer prompt; no earlier answer stands in the model's own
-voice. Sources: last, arXiv 2503.19855; thinking, 2511.02309; sketches, 2510.15502; tally,
-2403.15371; tried, 2601.21684.
+voice. Sources: a window of one answer, arXiv 2503.19855; thinking, 2511.02309; sketches,
+2510.15502; tally, 2403.15371; tried, 2601.21684.
 """
 
 import re
@@ -32,11 +32,6 @@ Render = Callable[[str, Sequence[Turn]], list[Message]]
 def answers(question: str, turns: Sequence[Turn]) -> list[Message]:
     """Every final answer, an assistant turn each; an unfinished one is empty."""
     return dialogue(question, [(turn.made.text, turn.reply) for turn in turns])
-
-
-def last(question: str, turns: Sequence[Turn]) -> list[Message]:
-    """The last final answer alone."""
-    return answers(question, turns[-1:])
 
 
 def thinking(question: str, turns: Sequence[Turn]) -> list[Message]:
@@ -82,7 +77,6 @@ def nothing(question: str, turns: Sequence[Turn]) -> list[Message]:
 
 FORMS: Mapping[str, Render] = {
     "answers": answers,
-    "last": last,
     "thinking": thinking,
     "tally": tally,
     "tried": tried,

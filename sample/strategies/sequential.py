@@ -15,9 +15,9 @@ from sample.strategies.reanswer import Reanswer
 @dataclass(frozen=True)
 class Options(Reanswer):
     """
-    history: what is shown of earlier attempts: all final answers, the last one, thinking and
-        answers, a tally of distinct answers, sketches of the thinking, a list of tried answers
-        not to repeat, or none.
+    history: what is shown of earlier attempts: final answers, thinking and answers, a tally of
+        distinct answers, sketches of the thinking, a list of tried answers not to repeat, or none.
+    window: of how many of the last attempts it is shown; default: of all.
     feedback: what precedes the re-answer prompt: none, unary (the answer may be wrong, said of
         every attempt) or execution (what the problem's public tests say).
     unfinished: what stands for an attempt that never finished thinking: an empty text, as in the
@@ -26,9 +26,8 @@ class Options(Reanswer):
         default), "2 sentences" or "80 characters".
     """
 
-    history: Literal["answers", "last", "thinking", "tally", "sketches", "tried", "none"] = (
-        "answers"
-    )
+    history: Literal["answers", "thinking", "tally", "sketches", "tried", "none"] = "answers"
+    window: int | None = None
     feedback: Literal["none", "unary", "execution"] = "none"
     unfinished: Literal["empty", "left_out"] = "empty"
     sketch: str | None = None
@@ -39,10 +38,12 @@ class Options(Reanswer):
             need(self.history == "sketches", "sketch", "history: sketches beside it", self.sketch)
             legal = SKETCH.fullmatch(self.sketch) is not None
             need(legal, "sketch", "a count of lines, sentences or characters", self.sketch)
+        if self.window is not None:
+            need(self.window >= 1, "window", "1 or more; leave it out for all", self.window)
         if self.history == "none":
-            unused = (self.reanswer, self.feedback, self.unfinished)
-            alone = "no reanswer and no feedback, and no unfinished"
-            need(unused == (0, "none", "empty"), "history: none", alone, unused)
+            unused = (self.reanswer, self.window, self.feedback, self.unfinished)
+            alone = "no reanswer, no window, no feedback, and no unfinished"
+            need(unused == (0, None, "none", "empty"), "history: none", alone, unused)
 
     @property
     def render(self) -> Render:
@@ -70,7 +71,8 @@ async def refine(chain: Chain, steps: Iterable[int]) -> list[Attempt]:
     turns: list[Turn] = []
     for step in steps:
         turns += [await _turn(chain, last) for last in made[-1:] if _stands(chain.options, last)]
-        messages = chain.options.render(chain.problem.question, turns)
+        shown = turns[-chain.options.window :] if chain.options.window else turns
+        messages = chain.options.render(chain.problem.question, shown)
         seen = [] if chain.options.history == "none" else made
         made.append(await chain.attempt(step, messages, rests_on=seen))
     return made

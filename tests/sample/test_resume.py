@@ -18,8 +18,9 @@ ARMS = {
     **{name: ArmConfig(name) for name in STRATEGIES},
     **{
         history: ArmConfig("sequential", options={"history": history})
-        for history in ("last", "thinking", "tally", "sketches", "tried", "none")
+        for history in ("thinking", "tally", "sketches", "tried", "none")
     },
+    "window": ArmConfig("sequential", options={"window": 2}),
     "execution": ArmConfig("sequential", options={"feedback": "execution"}),
     "swapped_rsa": ArmConfig("swapped_history", options={"pool": "rsa"}),
     "rsa": ArmConfig("rsa", options={"population": 2}),

@@ -68,8 +68,16 @@ def told(history, step=6, **options):
     return seen.said(step)
 
 
-def test_last_shows_the_last_answer_alone():
-    assert told("last") == [Q, "x", AGAIN]
+def test_a_window_shows_the_last_attempts_alone_in_every_form():
+    assert told("answers", window=1) == [Q, "x", AGAIN]
+    assert told("answers", window=2) == [Q, "7", AGAIN, "x", AGAIN]
+    assert told("tried", window=2) == [f"{Q}\n\nAlready tried, do not repeat:\n- 7\n- x\n\n{AGAIN}"]
+    assert told("answers", window=5) == told("answers", window=9) == told("answers")
+
+
+def test_a_window_of_each_chain_is_its_own():
+    seen = walk("chains", attempts=6, width=2, window=1)
+    assert [seen.said(k) for k in (5, 6)] == [[Q, "t3", AGAIN], [Q, "t4", AGAIN]]
 
 
 def test_thinking_stands_before_the_answer_where_no_template_cuts_it():
@@ -321,7 +329,15 @@ def test_every_strategy_states_its_rule_and_the_meaning_of_its_options():
         assert rows[name].rule == strategy.rule
         assert all(option.meaning.endswith(".") for option in rows[name].options), name
     options = {option.name: option for option in rows["reject_repeats"].options}
-    assert list(options) == ["reanswer", "history", "feedback", "unfinished", "sketch", "redraws"]
+    assert list(options) == [
+        "reanswer",
+        "history",
+        "window",
+        "feedback",
+        "unfinished",
+        "sketch",
+        "redraws",
+    ]
     assert options["redraws"].default == 3
     assert options["redraws"].meaning == "most draws of an attempt beside its first."
     assert options["feedback"].meaning.startswith("what precedes the re-answer prompt")
@@ -365,8 +381,9 @@ def test_arms_that_can_run_pass():
         ),
         (
             {"x": ArmConfig("sequential", options={"history": "none", "feedback": "unary"})},
-            "no reanswer and no feedback",
+            "no reanswer, no window, no feedback",
         ),
+        ({"x": ArmConfig("sequential", options={"window": 0})}, "window: expected 1 or more"),
         ({"x": ArmConfig("rsa", options={"subset": 5})}, "subset: expected 1 to population"),
         ({"x": ArmConfig("other_problems", options={"pool": "no"})}, "not in sample.arms"),
         ({"x": ArmConfig("other_problems", options={"pool": "x"})}, "each other"),
