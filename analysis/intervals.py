@@ -189,6 +189,27 @@ def ratio_interval(top: Floats, bottom: Floats, alpha: float) -> Interval:
     return Interval(ratio, max(0.0, low), min(1.0, high), len(top))
 
 
+def ratio_difference(
+    first: tuple[Floats, Floats], second: tuple[Floats, Floats], alpha: float
+) -> Interval:
+    """The first of two such ratios less the second, of the same problems; (top, bottom) each.
+
+    t interval of the linearised difference; without bounds where hardly a problem moves it.
+    """
+    sides = [part for side in (first, second) for part in side]
+    keep = ~np.isnan(sides).any(axis=0)
+    top, bottom, other, under = (part[keep] for part in sides)
+    if not (bottom.any() and under.any()):
+        return Interval(math.nan, math.nan, math.nan, 0)
+    ratio, less = float(top.sum() / bottom.sum()), float(other.sum() / under.sum())
+    influence = (top - ratio * bottom) / bottom.mean() - (other - less * under) / under.mean()
+    moved = int((np.abs(influence) > _TINY).sum())
+    if moved < FEWEST_NON_ZERO or float(np.ptp(influence)) < _TINY:
+        return Interval(ratio - less, math.nan, math.nan, len(top), "delta", True)
+    low, high = t_interval(influence + ratio - less, alpha)
+    return Interval(ratio - less, low, high, len(top), "delta")
+
+
 def fieller(numerator: Floats, denominator: Floats, alpha: float) -> tuple[float, float] | None:
     """Bounds of mean(numerator) / mean(denominator), paired; None where the set is unbounded.
 

@@ -14,6 +14,7 @@ from analysis.intervals import (
     FEWEST_NON_ZERO,
     Interval,
     interval,
+    ratio_difference,
     ratio_interval,
     t_interval,
 )
@@ -65,6 +66,7 @@ def _arm(study: Study, system: str, arm: str, config: AnalysisConfig) -> Json:
         "selection": _selection(cell, primary),
         **_independence(cell, parallel, alpha),
         **{n: _transition(e, r, alpha) for n, (e, r) in cell.transitions.items()},
+        "first_right_lead": _first_right_lead(cell, parallel, alpha),
         "tokens": dict(cost.tokens),
         "finish": dict(cost.finish),
         "ungraded": cost.ungraded,
@@ -131,6 +133,18 @@ def _against_twice(
 
 def _transition(events: Floats, at_risk: Floats, alpha: float) -> Json:
     return {**interval_json(ratio_interval(events, at_risk, alpha)), "at_risk": int(at_risk.sum())}
+
+
+def _first_right_lead(
+    cell: CellStatistics, parallel: CellStatistics | None, alpha: float
+) -> Json | None:
+    """What first_right is above that of the system's independent draws: what the earlier, wrong
+    answers are worth to the next attempt."""
+    if parallel is None or cell is parallel:
+        return None
+    sides = cell.transitions["first_right"], parallel.transitions["first_right"]
+    found = ratio_difference(*sides, alpha)
+    return interval_json(found) if found.n else None
 
 
 def _curve(name: str, values: Floats, alpha: float) -> list[Json]:

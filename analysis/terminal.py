@@ -298,12 +298,11 @@ def _exploration(family: Json) -> Table:
     return table
 
 
-def _with_search(family: Json) -> Iterator[tuple[str, Json, Json]]:
-    """Arm, its parallel arm's levels and its own."""
+def _with_search(family: Json) -> Iterator[tuple[str, Json]]:
     for name, system in family["systems"].items():
         for arm, levels in system["arms"].items():
             if levels["efficiency"] or levels["against_twice"]:
-                yield f"{name}/{arm}", system["arms"]["parallel"], levels
+                yield f"{name}/{arm}", levels
 
 
 def _search(family: Json, settings: Json) -> Table:
@@ -313,7 +312,7 @@ def _search(family: Json, settings: Json) -> Table:
         f"(1), and less that of {twice} parallel attempts (points)"
     )
     table = start_table(title, "arm", "efficiency", f"less {twice} parallel", "n")
-    for arm, _, levels in _with_search(family):
+    for arm, levels in _with_search(family):
         shown = with_interval(levels["efficiency"], 1, 2), with_interval(levels["against_twice"])
         add_row(table, arm, *shown, _count(levels["against_twice"] or levels["coverage"]))
     return table
@@ -321,10 +320,10 @@ def _search(family: Json, settings: Json) -> Table:
 
 def _first_right(family: Json) -> Table:
     title = "First right answers: attempts that are right where all before were wrong, %"
-    table = start_table(title, "arm", "of the arm", "in parallel", "attempts")
-    for arm, parallel, levels in _with_search(family):
-        shares = [with_interval(side["first_right"]) for side in (levels, parallel)]
-        add_row(table, arm, *shares, f"{levels['first_right']['at_risk']:,}")
+    table = start_table(title, "arm", "share", "over parallel", "attempts")
+    for arm, levels in _with_search(family):
+        shown = (with_interval(levels[key]) for key in ("first_right", "first_right_lead"))
+        add_row(table, arm, *shown, f"{levels['first_right']['at_risk']:,}")
     return table
 
 

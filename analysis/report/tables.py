@@ -137,18 +137,20 @@ def _search(summary: Json) -> Table:
         "efficiency|efficiency|number",
         f"against_twice|less {twice} parallel, points|points",
         "first_right|right after all wrong, %|share",
+        "first_right_lead|less parallel's, points|points",
         "repair|repaired, %|share",
         "damage|damaged, %|share",
     )
     later = ("first_right", "repair", "damage")
     reasons: dict[str, str] = dict.fromkeys(later, "no step to which it applies")
     reasons["efficiency"] = "the reference, or independent and ideal draws too close to tell"
+    reasons["first_right_lead"] = "the reference, or no such step in one of the two arms"
     reasons["against_twice"] = f"the reference, or fewer than {twice} parallel attempts"
     caption = (
         "Efficiency: coverage from independent draws (0) to draws without repeats (1); beside it "
         f"coverage less that of {twice} parallel attempts. Right after all wrong: attempts that "
-        "are right where every one before was wrong. Repaired: wrong, then right at the next "
-        "attempt; damaged: right, then wrong."
+        "are right where every one before was wrong, and the same less that of independent draws. "
+        "Repaired: wrong, then right at the next attempt; damaged: right, then wrong."
     )
     return Table("search", caption, columns, _of_arms(summary, reasons))
 

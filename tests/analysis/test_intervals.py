@@ -306,6 +306,46 @@ def test_a_ratio_of_hardly_any_variation_is_wilson_at_either_end(few, end):
     assert found.degenerate
 
 
+def test_a_difference_of_ratios_of_equal_risks_is_the_paired_t_interval():
+    rng = np.random.default_rng(7)
+    hits, others = (rng.binomial(4, p, 60).astype(float) for p in (0.4, 0.3))
+    risk = np.full(60, 4.0)
+    found = intervals.ratio_difference((hits, risk), (others, risk), 0.05)
+    expected = intervals.t_interval((hits - others) / 4, 0.05)
+    assert (found.low, found.high) == pytest.approx(expected)
+    assert found.estimate == pytest.approx((hits - others).mean() / 4)
+
+
+def first_right(scale):
+    """Of attempts 2 to 6 of a problem of ease beta(1, 2), right with probability scale x ease."""
+    p = (np.arange(20_000) + 0.5) / 20_000
+    wrong = (1 - scale * p)[:, None] ** np.arange(1, 6)
+    weight = stats.beta.pdf(p, 1, 2)
+    return weight @ (wrong * scale * p[:, None]).sum(1) / (weight @ wrong.sum(1))
+
+
+def test_the_interval_of_a_difference_of_ratios_holds_the_truth_as_often_as_it_says():
+    rng, covered = np.random.default_rng(8), 0
+    truth = first_right(0.8) - first_right(1.0)
+    for _ in range(400):
+        ease = rng.beta(1, 2, (200, 1))
+        right = rng.random((200, 2, 6)) < np.array([0.8, 1.0])[:, None] * ease[:, :, None]
+        known = np.logical_and.accumulate(~right, axis=2)[:, :, :-1]
+        sides = [
+            ((known & right[:, :, 1:])[:, i].sum(1) * 1.0, known[:, i].sum(1) * 1.0) for i in (0, 1)
+        ]
+        found = intervals.ratio_difference(*sides, 0.05)
+        covered += found.low <= truth <= found.high
+    assert 0.92 <= covered / 400 <= 0.98
+
+
+def test_a_difference_of_ratios_without_any_risk_or_variation_has_no_bounds():
+    none, one = np.zeros(30), np.ones(30)
+    assert intervals.ratio_difference((none, none), (one, one), 0.05).n == 0
+    found = intervals.ratio_difference((one, one), (none, one), 0.05)
+    assert (found.estimate, found.degenerate) == (1.0, True) and np.isnan(found.low)
+
+
 def test_problems_without_a_value_are_left_out():
     values = [0.1, np.nan, 0.2, 0.4, 0.3, 0.6, np.nan]
     found = intervals.interval(contrast(values), 0.05)

@@ -192,6 +192,15 @@ def test_a_chain_is_compared_with_twice_as_many_parallel_attempts(toy, records):
     assert toy["systems"]["base"]["arms"]["parallel"]["against_twice"] is None
 
 
+def test_the_lead_of_first_right_answers_is_that_over_the_parallel_arm(toy):
+    arms = toy["systems"]["base"]["arms"]
+    found = arms["sequential"]["first_right_lead"]
+    shares = [arms[arm]["first_right"]["estimate"] for arm in ("sequential", "parallel")]
+    assert found["estimate"] == pytest.approx(shares[0] - shares[1])
+    assert found["low"] < found["estimate"] < found["high"] < 0
+    assert arms["parallel"]["first_right_lead"] is None
+
+
 def test_efficiency_is_not_given_where_the_references_coincide():
     reuse = {("base", "parallel"): 0.0, ("base", "sequential"): 0.5}
     toy = summarize(simulate(reuse, problems=60, answers=2), CONFIG)["families"]["toy"]
