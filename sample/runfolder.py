@@ -298,11 +298,11 @@ def _other_engine(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -
 
 
 def first_difference(old: Any, new: Any, where: str = "") -> tuple[str, Any, Any]:
-    """The first key, dotted, whose value differs, with both values ("unset" if it is not there)."""
+    """The first key, dotted, whose value differs, with both values; "not given" where it is not."""
     if not isinstance(old, Mapping) or not isinstance(new, Mapping):
         return where, old, new
     for key in [*old, *(key for key in new if key not in old)]:
-        before, now = old.get(key, "unset"), new.get(key, "unset")
+        before, now = old.get(key, "not given"), new.get(key, "not given")
         if before != now:
             return first_difference(before, now, f"{where}.{key}".strip("."))
     raise ValueError("the configs are equal")

@@ -72,7 +72,7 @@ def test_workers_batch_and_engine_may_change(folder, model):
         ({"engine": "openai", "model": "m"}, "openai cannot be seen .* without path beside engine"),
         (
             {"engine": "vllm", "path": "m", "dtype": "half"},
-            "dtype is 'unset' there and 'half' now; us",
+            "dtype is 'not given' there and 'half' now; us",
         ),
         ({"engine": "openai", "path": "n"}, r"base\.path is 'm' there and 'n' now; use an"),
     ],
@@ -88,8 +88,8 @@ def test_what_another_engine_cannot_go_on_with_is_said(folder, model, why):
     ("old", "new", "found"),
     [
         ({"a": {"b": 1}}, {"a": {"b": 2}}, ("a.b", 1, 2)),
-        ({"a": 1}, {"a": 1, "c": 3}, ("c", "unset", 3)),
-        ({"a": {"x": 1}, "b": 1}, {"b": 1}, ("a", {"x": 1}, "unset")),
+        ({"a": 1}, {"a": 1, "c": 3}, ("c", "not given", 3)),
+        ({"a": {"x": 1}, "b": 1}, {"b": 1}, ("a", {"x": 1}, "not given")),
         ({"a": [1, 2]}, {"a": [1]}, ("a", [1, 2], [1])),
     ],
 )
