@@ -147,9 +147,12 @@ def _method_cost(
         scored=grpo and config.vllm is not None,
         kl=grpo and (config.kl > 0 or bool(method.anchor)),
     )
-    # Of a pool at most one chain is learned.
     new = method.learn == "new"
-    learned = prompts[: config.group_size] if new else [mean_prompt] * config.group_size
+    learned = (
+        _of_a_pool(prompts, config.group_size, method.draws)
+        if new
+        else [mean_prompt] * config.group_size
+    )
     drawn = Drawing(mean_prompt, prompts, weights if live else (1,), made, learned)
     hours = _hours(setting, drawn, passes, throughput)
     if method.recorded is not None:
@@ -165,6 +168,13 @@ def _method_cost(
         passes,
         hours,
     )
+
+
+def _of_a_pool(prompts: Sequence[float], size: int, draws: int) -> list[float]:
+    """Tokens of the prompt of each attempt that is learned: at most of one chain, ``draws`` at
+    each place while so many are left."""
+    each = [min(draws, size - place) for place in range(size)]
+    return [prompt for prompt, times in zip(prompts, each, strict=False) for _ in range(times)]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ MEASURES = ("class", "exact", "embedding")
 ALGORITHMS = ("grpo", "sft")
 LEARNED = ("correct", "new")
 BASELINES = ("group", "none")
-LATER = {"learn": LEARNED[0], "start": None}
+LATER = {"learn": LEARNED[0], "draws": 1, "start": None}
 """Keys of a method that came later: left out of a run's config where they have these defaults, so
 that a run begun before goes on."""
 
@@ -126,6 +126,8 @@ class MethodConfig:
     learn: what algorithm sft learns. "correct": the correct attempts (arXiv 2308.01825). "new": the
         different answers to the bare question, each after those drawn before it, correct or not, so
         that the chain draws as parallel attempts do, without replacement.
+    draws: with learn: new, how many of the attempts that are left of the pool are learned after the
+        same history.
     start: another method whose adapter of the same seed this one goes on from; default: a new one.
         What is held to the untouched model (kl, anchor) is held to the one without any adapter.
     set: keys of ``train`` that this method has for itself, e.g. kl: 0.1.
@@ -138,6 +140,7 @@ class MethodConfig:
     rewards: Mapping[str, RewardConfig] = field(default_factory=dict)
     algorithm: str = "grpo"
     learn: str = LEARNED[0]
+    draws: int = 1
     start: str | None = None
     set: Mapping[str, Any] = field(default_factory=dict)
     families: tuple[str, ...] | None = None
@@ -190,6 +193,9 @@ class MethodConfig:
         need(self.learn in LEARNED, f"{where}.learn", known, self.learn)
         if self.history is not None:
             self.history.check(f"{where}.histories")
+        alone = "1 (the default) without learn: new"
+        need(self.draws == 1 or self.learn == "new", f"{where}.draws", alone, self.draws)
+        need(1 <= self.draws <= size, f"{where}.draws", f"1 to group_size ({size})", self.draws)
         if self.learn == "new":
             sft = self.algorithm == "sft"
             need(sft, f"{where}.algorithm", "sft with learn: new", self.algorithm)

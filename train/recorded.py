@@ -1,8 +1,11 @@
 """What algorithm sft learns of a run in place of drawing: some of its base model's attempts."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from sample.config import SampleConfig, need, parse, read_yaml
@@ -24,8 +27,9 @@ ones. Beyond it the tokenizer has another spelling than the model drew, which it
 
 @dataclass(frozen=True)
 class Recorded:
-    """An attempt of a run. answers: the texts of the earlier attempts that it is learned after.
-    learned: cut-off attempts, which have no end to learn, never are."""
+    """An attempt of a run. answers: the texts of the earlier attempts that it is learned after; an
+    attempt of a pool can be learned after several. learned: cut-off attempts, which have no end to
+    learn, never are."""
 
     problem: Problem
     answers: tuple[str, ...]
@@ -64,7 +68,8 @@ def recorded_of(
     asked, shown = dict(model.chat_template), dict(getattr(recorded, "chat_template", {}))
     need(asked == shown, where, f"a run with chat_template: {asked}, so the same prompts", shown)
     if config.methods[method].learn == "new":
-        kind, found = "well-formed", list(_new(replay, sample, config.model, attempts))
+        draws = config.methods[method].draws
+        kind, found = "well-formed", list(_new(replay, sample, config.model, attempts, draws))
     else:
         kind, found = "correct", list(_correct(replay, sample, config.model))
     some = f"a {kind} attempt of {config.model} to learn"
@@ -72,16 +77,21 @@ def recorded_of(
     return found
 
 
-def _new(replay: Replay, sample: SampleConfig, system: str, most: int) -> Iterator[Recorded]:
+def _new(
+    replay: Replay, sample: SampleConfig, system: str, most: int, draws: int
+) -> Iterator[Recorded]:
     """All attempts at a bare question are one pool, see ``train.unrepeated``."""
     bare = _bare(sample)
     for problem in (one for problems in replay.families.values() for one in problems):
         attempts = [one for chain in replay.chains[problem.id] for one in chain]
         pool = [one for one in attempts if one.system == system and one.arm in bare]
         forms = [one.canonical if one.finish == "stop" else None for one in pool]
-        places = dict(unrepeated([one.text for one in pool], forms, most))
-        for index, one in enumerate(pool):
-            yield Recorded(problem, places.get(index, ()), one, index in places)
+        places = list(unrepeated([one.text for one in pool], forms, most, draws))
+        for index, answers in places:
+            yield Recorded(problem, answers, pool[index], True)
+        learned = {index for index, _ in places}
+        for index in sorted(set(range(len(pool))) - learned):
+            yield Recorded(problem, (), pool[index], False)
 
 
 def _bare(sample: SampleConfig) -> set[str]:
@@ -113,19 +123,63 @@ def recorded_lines(found: Sequence[Recorded], chat: Chat, steps: int) -> list[di
     Raises:
         UsageError: none of those to learn is spelled as it was drawn.
     """
-    pairs = [(one.ids(chat), one.attempt.ledger.generated) for one in found if one.learned]
-    kept = [(p, t) for (p, t), drawn in pairs if abs(len(t) - drawn) <= APART * drawn]
+    kept = [pair for _, pair in _spelled(found, chat)]
+    examples = list({(tuple(p), tuple(t)): (p, t) for p, t in kept}.values())
+    numbers = _numbers(found)
+    return [{"examples": [] if step else examples, "numbers": numbers} for step in range(steps)]
+
+
+def recorded_pools(
+    found: Sequence[Recorded], chat: Chat, steps: int, seed: int
+) -> list[dict[str, Any]]:
+    """The same of pools: in each step as many of them as all of them need, in an order of the seed
+    and, where they are too few, again and again.
+
+    Raises:
+        UsageError: see ``recorded_lines``.
+    """
+    by_problem: dict[str, list[tuple[list[int], list[int]]]] = {}
+    for one, pair in _spelled(found, chat):
+        by_problem.setdefault(one.problem.id, []).append(pair)
+    pools, numbers = list(by_problem.values()), _numbers(found)
+    Random(seed).shuffle(pools)
+    if steps >= 2 * len(pools):
+        warnings.warn(
+            f"train: {steps} steps go {steps / len(pools):.0f} times over the {len(pools)} pools; "
+            "take a larger run or fewer steps",
+            stacklevel=2,
+        )
+    each, again = -(-len(pools) // steps), cycle(pools)
+    taken = [[pair for pool in islice(again, each) for pair in pool] for _ in range(steps)]
+    return [{"examples": examples, "numbers": numbers} for examples in taken]
+
+
+def _spelled(
+    found: Sequence[Recorded], chat: Chat
+) -> list[tuple[Recorded, tuple[list[int], list[int]]]]:
+    """Those to learn that the tokenizer writes as they were drawn, with their ids."""
+    pairs = [(one, one.ids(chat)) for one in found if one.learned]
+    drawn = [one.attempt.ledger.generated for one, _ in pairs]
+    kept = [
+        (one, (prompt, ids))
+        for (one, (prompt, ids)), count in zip(pairs, drawn, strict=True)
+        if abs(len(ids) - count) <= APART * count
+    ]
     some = "attempts of this model, with as many tokens as its tokenizer makes of them"
     need(bool(kept), "histories.replay", some, "none such")
-    examples = list({(tuple(p), tuple(t)): (p, t) for p, t in kept}.values())
-    right = [a for a in (one.attempt for one in found) if a.correct is True and a.finish == "stop"]
-    accuracy = len(right) / len(found)
-    numbers = {
+    return kept
+
+
+def _numbers(found: Sequence[Recorded]) -> dict[str, float]:
+    """Of all attempts, once each."""
+    attempts = list({id(one.attempt): one.attempt for one in found}.values())
+    right = [one for one in attempts if one.correct is True and one.finish == "stop"]
+    accuracy = len(right) / len(attempts)
+    return {
         "reward": accuracy,
         "accuracy": accuracy,
-        "valid": sum(one.attempt.canonical is not None for one in found) / len(found),
+        "valid": sum(one.canonical is not None for one in attempts) / len(attempts),
         "paid_quality": accuracy,
         "prompt_tokens": 0,
         "generated_tokens": 0,
     }
-    return [{"examples": [] if step else examples, "numbers": numbers} for step in range(steps)]

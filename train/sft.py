@@ -1,10 +1,10 @@
 """Rejection-sampling fine-tuning: SFT on some of the untouched model's own attempts.
 
-By the stock trainer of TRL. As many attempts are drawn as GRPO draws in as many steps, then those
-to learn, the correct ones from the same histories (RFT, arXiv 2308.01825) or the new ones of a pool
-(``train.unrepeated``), are learned in as many steps: about once each, or more often where a step
-has not one of its own. The ids that are learned are the ids that were drawn. Several processes draw
-a share each, and learn the same.
+By TRL's trainer. As many attempts are drawn as GRPO draws in as many steps, then those to learn
+are learned in as many steps: the correct ones from the same histories (RFT, arXiv 2308.01825),
+shuffled, about once each, or more often where a step has not one of its own; or the new ones of
+pools (``train.unrepeated``), in each step those that were drawn for it. The ids that are learned
+are the ids that were drawn. Several processes draw a share each, and learn the same.
 """
 
 import json
@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from accelerate import PartialState
 from accelerate.utils import gather_object
@@ -27,11 +27,14 @@ from train.config import SAMPLED
 from train.histories import History, Tokens
 from train.method_config import MethodConfig
 from train.metrics import MetricsLog, keep_steps, step_metrics
-from train.recorded import recorded_lines, recorded_of
+from train.recorded import recorded_lines, recorded_of, recorded_pools
 from train.rollouts import Rolled, Rollouts
 from train.training import Training, arguments_of, base_of, keep_32_bits, lora_of
 from train.unrepeated import new_answers
 from train.watch import PATIENCE, FiniteLoss, hardly_correct
+
+if TYPE_CHECKING:
+    from train.shared_examples import Deal
 
 SHARED = (
     "output_dir", "seed", "max_steps", "learning_rate", "lr_scheduler_type", "use_cpu", "bf16",
@@ -45,7 +48,7 @@ Example = tuple[list[int], list[int]]
 Choice = Callable[[Rolled, Sequence[History]], list[Example]]
 """What is learned of the attempts of a step, which were drawn after these histories."""
 EMPTY: Example = ([0], [])
-"""A row without anything to learn."""
+"""A row without anything to learn, which stands after all others where steps are filled up."""
 
 
 def sft_trainer(training: Training) -> Any:
@@ -57,11 +60,8 @@ def sft_trainer(training: Training) -> Any:
     from datasets import Dataset
     from peft import get_peft_model
     from trl.trainer.sft_config import SFTConfig
-    from trl.trainer.sft_trainer import SFTTrainer
 
-    from train.shared_examples import SharedExamplesTrainer, deal
-
-    config, processes = training.config, training.share.count
+    config = training.config
     base = base_of(training)
     arguments = arguments_of(training, base)
     if config.vllm is None and config.quantize is None:
@@ -71,21 +71,20 @@ def sft_trainer(training: Training) -> Any:
     model = get_peft_model(base, lora_of(config))  # type: ignore[arg-type]
     lines = _recorded(training) or draw(training, model, arguments)
     room = _room(base, training)
-    examples = [one for line in lines for one in line["examples"] if len(one[0]) <= room]
-    warn_of_epochs(len(examples), arguments.max_steps, training.method.learn)
-    dealt = deal(len(examples), arguments.max_steps, config.batch, processes)
+    steps = [[one for one in line["examples"] if len(one[0]) <= room] for line in lines]
+    alone = training.share.count == 1 and not arguments.gradient_checkpointing
+    kind, dealt, filling = _kind(training, steps, alone)
     settings = SFTConfig(
         **{key: getattr(arguments, key) for key in SHARED},
         per_device_train_batch_size=dealt.rows,
         gradient_accumulation_steps=dealt.passes,
         max_length=None,
     )
-    kind = SFTTrainer if dealt.stock else partial(SharedExamplesTrainer, dealt)
-    rows = examples if dealt.stock else [*examples, EMPTY]
+    rows = [one for step in steps for one in step]
     trainer = kind(
         model=model,  # type: ignore[arg-type]
         args=settings,
-        train_dataset=Dataset.from_dict(_columns(rows)),
+        train_dataset=Dataset.from_dict(_columns([*rows, *filling])),
         processing_class=training.tokenizer,
         callbacks=[
             DrawnNumbers([line["numbers"] for line in lines]),
@@ -96,6 +95,32 @@ def sft_trainer(training: Training) -> Any:
     trainer.remove_callback(PrinterCallback)
     keep_32_bits(trainer.model)
     return trainer
+
+
+def _kind(
+    training: Training, steps: Sequence[Sequence[Example]], alone: bool
+) -> tuple[Any, "Deal", list[Example]]:
+    """The trainer, how examples are dealt out to its steps, and what stands after them.
+
+    steps: examples of each. alone: one process, with a model that is not wrapped.
+    """
+    from trl.trainer.sft_trainer import SFTTrainer
+
+    from train.shared_examples import SharedExamplesTrainer, deal
+    from train.shared_prefixes import ROW, SharedPrefixTrainer
+
+    batch, count = training.config.batch, training.share.count
+    sizes = [len(step) for step in steps]
+    if training.method.learn == "new":
+        dealt = deal(max(sizes), 1, batch, count)
+        short = max(len(prompt) + len(ids) for step in steps for prompt, ids in step) <= ROW
+        kind = SharedPrefixTrainer if alone and short else SharedExamplesTrainer
+        return partial(kind, dealt, sizes), dealt, [EMPTY]
+    warn_of_epochs(sum(sizes), len(steps))
+    dealt = deal(sum(sizes), len(steps), batch, count)
+    if dealt.stock:
+        return SFTTrainer, dealt, []
+    return partial(SharedExamplesTrainer, dealt), dealt, [EMPTY]
 
 
 def _room(base: PreTrainedModel, training: Training) -> float:
@@ -110,7 +135,12 @@ def _recorded(training: Training) -> list[dict[str, Any]] | None:
         training.replay, training.model, training.config, training.name, training.attempts
     )
     chat = Chat(training.tokenizer, training.model.chat_template)
-    return recorded_lines(found, chat, training.config.steps) if found else None
+    if not found:
+        return None
+    steps = training.config.steps
+    if training.method.learn == "new":
+        return recorded_pools(found, chat, steps, training.plan.seed("pools"))
+    return recorded_lines(found, chat, steps)
 
 
 def draw(training: Training, model: Any, arguments: Any) -> list[dict[str, Any]]:
@@ -137,7 +167,9 @@ def draw(training: Training, model: Any, arguments: Any) -> list[dict[str, Any]]
     for step in range(len(lines), arguments.max_steps):
         bank.prepare(step, model, tokenizer)
         own = rollouts.roll(step, model, tokenizer, stops)
-        examples = _different(gather_object(choose(own, bank.at(step))))
+        examples = gather_object(choose(own, bank.at(step)))
+        if training.method.learn == "correct":
+            examples = _different(examples)
         made = of_all_processes(own)
         found = numbers(made, training.method)
         lines.append({"step": step + 1, "examples": examples, "numbers": found})
@@ -151,7 +183,7 @@ def draw(training: Training, model: Any, arguments: Any) -> list[dict[str, Any]]
 def _choice(training: Training) -> Choice:
     if training.method.learn == "new":
         chat = Chat(training.tokenizer, training.model.chat_template)
-        return partial(new_answers, chat, training.attempts)
+        return partial(new_answers, chat, training.attempts, training.method.draws)
     return correct
 
 
@@ -175,14 +207,13 @@ def check_drawn(lines: Sequence[Mapping[str, Any]], steps: int, kind: str = "cor
         warnings.warn(f"train: the first step has nothing to fine-tune on; {cause}", stacklevel=2)
 
 
-def warn_of_epochs(examples: int, steps: int, learn: str = "correct") -> None:
+def warn_of_epochs(examples: int, steps: int) -> None:
     """Few attempts are learned by heart: the budget of steps stays that of the others."""
-    easier = "easier problems, more groups" if learn == "correct" else "larger or more groups"
     epochs = steps / examples
     if epochs >= 2:
         warnings.warn(
             f"train: {steps} steps go {epochs:.0f} times over the {examples} attempts; "
-            f"take {easier} or fewer steps",
+            "take easier problems, more groups or fewer steps",
             stacklevel=2,
         )
 

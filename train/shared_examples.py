@@ -63,14 +63,36 @@ class DealtExamples(Sampler[int]):
         self._order.set_epoch(epoch)
 
 
+class DealtSteps(Sampler[int]):
+    """Each step as it comes, filled up in the same way. sizes: examples of each."""
+
+    def __init__(self, sizes: Sequence[int], dealt: Deal) -> None:
+        self._sizes, self._places = sizes, dealt.places
+
+    def __iter__(self) -> Iterator[int]:
+        empty, first = sum(self._sizes), 0
+        for size in self._sizes:
+            yield from range(first, first + size)
+            yield from [empty] * (self._places - size)
+            first += size
+
+    def __len__(self) -> int:
+        return len(self._sizes) * self._places
+
+
 class SharedExamplesTrainer(SFTTrainer):
     """The last row of its data is the empty example. A process whose rows are all empty adds zero
-    to the loss, which is the mean over the tokens of all processes."""
+    to the loss, which is the mean over the tokens of all processes.
 
-    def __init__(self, dealt: Deal, **arguments: Any) -> None:
-        self._dealt = dealt
+    sizes: examples of each step, which are taken in order; None = shuffled, as many in each.
+    """
+
+    def __init__(self, dealt: Deal, sizes: Sequence[int] | None = None, **arguments: Any) -> None:
+        self._dealt, self._sizes = dealt, sizes
         super().__init__(**arguments)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
+        if self._sizes is not None:
+            return DealtSteps(self._sizes, self._dealt)
         rows: Any = self.train_dataset if train_dataset is None else train_dataset
         return DealtExamples(range(len(rows) - 1), self._dealt, self.args.seed)

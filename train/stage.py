@@ -63,7 +63,9 @@ def check_training(folder: RunFolder, config: TrainConfig, sample: SampleConfig)
         found = recorded_of(replay, model, config, method, sample.attempts)
         if found:
             chosen, run = config.methods[method], config.methods[method].recorded
-            count = f"{sum(one.learned for one in found)} {chosen.learn} of {len(found)}"
+            every = {id(one.attempt) for one in found}
+            learned = {id(one.attempt) for one in found if one.learned}
+            count = f"{len(learned)} {chosen.learn} of {len(every)}"
             say(f"train: {method} learns {count} attempts in {run}")
     check_hardware(config, model)
     if config.encoder is not None:

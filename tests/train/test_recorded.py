@@ -19,7 +19,7 @@ from sample.store import AttemptStore, read_attempts
 from train.adapter import train_adapter
 from train.config import TrainConfig
 from train.method_config import HistoryConfig, MethodConfig
-from train.recorded import recorded_lines, recorded_of
+from train.recorded import recorded_lines, recorded_of, recorded_pools
 from train.replay import replay_of
 from train.rollouts import Rollouts
 from train.task import Task
@@ -46,18 +46,19 @@ def paid(tmp_path, problems, model_folder):
                 for step, text in enumerate(("1", "23"), 1):
                     store.append(
                         Attempt("sum", problem.id, arm, system, 0, step, 7, "", text, text, text,
-                                step == 2, "stop", Ledger(5, None, 0, 3, 0.1))
+                                step == 2, "stop", Ledger(5, None, 0, len(text) + 1, 0.1))
                     )  # fmt: skip
     return str(folder.path)
 
 
-def config_of(path, learn="correct", **more):
-    method = MethodConfig(HistoryConfig(replay=path, **more), algorithm="sft", learn=learn)
+def config_of(path, learn="correct", draws=1, **more):
+    history = HistoryConfig(replay=path, **more)
+    method = MethodConfig(history, algorithm="sft", learn=learn, draws=draws)
     return TrainConfig({"offline": method}, steps=2, groups=2, group_size=2, lora_rank=8)
 
 
-def found_in(path, problems, model, learn="correct"):
-    config = config_of(path, learn)
+def found_in(path, problems, model, learn="correct", draws=1):
+    config = config_of(path, learn, draws)
     return recorded_of(replay_of(problems, config, "offline"), model, config, "offline", 4)
 
 
@@ -105,17 +106,45 @@ def test_answers_that_are_drawn_again_or_cut_off_are_not_learned_as_new(
         for one in more:
             store.append(one)
     found = found_in(paid, problems, model_config, "new")
-    mine = [one for one in found if one.problem.id == first.problem]
+    mine = sorted(
+        (one for one in found if one.problem.id == first.problem), key=lambda one: one.attempt.step
+    )
     assert [one.learned for one in mine] == [True, True, False, True, False]
     assert mine[3].answers == ("1", "23")
 
 
+def test_an_attempt_is_learned_in_several_places_and_counted_once(paid, problems, model_config):
+    found = found_in(paid, problems, model_config, "new", draws=2)
+    assert [(one.attempt.text, one.answers) for one in found if one.learned] == [
+        ("1", ()), ("23", ()), ("23", ("1",))
+    ] * 2  # fmt: skip
+    chat = Chat(load_tokenizer(model_config.path))
+    lines = recorded_pools(found, chat, 2, seed=1)
+    assert [len(line["examples"]) for line in lines] == [3, 3]
+    assert lines[0]["examples"] != lines[1]["examples"]
+    assert lines[0]["numbers"]["accuracy"] == 0.5
+
+
+def test_pools_are_learned_whole_in_turn_and_again_where_they_are_few(paid, problems, model_config):
+    found = found_in(paid, problems, model_config, "new")
+    chat = Chat(load_tokenizer(model_config.path))
+    [both] = recorded_pools(found, chat, 1, seed=1)
+    assert len(both["examples"]) == 4
+    with pytest.warns(UserWarning, match="5 steps go 2 times over the 2 pools"):
+        lines = recorded_pools(found, chat, 5, seed=1)
+    first, second = both["examples"][:2], both["examples"][2:]
+    assert [line["examples"] for line in lines] == [first, second, first, second, first]
+    orders = [recorded_pools(found, chat, 1, seed=seed)[0]["examples"] for seed in range(8)]
+    assert any(order != both["examples"] for order in orders)
+
+
+@pytest.mark.parametrize("learn", ["correct", "new"])
 def test_it_draws_nothing_and_ends_with_an_adapter(
-    paid, problems, model_config, tmp_path, monkeypatch
+    paid, problems, model_config, tmp_path, monkeypatch, learn
 ):
     monkeypatch.setattr(Rollouts, "roll", lambda *_: pytest.fail("an attempt was drawn"))
     decoding = Decoding(max_new_tokens=6)
-    task = Task(model_config, problems, decoding, 4, config_of(paid), "offline", 0, 1)
+    task = Task(model_config, problems, decoding, 4, config_of(paid, learn), "offline", 0, 1)
     train_adapter(task, tmp_path / "adapter")
     lines = (tmp_path / "adapter" / "metrics.jsonl").read_text().splitlines()
     for line in map(json.loads, lines):

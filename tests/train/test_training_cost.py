@@ -171,6 +171,10 @@ def test_a_pool_is_drawn_after_the_bare_question_and_teaches_one_chain():
     more = (sum(prompts[:4]) + 4 * written) / (4 * (prompts[0] + written))
     assert pool.hours.learning == pytest.approx(more * single.hours.learning)
     assert pool.hours.histories == 0
+    # Two draws at each place but the last, where one attempt is left.
+    more = (2 * sum(prompts[:3]) + prompts[3] + 7 * written) / (4 * (prompts[0] + written))
+    twice = cost_of("demo.yaml", kind % ("new", "learn: new, draws: 2"), few)[0].methods[0]
+    assert twice.hours.learning == pytest.approx(more * single.hours.learning)
 
 
 def test_an_encoder_of_its_own_is_counted_and_the_model_itself_is_not_counted_twice():

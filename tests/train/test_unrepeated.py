@@ -30,6 +30,26 @@ def test_each_different_answer_comes_after_those_before_it():
     assert list(unrepeated(("??",), (None,), 8)) == []
 
 
+def test_with_more_draws_a_place_is_learned_from_what_is_left_of_the_pool():
+    texts, forms = ("3", "4", "03", "??", "4", "5"), ("3", "4", "3", None, "4", "5")
+    found = list(unrepeated(texts, forms, 8, draws=3))
+    assert [index for index, before in found if before == ()] == [0, 1, 2]
+    assert [index for index, before in found if before == ("3",)] == [1, 4, 5]
+    assert [index for index, before in found if before == ("3", "4")] == [5]
+    assert len(found) == 7
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", None])), st.integers(1, 4), st.integers(1, 4))
+def test_no_answer_is_learned_after_itself_whatever_the_draws(forms, most, draws):
+    texts = [f"{form}{index}" for index, form in enumerate(forms)]
+    found = list(unrepeated(texts, forms, most, draws))
+    assert all(forms[index] not in {text[0] for text in before} for index, before in found)
+    firsts = {before: index for index, before in reversed(found)}
+    assert [(firsts[before], before) for before in dict.fromkeys(b for _, b in found)] == list(
+        unrepeated(texts, forms, most)
+    )
+
+
 @given(st.lists(st.sampled_from(["a", "b", "c", None])), st.integers(1, 4))
 def test_no_answer_is_learned_after_itself_and_none_is_left_out(forms, most):
     texts = [f"{form}{index}" for index, form in enumerate(forms)]
@@ -66,7 +86,7 @@ def test_the_ids_learned_are_those_drawn_after_the_prompt_of_a_chain(tokenizer):
         Group("sum", (), _grades("5", "6"), (1, 1), texts=("5", "6")),
     ]
     made = Rolled(drawn, groups, Tokens(), None)
-    examples = new_answers(chat, 8, made, pools)
+    examples = new_answers(chat, 8, 1, made, pools)
     assert [ids for _, ids in examples] == [[0], [2], [3]]
     shown = [tokenizer.decode(prompt) for prompt, _ in examples]
     assert ["5" in text for text in shown] == [False, False, True]
@@ -83,6 +103,8 @@ def test_the_ids_learned_are_those_drawn_after_the_prompt_of_a_chain(tokenizer):
             "true or replay alone",
         ),
         (MethodConfig(algorithm="sft", learn="odd"), "one of correct, new"),
+        (MethodConfig(algorithm="sft", draws=2), "1 .the default. without learn: new"),
+        (MethodConfig(algorithm="sft", learn="new", draws=9), "1 to group_size .8."),
     ],
 )
 def test_what_would_have_no_effect_is_refused(method, says):
