@@ -6,7 +6,8 @@ Both train the same adapter on the embedded model, one thread, on the same bare 
 attempts a step, drawn from the same model: the plain trainer with its own ``generate``, ours with
 its engine. Other seeds give other lengths, so CPU seconds are put in relation to the tokens read
 and generated. In turns, best of the repeats. Then the training with histories, and what share of it
-makes histories, rewards and grades.
+makes histories, rewards and grades. Then the learning of pools (``learn: new``, four draws), with
+every example read whole as TRL's trainer does, and with the beginnings they share read once.
 """
 
 import argparse
@@ -28,12 +29,13 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 from sample.config import ProblemConfig
 from sample.engines.base import Decoding
 from sample.models import TransformersModel
-from train import metrics, rollouts
+from train import metrics, rollouts, shared_prefixes
 from train.config import TrainConfig
 from train.dataset import dataset
 from train.grpo import grpo_trainer
 from train.method_config import MethodConfig, RewardConfig
 from train.samplers import LiveSampler
+from train.sft import sft_trainer
 from train.task import Task
 from train.training import Training, arguments_of, base_of, lora_of
 from train.training_plan import training_plan
@@ -43,7 +45,9 @@ PROBLEMS = {"countdown": ProblemConfig("countdown", options={
     "min_numbers": 3, "max_numbers": 3, "min_value": 1, "max_value": 20,
     "min_target": 10, "max_target": 99})}  # fmt: skip
 DECODING = Decoding(max_new_tokens=48)
+POOLS = "unrepeated"
 METHODS = {
+    POOLS: MethodConfig(algorithm="sft", learn="new", draws=4, set={"group_size": 32, "groups": 8}),
     "single": MethodConfig(histories=False),
     "diverse": MethodConfig(rewards={"countdown": RewardConfig("coverage", 1.0)}),
 }
@@ -132,6 +136,16 @@ def shares(config: TrainConfig) -> tuple[Taken, dict[str, float]]:
     return taken, parts
 
 
+def pools(config: TrainConfig) -> dict[str, float]:
+    """CPU seconds of a step, the same attempts either way."""
+    training, seconds = _training(config.of(POOLS), POOLS), {}
+    rows = {"pools, examples read whole": 0, "pools, beginnings read once": shared_prefixes.ROW}
+    for name, row in rows.items():
+        shared_prefixes.ROW = row  # longer examples are read whole
+        seconds[name] = run(sft_trainer(training), config.steps).seconds
+    return seconds
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--steps", type=int, default=5)
@@ -159,6 +173,8 @@ def main() -> None:
     table.add_row("ours, histories", f"{histories.seconds:.2f}", f"{histories.tokens:.0f}", "", "")
     for name, share in parts.items():
         table.add_row(f"  {name}", "", "", "", f"{share:.1%}")
+    for name, seconds in pools(config).items():
+        table.add_row(name, f"{seconds:.2f}", "", "", "")
     Console().print(table)
 
 
