@@ -197,7 +197,7 @@ def ratio_difference(
     t interval of the linearised difference; without bounds where hardly a problem moves it.
     """
     sides = [part for side in (first, second) for part in side]
-    keep = ~np.isnan(sides).any(axis=0)
+    keep = ~np.isnan(sides).any(axis=0) & (first[1] + second[1] > 0)
     top, bottom, other, under = (part[keep] for part in sides)
     if not (bottom.any() and under.any()):
         return Interval(math.nan, math.nan, math.nan, 0)
