@@ -156,7 +156,7 @@ def dry_run_of_training(
 
     experiment, _ = checked(target, out, overrides, "sample", "train", grid=grid)
     config, training = experiment.section("sample"), experiment.section("train")
-    refuse_untrainable(training, config)
+    refuse_untrainable(training, config, training.methods)
     lengths = expected_lengths(config, expect)
     cost = training_cost(training, config, lengths, gpu or H100, throughput)
     show_training_cost(cost, throughput, Console())

@@ -1,28 +1,31 @@
 """Settings that no machine can train, found without torch, so that a dry run refuses them too."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sample.config import SampleConfig, need
 from sample.engines.base import Decoding
 from sample.models import TransformersModel, trainable
 from train.config import TrainConfig
 from train.families import trainable_families
-from train.replay import replay_of
+from train.replay import Replay, replay_of
 
 
-def refuse_untrainable(config: TrainConfig, sample: SampleConfig) -> TransformersModel:
-    """The model to train, if its config can be trained somewhere.
+def refuse_untrainable(
+    config: TrainConfig, sample: SampleConfig, methods: Collection[str]
+) -> tuple[TransformersModel, dict[str, Replay | None]]:
+    """The model to train, and what each method replays, if they can be trained somewhere.
+
+    methods: those that are to be trained yet.
 
     Raises:
         UsageError: see ``check_settings``, ``check_parts`` and ``replay_of``.
     """
     model = trainable(sample.models[config.model], "train.model")
-    for method in config.methods:
+    for method in methods:
         families = list(trainable_families(sample.problems, config, method))
         check_settings(config.of(method), families, model, sample.decoding)
-        replay_of(sample.problems, config, method)
     check_parts(config, sample.decoding)
-    return model
+    return model, {method: replay_of(sample.problems, config, method) for method in methods}
 
 
 def check_settings(

@@ -43,7 +43,8 @@ def check_training(folder: RunFolder, config: TrainConfig, sample: SampleConfig)
     Raises:
         UsageError: a package is missing, or settings that cannot be trained.
     """
-    if not untrained(folder, config):
+    missing = {config.adapters[name][0] for name in untrained(folder, config)}
+    if not missing:
         return
     for package in ("accelerate", "datasets", "trl"):
         if importlib.util.find_spec(package) is None:
@@ -54,12 +55,11 @@ def check_training(folder: RunFolder, config: TrainConfig, sample: SampleConfig)
     from train.checks import check_hardware, check_template
     from train.encoder import check_encoder
     from train.recorded import recorded_of
-    from train.replay import replay_of
     from train.settings import refuse_untrainable
 
-    model = refuse_untrainable(config, sample)
-    for method in config.methods:
-        replay = replay_of(sample.problems, config, method)
+    to_train = [method for method in config.methods if method in missing]
+    model, replays = refuse_untrainable(config, sample, to_train)
+    for method, replay in replays.items():
         found = recorded_of(replay, model, config, method, sample.attempts)
         if found:
             chosen, run = config.methods[method], config.methods[method].recorded

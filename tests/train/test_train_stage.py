@@ -9,7 +9,7 @@ from sample.errors import UsageError
 from sample.models import TransformersModel
 from sample.runfolder import RunFolder
 from train.config import TrainConfig
-from train.method_config import MethodConfig
+from train.method_config import HistoryConfig, MethodConfig
 from train.stage import _bars, _lines, check_training, trained_systems, untrained
 
 MODEL = TransformersModel("models/anchored")
@@ -86,3 +86,15 @@ def test_drawing_before_rejection_sampling_has_a_bar_of_its_own(folder):
     path.parent.mkdir(parents=True)
     path.write_text("{}\n{}\n{")
     assert _lines(path) == 2
+
+
+def test_the_run_that_a_finished_adapter_learned_from_may_be_gone(folder, model_folder):
+    gone = MethodConfig(HistoryConfig(replay="gone"), algorithm="sft")
+    config = replace(TRAIN, methods={**TRAIN.methods, "paid": gone}, seeds=(1,))
+    sample = replace(SAMPLE, models={"small": TransformersModel(str(model_folder))})
+    with pytest.raises(UsageError, match="gone"):
+        check_training(folder, config, sample)
+    folder.adapter("paid-s1").mkdir(parents=True)
+    (folder.adapter("paid-s1") / "done.json").write_text("{}")
+    (folder.adapter("diverse-s1") / "done.json").unlink()
+    check_training(folder, config, sample)
