@@ -39,7 +39,7 @@ ARMS = {
     "parallel": ArmConfig("parallel"),
     "sequential": ArmConfig("sequential", options={"reanswer": 1}),
     "irrelevant_context": ArmConfig("irrelevant_context"),
-    "last_answer": ArmConfig("sequential", options={"history": "last", "reanswer": 0}),
+    "last_answer": ArmConfig("sequential", options={"window": 1, "reanswer": 0}),
 }
 PAIR = ("parallel", "sequential")
 DESIGN = Design(exposure="last_answer")
