@@ -1,5 +1,6 @@
 """One method of the `train` section: its histories, rewards, and what it learns by."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -195,7 +196,9 @@ class MethodConfig:
             self.history.check(f"{where}.histories")
         alone = "1 (the default) without learn: new"
         need(self.draws == 1 or self.learn == "new", f"{where}.draws", alone, self.draws)
-        need(1 <= self.draws <= size, f"{where}.draws", f"1 to group_size ({size})", self.draws)
+        most = math.inf if self.recorded else size  # a run has pools of its own
+        some = "1 or more" if self.recorded else f"1 to group_size ({size})"
+        need(1 <= self.draws <= most, f"{where}.draws", some, self.draws)
         if self.learn == "new":
             sft = self.algorithm == "sft"
             need(sft, f"{where}.algorithm", "sft with learn: new", self.algorithm)

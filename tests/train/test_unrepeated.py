@@ -112,6 +112,13 @@ def test_what_would_have_no_effect_is_refused(method, says):
         TrainConfig({"m": method})
 
 
+def test_pools_of_a_run_may_give_more_draws_than_a_group_has_attempts():
+    replayed = HistoryConfig(replay="runs/paid")
+    TrainConfig({"m": MethodConfig(replayed, algorithm="sft", learn="new", draws=20)})
+    with pytest.raises(UsageError, match="draws: expected 1 or more"):
+        TrainConfig({"m": MethodConfig(replayed, algorithm="sft", learn="new", draws=0)})
+
+
 def test_a_reward_is_refused_beside_it():
     config = MethodConfig(algorithm="sft", learn="new")
     with pytest.raises(UsageError, match="none with algorithm sft"):
