@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice, repeat
 from typing import Any
 
 from accelerate.data_loader import SeedableRandomSampler
@@ -42,42 +43,37 @@ def deal(examples: int, steps: int, batch: int, processes: int) -> Deal:
 
 
 class DealtExamples(Sampler[int]):
-    """The order in which the stock trainer shuffles examples for one process of this seed, every
-    step filled up with the index of an empty example, which stands after them."""
+    """Every step filled up with the index of an empty example, which stands after the others.
 
-    def __init__(self, examples: Sequence[Any], dealt: Deal, seed: int) -> None:
-        self._order = SeedableRandomSampler(examples, data_seed=seed)
-        self._empty, self._dealt = len(examples), dealt
+    order: of the examples. sizes: of the steps that they are cut into. places: see ``Deal``.
+    """
 
-    def __iter__(self) -> Iterator[int]:
-        order, step = list(self._order), self._dealt.step
-        for first in range(0, len(order), step):
-            some = order[first : first + step]
-            yield from some + [self._empty] * (self._dealt.places - len(some))
-
-    def __len__(self) -> int:
-        return -(-self._empty // self._dealt.step) * self._dealt.places
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by accelerate at the start of each pass over the data."""
-        self._order.set_epoch(epoch)
-
-
-class DealtSteps(Sampler[int]):
-    """Each step as it comes, filled up in the same way. sizes: examples of each."""
-
-    def __init__(self, sizes: Sequence[int], dealt: Deal) -> None:
-        self._sizes, self._places = sizes, dealt.places
+    def __init__(self, order: Sampler[int] | range, sizes: Sequence[int], places: int) -> None:
+        self._order, self._sizes, self._places = order, sizes, places
 
     def __iter__(self) -> Iterator[int]:
-        empty, first = sum(self._sizes), 0
+        order = list(self._order)
+        rest = iter(order)
         for size in self._sizes:
-            yield from range(first, first + size)
-            yield from [empty] * (self._places - size)
-            first += size
+            yield from islice(rest, size)
+            yield from repeat(len(order), self._places - size)
 
     def __len__(self) -> int:
         return len(self._sizes) * self._places
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by accelerate at the start of each pass over the data."""
+        if isinstance(self._order, SeedableRandomSampler):
+            self._order.set_epoch(epoch)
+
+
+def shuffled(examples: int, dealt: Deal, seed: int) -> DealtExamples:
+    """In the order in which the stock trainer shuffles for one process of this seed, as many in
+    each step."""
+    order = SeedableRandomSampler(range(examples), data_seed=seed)
+    starts = range(0, examples, dealt.step)
+    sizes = [min(dealt.step, examples - start) for start in starts]
+    return DealtExamples(order, sizes, dealt.places)
 
 
 class SharedExamplesTrainer(SFTTrainer):
@@ -93,6 +89,6 @@ class SharedExamplesTrainer(SFTTrainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         if self._sizes is not None:
-            return DealtSteps(self._sizes, self._dealt)
+            return DealtExamples(range(sum(self._sizes)), self._sizes, self._dealt.places)
         rows: Any = self.train_dataset if train_dataset is None else train_dataset
-        return DealtExamples(range(len(rows) - 1), self._dealt, self.args.seed)
+        return shuffled(len(rows) - 1, self._dealt, self.args.seed)
